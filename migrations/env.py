@@ -1,0 +1,17 @@
+"""What alembic runs for every command: the connection and the callbacks come from `stagely_rpc.db.migrations`."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from stagely_rpc.db.models import Base
+
+context.configure(
+    target_metadata=Base.metadata,
+    transaction_per_migration=True,
+    compare_type=True,
+    compare_server_default=True,
+    **context.config.attributes,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,27 @@
+"""Let audit rows outlive what they describe: drop the foreign keys of audit_logs and keep the ids.
+
+With the keys, nothing that was ever audited could be deleted.
+"""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision: str = "015"
+down_revision: str | None = "014"
+
+REFERENCES = {"actor_id": "users", "team_id": "teams", "project_id": "projects"}
+
+
+def upgrade() -> None:
+    """Drop the three keys."""
+    for column in REFERENCES:
+        op.drop_constraint(f"audit_logs_{column}_fkey", "audit_logs", type_="foreignkey")
+
+
+def downgrade() -> None:
+    """Add the keys again, NOT VALID: they bind new rows, and rows whose subject is gone stay as they are."""
+    for column, table in REFERENCES.items():
+        op.create_foreign_key(
+            f"audit_logs_{column}_fkey", "audit_logs", table, [column], ["id"], postgresql_not_valid=True
+        )

@@ -1,0 +1,31 @@
+"""Let users and cloud providers be deleted: what only mentions them forgets them (ON DELETE SET NULL)."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision: str = "018"
+down_revision: str | None = "017"
+
+REFERENCES = (
+    ("secrets", "created_by", "users"),
+    ("workflow_runs", "triggered_by", "users"),
+    ("build_jobs", "cloud_provider_id", "cloud_providers"),
+)
+
+
+def upgrade() -> None:
+    """Replace the three keys by ones of the same names that set NULL."""
+    _replace_keys("SET NULL")
+
+
+def downgrade() -> None:
+    """Replace them by keys that refuse the delete; what was set to NULL stays NULL."""
+    _replace_keys(None)
+
+
+def _replace_keys(ondelete: str | None) -> None:
+    for table, column, referenced in REFERENCES:
+        name = f"{table}_{column}_fkey"
+        op.drop_constraint(name, table, type_="foreignkey")
+        op.create_foreign_key(name, table, referenced, [column], ["id"], ondelete=ondelete)

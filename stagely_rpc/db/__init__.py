@@ -1,0 +1,1 @@
+"""The database: the data model, its migrations and how to reach it."""

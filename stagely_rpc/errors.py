@@ -1,0 +1,153 @@
+"""The errors of the domain. They know no gRPC: one table, in `interceptors.errors`, gives each its status code.
+
+Every message is fit for the caller: lower case, no final period, no secret, no SQL. What only the log should know is
+chained with `raise ... from`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What is wrong with one field of a request: its path in the proto, and what is allowed."""
+
+    field: str
+    description: str
+
+
+class StagelyError(Exception):
+    """Anything that the caller is told about.
+
+    Attributes:
+        message: what happened, for a person.
+        reason: what happened, for a program: UPPER_SNAKE_CASE, unique in the domain `stagely.dev` (AIP-193).
+    """
+
+    default_reason: ClassVar[str]
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason or self.default_reason
+
+
+class InvalidArgumentError(StagelyError):
+    """The request is wrong whatever the state of the store."""
+
+    default_reason = "INVALID_REQUEST"
+
+    def __init__(self, violations: Sequence[Violation], *, reason: str | None = None) -> None:
+        super().__init__(
+            "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in violations), reason=reason
+        )
+        self.violations = tuple(violations)
+
+    @classmethod
+    def of(cls, field: str, description: str, *, reason: str | None = None) -> InvalidArgumentError:
+        """The error of one field."""
+        return cls((Violation(field, description),), reason=reason)
+
+
+class ResourceError(StagelyError):
+    """An error about one resource, which it names.
+
+    Attributes:
+        resource_type: the message that describes the resource, such as `stagely.v1.Team`.
+        resource_name: the id or natural key that the caller gave.
+    """
+
+    def __init__(self, message: str, *, resource_type: str, resource_name: str, reason: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.resource_type = f"stagely.v1.{resource_type}"
+        self.resource_name = resource_name
+
+
+class NotFoundError(ResourceError):
+    """No such resource, or not one that this caller may see."""
+
+    default_reason = "RESOURCE_NOT_FOUND"
+
+    def __init__(self, resource_type: str, resource_name: object) -> None:
+        super().__init__(
+            f"{resource_type} {str(resource_name)!r} not found",
+            resource_type=resource_type,
+            resource_name=str(resource_name),
+        )
+
+
+class AlreadyExistsError(ResourceError):
+    """What must be unique is taken."""
+
+    default_reason = "RESOURCE_EXISTS"
+
+
+class FailedPreconditionError(StagelyError):
+    """The store is in the wrong state for the request.
+
+    Attributes:
+        subject: what is in the wrong state, such as `Team 7f3f…`.
+    """
+
+    default_reason = "WRONG_STATE"
+
+    def __init__(self, message: str, *, subject: str, reason: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.subject = subject
+
+
+class AbortedError(StagelyError):
+    """The caller lost a race, or read too long ago: read again, then retry."""
+
+    default_reason = "CONCURRENT_CHANGE"
+
+
+class ResourceExhaustedError(StagelyError):
+    """A quota is used up."""
+
+    default_reason = "QUOTA_EXCEEDED"
+
+    def __init__(self, message: str, *, subject: str, reason: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.subject = subject
+
+
+class DataLossError(StagelyError):
+    """A stored ciphertext does not authenticate, or its key is not here. There is no value to return."""
+
+    default_reason = "CIPHERTEXT_INVALID"
+
+
+class DeadlineExceededError(StagelyError):
+    """The database gave up on a statement that took longer than it allows."""
+
+    default_reason = "STATEMENT_TIMEOUT"
+
+
+class TransientError(StagelyError):
+    """A fault that passes.
+
+    Attributes:
+        retry_after_seconds: when a retry makes sense.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: float = 1.0, reason: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class UnavailableError(TransientError):
+    """The database can't be reached, or can't be written to."""
+
+    default_reason = "DATABASE_UNAVAILABLE"
+
+
+class OverloadedError(TransientError):
+    """There is too much load: no connection came free in time."""
+
+    default_reason = "OVERLOADED"

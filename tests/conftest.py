@@ -1,0 +1,114 @@
+"""The PostgreSQL of the suite and its databases. A test that uses a database is marked `integration` by itself."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+from tests.postgres import PostgresDesk, PostgresOfRun, PostgresServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
+
+# Two cores shared by everything tell nothing about how long an example should take.
+hypothesis.settings.register_profile("suite", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("suite")
+
+POSTGRES = pytest.StashKey[PostgresOfRun]()
+DESK = pytest.StashKey[PostgresDesk]()
+DESK_ADDRESS = "postgres_desk"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make ready to start PostgreSQL, in the one process that is no worker."""
+    config.addinivalue_line("markers", "integration: needs a PostgreSQL (set on whatever uses one of its fixtures)")
+    if not hasattr(config, "workerinput"):
+        config.stash[POSTGRES] = PostgresOfRun()
+        # As Ctrl-C, so that a run under `timeout` or in a cancelled job leaves no server behind.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Tell a worker where to ask for the server."""
+    stash = node.config.stash
+    if DESK not in stash:
+        stash[DESK] = PostgresDesk(stash[POSTGRES])
+    node.workerinput[DESK_ADDRESS] = stash[DESK].address
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses a database, before `-m` selects by marks."""
+    for item in items:
+        if "postgres_server" in getattr(item, "fixturenames", ()):
+            item.add_marker("integration")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which PostgreSQL the run used."""
+    server = config.stash[POSTGRES].server
+    terminalreporter.write_line(f"postgresql: {server.source if server else 'not used'}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what was started, after Ctrl-C too."""
+    if DESK in config.stash:
+        config.stash[DESK].close()
+    if POSTGRES in config.stash:
+        config.stash[POSTGRES].close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(pytestconfig: pytest.Config) -> PostgresServer:
+    """The PostgreSQL of the run, shared by its workers."""
+    if hasattr(pytestconfig, "workerinput"):
+        return PostgresDesk.ask(pytestconfig.workerinput[DESK_ADDRESS])
+    return pytestconfig.stash[POSTGRES].get()
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_server: PostgresServer) -> str:
+    """The name of a database migrated to head, for copies alone: nobody can connect to it."""
+    return postgres_server.migrated_template()
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
+    """A migrated database that the tests of this worker share."""
+    url = postgres_server.create_database(template_database)
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def clone_database(postgres_server: PostgresServer, template_database: str) -> Iterator[Callable[[], str]]:
+    """A factory of migrated databases for this test alone, each call making one and returning its URL."""
+    clones: list[str] = []
+
+    def clone() -> str:
+        clones.append(postgres_server.create_database(template_database))
+        return clones[-1]
+
+    yield clone
+    for url in clones:
+        postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def fresh_database_url(clone_database: Callable[[], str]) -> str:
+    """A migrated database for this test alone, for what the shared one can't bear: races, DDL, counting all rows."""
+    return clone_database()
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """An empty database for this test alone: no revision has been applied."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
