@@ -177,6 +177,7 @@ class Project(Base):
         Index("idx_projects_slug", "team_id", "slug"),
         Index("idx_projects_repo", "repo_url"),
         Index("idx_projects_team_list", "team_id", *NEWEST_FIRST),
+        Index("idx_projects_cloud_provider_list", "cloud_provider_id", *NEWEST_FIRST),
         Index("idx_projects_list", *NEWEST_FIRST),
         {"comment": "Git repositories configured for preview environments"},
     )
@@ -210,6 +211,7 @@ class CloudProvider(Base):
         CheckConstraint("provider_type IN ('aws', 'gcp', 'digitalocean', 'hetzner', 'linode')", name="valid_provider"),
         Index("idx_cloud_providers_team", "team_id"),
         Index("idx_cloud_providers_team_list", "team_id", *NEWEST_FIRST),
+        Index("idx_cloud_providers_list", *NEWEST_FIRST),
         {"comment": "User-managed cloud provider credentials (BYO Cloud model)"},
     )
 

@@ -99,7 +99,7 @@ async def test_unreachable_database_is_unavailable() -> None:
 async def test_read_only_database_is_unavailable(fresh_database_url: str) -> None:
     name = psycopg.conninfo.conninfo_to_dict(fresh_database_url)["dbname"]
     with psycopg.connect(fresh_database_url, autocommit=True) as connection:
-        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")  # type: ignore[arg-type]
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     db = Database(fresh_database_url, PoolLimits())
 
     with pytest.raises(UnavailableError):
@@ -131,7 +131,7 @@ async def test_deadlock_is_aborted_for_one_of_the_two(db: Database) -> None:
 
     outcomes = await asyncio.gather(lock("web", "api"), lock("api", "web"), return_exceptions=True)
 
-    assert sorted(type(outcome) for outcome in outcomes if outcome) == [AbortedError]
+    assert [type(outcome) for outcome in outcomes if outcome] == [AbortedError]
 
 
 async def test_serialization_failure_is_aborted(db: Database) -> None:

@@ -1,0 +1,127 @@
+# Stagely RPC. `make` alone prints what there is.
+
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+READY   := $(VENV)/.ready
+PROTOS  := $(sort $(wildcard protos/stagely/v1/*.proto))
+WORKERS ?= auto
+
+# The protoc plugins are found by name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Whatever this directory is run from or under, its own environment serves.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## Print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "}; {printf "  %-18s %s\n", $$1, $$2}'
+
+.PHONY: dev
+dev: $(READY) ## Run the whole service here, over an embedded PostgreSQL
+	@exec $(BIN)/stagely-rpc dev
+
+.PHONY: test
+test: $(READY) ## Run all tests
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+.PHONY: test-unit
+test-unit: $(READY) ## Run the tests that need no database
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not integration"
+
+.PHONY: test-integration
+test-integration: $(READY) ## Run the tests that need a database
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m integration
+
+.PHONY: check
+check: lint type check-contract check-generated check-schema check-lock ## Run every check that is no test
+
+.PHONY: lint
+lint: $(READY) ## Check style, format and the house plan's imports
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet || { echo "run \`make format\`"; exit 1; }
+	@$(BIN)/lint-imports --no-logo
+
+.PHONY: format
+format: $(READY) ## Mend format, and the style that can be mended by itself
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+	@$(BIN)/buf format --write
+
+.PHONY: type
+type: $(READY) ## Check types
+	@$(BIN)/mypy
+
+.PHONY: check-contract
+check-contract: $(READY)
+	@$(BIN)/buf lint
+	@$(BIN)/buf format --diff --exit-code
+	@$(BIN)/buf breaking --against protos/released.binpb
+
+.PHONY: check-generated
+check-generated: $(READY)
+	@$(BIN)/python -m tools.generated --check
+
+.PHONY: check-schema
+check-schema: $(READY)
+	@$(BIN)/python -m tools.check_schema
+
+.PHONY: check-lock
+check-lock: $(READY)
+	@$(BIN)/python -m tools.locked --check
+
+.PHONY: generate
+generate: $(READY) ## Generate gen/ from protos/
+	@$(BIN)/python -m tools.generated
+
+.PHONY: release-contract
+release-contract: $(READY) ## Make the contract as it is the released one, which later changes must not break
+	@$(BIN)/buf build --output protos/released.binpb --exclude-source-info
+
+.PHONY: lock
+lock: $(READY) ## Move the lock files to the newest versions that pyproject.toml allows
+	@$(BIN)/python -m tools.locked
+
+.PHONY: build
+build: $(READY) ## Build the wheel into dist/
+	@$(BIN)/python -m build --no-isolation --wheel
+
+.PHONY: bench
+bench: $(READY) ## Measure, as ratios against floors in the same run
+	@$(BIN)/python -m benchmarks
+
+.PHONY: migrate-up
+migrate-up: $(READY) ## Apply all revisions to the database at DATABASE_URL
+	@$(BIN)/stagely-rpc migrate up
+
+.PHONY: migrate-down
+migrate-down: $(READY) ## Undo the last revision of the database at DATABASE_URL
+	@$(BIN)/stagely-rpc migrate down
+
+.PHONY: migrate-create
+migrate-create: $(READY) ## Write an empty revision: make migrate-create NAME=add_things
+	@test -n "$(NAME)" || { echo "usage: make migrate-create NAME=add_things"; exit 2; }
+	@$(BIN)/stagely-rpc migrate create "$(NAME)"
+
+.PHONY: docker-up
+docker-up: ## Start PostgreSQL, Redis, the migrations and the service in Docker
+	@docker compose up --build --detach --wait
+
+.PHONY: docker-down
+docker-down: ## Stop them; the data stays
+	@docker compose down
+
+.PHONY: install-tools
+install-tools: $(READY) ## Install everything that the other targets use into .venv
+
+.PHONY: clean
+clean: ## Remove what was built; the data in .stagely stays
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# The environment is what the lock file says; a changed lock file makes it anew.
+$(READY): requirements-dev.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)

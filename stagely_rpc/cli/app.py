@@ -1,0 +1,20 @@
+"""The command line: one module a command. Each imports what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import typer
+
+from stagely_rpc.cli import keys, migrate, probe, serve, version
+
+app = typer.Typer(
+    help="Stagely RPC, the control-plane store of Stagely.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve.serve)
+app.command()(serve.dev)
+app.add_typer(migrate.app, name="migrate")
+app.add_typer(keys.app, name="keys")
+app.command()(probe.probe)
+app.command()(version.version)

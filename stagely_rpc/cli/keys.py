@@ -1,0 +1,22 @@
+"""`stagely-rpc keys`."""
+
+from __future__ import annotations
+
+import secrets
+
+import typer
+
+KEY_BYTES = 32
+
+app = typer.Typer(help="Encryption keys.", no_args_is_help=True)
+
+
+@app.callback()
+def keys() -> None:
+    """Encryption keys."""
+
+
+@app.command()
+def generate() -> None:
+    """Print a new key for ENCRYPTION_KEY: 64 hexadecimal digits, 256 random bits."""
+    typer.echo(secrets.token_hex(KEY_BYTES))

@@ -1,0 +1,38 @@
+"""`stagely-rpc probe`: a health check for containers, which have no other client."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from stagely_rpc.cli.problems import reported
+from stagely_rpc.settings import PortSettings, load
+
+NOT_SERVING = 1
+
+
+def probe(
+    target: Annotated[str, typer.Option(help="Host and port. Default: this host and PORT.")] = "",
+    service: Annotated[
+        str, typer.Option(help="Full name of a service, or `liveness`. Default: the server as a whole.")
+    ] = "",
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.", min=0.1)] = 2.0,
+) -> None:
+    """Exit with 0 if the server, or one of its services, is SERVING, and with 1 if not."""
+    import grpc  # noqa: PLC0415
+    from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
+
+    with reported():
+        target = target or f"127.0.0.1:{load(PortSettings).port}"
+    request = health_pb2.HealthCheckRequest(service=service)
+    with grpc.insecure_channel(target) as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=timeout)
+        except grpc.RpcError as error:
+            typer.echo(f"{target}: {error.code().name}", err=True)
+            raise typer.Exit(NOT_SERVING) from None
+    status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    typer.echo(status)
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise typer.Exit(NOT_SERVING)

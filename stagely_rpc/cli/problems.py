@@ -1,0 +1,33 @@
+"""Problems that a person can mend: one clear line for each on standard error, and exit code 2."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from stagely_rpc.settings import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+USAGE_ERROR = 2
+
+
+@contextmanager
+def reported(*expected: type[Exception]) -> Iterator[None]:
+    """Report expected errors, and those of the settings, without a traceback."""
+    try:
+        yield
+    except SettingsError as error:
+        give_up(*error.lines)
+    except expected as error:
+        give_up(str(error))
+
+
+def give_up(*lines: str) -> NoReturn:
+    """Print the lines and exit with code 2."""
+    for line in lines:
+        typer.echo(f"stagely-rpc: {line}", err=True)
+    raise typer.Exit(USAGE_ERROR)

@@ -1,0 +1,3 @@
+"""Cloud providers and their credentials."""
+
+from __future__ import annotations

@@ -1,0 +1,240 @@
+"""The stored form of secrets and credentials: envelope encryption, AES-256-GCM throughout.
+
+A value is encrypted by a data key of its team; the data key is encrypted ("wrapped") by the key-encryption key, which
+is nowhere but in this process. Both ciphertexts are text:
+
+    v1.<id of the data key, 32 hexadecimal digits>.<base64(nonce ‖ ciphertext ‖ tag)>
+
+and each is bound by its associated data to where it belongs: a value to its data key, table, column and row, a wrapped
+key to its id, its team and the key-encryption key. Copied anywhere else it does not decrypt.
+
+A value names its data key, and the row of a data key names its key-encryption key: both kinds of key can change later
+without a change of this form.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from stagely_rpc.crypto import aead, queries
+from stagely_rpc.errors import AbortedError, DataLossError, FailedPreconditionError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from stagely_rpc.db.models import DataKey
+
+_VERSION = b"v1"
+_ENVELOPE = re.compile(r"v1\.([0-9a-f]{32})\.([A-Za-z0-9+/]+={0,2})")
+_CACHED_DATA_KEYS = 4096
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value is stored. It decrypts there and nowhere else."""
+
+    table: str
+    column: str
+    row_id: uuid.UUID
+
+    def __str__(self) -> str:
+        return f"{self.table}.{self.column} of {self.row_id}"
+
+
+class Keyring:
+    """Encrypts values for the database and decrypts them again; without a key-encryption key it refuses both."""
+
+    def __init__(self, key_encryption_key: bytes | None) -> None:
+        """Take the key-encryption key.
+
+        Args:
+            key_encryption_key: 32 random bytes; None where nothing is to be encrypted or decrypted.
+        """
+        self._root = None if key_encryption_key is None else _KeyEncryptionKey(key_encryption_key)
+        self._data_keys = _DataKeyCache(_CACHED_DATA_KEYS)
+
+    async def seal(self, session: AsyncSession, plaintext: bytes, *, team_id: uuid.UUID, place: Place) -> str:
+        """Return the stored form of a value, for one place.
+
+        Args:
+            session: the write transaction that stores the value. The team's first value makes its data key in it.
+            plaintext: the value.
+            team_id: whose data key encrypts.
+            place: where the value is going to be stored; the id of a new row is chosen before.
+
+        Raises:
+            FailedPreconditionError: there is no key-encryption key.
+            DataLossError: the team's data key can't be decrypted.
+        """
+        root = self._require_root()
+        # Which data key is the team's is asked anew each time: one made in a transaction that rolled back never was.
+        row = await self._active_data_key(session, root, team_id)
+        return _Envelope(row.id, aead.encrypt(self._unwrapped(root, row), plaintext, _bound_to(place, row.id))).text()
+
+    async def open(self, session: AsyncSession, stored: str, *, place: Place) -> bytes:
+        """Return the value of a stored form, read from its place.
+
+        Raises:
+            FailedPreconditionError: there is no key-encryption key.
+            DataLossError: the stored form was changed or is another place's, or a key is missing. There is no value.
+        """
+        root = self._require_root()
+        envelope = _Envelope.read(stored)
+        if envelope is None:
+            raise _invalid(place)
+        key = self._data_keys.get(envelope.data_key_id)
+        if key is None:
+            row = await queries.get_data_key(session, envelope.data_key_id)
+            if row is None:
+                raise DataLossError(f"the data key of {place} does not exist", reason="DATA_KEY_UNKNOWN")
+            key = self._unwrapped(root, row)
+        try:
+            return aead.decrypt(key, envelope.sealed, _bound_to(place, envelope.data_key_id))
+        except aead.AuthenticationError:
+            raise _invalid(place) from None
+
+    async def check(self, session: AsyncSession) -> None:
+        """Check, before anything is served, that every data key is encrypted by the key-encryption key that is here.
+
+        Raises:
+            FailedPreconditionError: some are encrypted by others, which it names by their ids.
+        """
+        own = self._root.id if self._root else ""
+        others = await queries.list_other_key_encryption_key_ids(session, own)
+        if others:
+            here = f"ENCRYPTION_KEY is {own}" if own else "ENCRYPTION_KEY is not set"
+            message = f"stored values are encrypted by key-encryption key {', '.join(others)}, but {here}"
+            raise FailedPreconditionError(message, subject="DataKey", reason="KEY_ENCRYPTION_KEY_UNKNOWN")
+
+    def _require_root(self) -> _KeyEncryptionKey:
+        if self._root is None:
+            message = "no secret can be stored or read: the service runs without ENCRYPTION_KEY"
+            raise FailedPreconditionError(message, subject="ENCRYPTION_KEY", reason="ENCRYPTION_KEY_MISSING")
+        return self._root
+
+    async def _active_data_key(self, session: AsyncSession, root: _KeyEncryptionKey, team_id: uuid.UUID) -> DataKey:
+        for _ in range(_ATTEMPTS):
+            row = await queries.get_active_data_key(session, team_id)
+            if row is not None:
+                return row
+            data_key_id = uuid.uuid4()
+            wrapped = root.wrap(secrets.token_bytes(aead.KEY_BYTES), data_key_id, team_id)
+            await queries.add_data_key(
+                session, id=data_key_id, team_id=team_id, key_encryption_key_id=root.id, wrapped_key=wrapped
+            )
+        raise AbortedError("the team's data key was changed at the same time: retry")
+
+    def _unwrapped(self, root: _KeyEncryptionKey, row: DataKey) -> AESGCM:
+        key = self._data_keys.get(row.id)
+        if key is None:
+            key = AESGCM(root.unwrap(row))
+            self._data_keys.put(row.id, key)
+        return key
+
+
+class _KeyEncryptionKey:
+    """The key that encrypts data keys.
+
+    Its id is derived with HKDF (RFC 5869) for this purpose alone: it tells keys apart, may be stored and logged, and
+    says nothing of the key or of anything else derived from it.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != aead.KEY_BYTES:
+            msg = f"a key-encryption key has {aead.KEY_BYTES} bytes"
+            raise ValueError(msg)
+        purpose = b"stagely-rpc key-encryption key id"
+        self.id = HKDF(algorithm=hashes.SHA256(), length=8, salt=None, info=purpose).derive(key).hex()
+        self._key = AESGCM(key)
+
+    def wrap(self, data_key: bytes, data_key_id: uuid.UUID, team_id: uuid.UUID) -> str:
+        associated_data = self._bound_to(data_key_id, team_id)
+        return _Envelope(data_key_id, aead.encrypt(self._key, data_key, associated_data)).text()
+
+    def unwrap(self, row: DataKey) -> bytes:
+        if row.key_encryption_key_id != self.id:
+            message = (
+                f"data key {row.id} is encrypted by key-encryption key {row.key_encryption_key_id}, which is not here"
+            )
+            raise DataLossError(message, reason="KEY_ENCRYPTION_KEY_UNKNOWN")
+        invalid = DataLossError(f"data key {row.id} does not authenticate", reason="DATA_KEY_INVALID")
+        envelope = _Envelope.read(row.wrapped_key)
+        if envelope is None or envelope.data_key_id != row.id:
+            raise invalid
+        try:
+            return aead.decrypt(self._key, envelope.sealed, self._bound_to(row.id, row.team_id))
+        except aead.AuthenticationError:
+            raise invalid from None
+
+    def _bound_to(self, data_key_id: uuid.UUID, team_id: uuid.UUID) -> bytes:
+        return _joined(b"stagely-rpc data key", _VERSION, data_key_id.bytes, team_id.bytes, self.id.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    """A ciphertext and the id of the data key that it was made with, or that it holds."""
+
+    data_key_id: uuid.UUID
+    sealed: bytes
+
+    def text(self) -> str:
+        return f"{_VERSION.decode()}.{self.data_key_id.hex}.{base64.b64encode(self.sealed).decode()}"
+
+    @classmethod
+    def read(cls, text: str) -> _Envelope | None:
+        """Return what the text says; None unless it is, to the character, what `text()` gives."""
+        parts = _ENVELOPE.fullmatch(text)
+        if parts is None:
+            return None
+        try:
+            envelope = cls(uuid.UUID(hex=parts[1]), binascii.a2b_base64(parts[2]))
+        except binascii.Error:
+            return None
+        # The last character before the padding has bits that base64 does not use: changed, they would go unnoticed.
+        return envelope if envelope.text() == text else None
+
+
+class _DataKeyCache:
+    """The data keys used last, ready to use. An id never gets another key, so nothing here can be out of date."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._keys: OrderedDict[uuid.UUID, AESGCM] = OrderedDict()
+
+    def get(self, data_key_id: uuid.UUID) -> AESGCM | None:
+        key = self._keys.get(data_key_id)
+        if key is not None:
+            self._keys.move_to_end(data_key_id)
+        return key
+
+    def put(self, data_key_id: uuid.UUID, key: AESGCM) -> None:
+        self._keys[data_key_id] = key
+        if len(self._keys) > self._size:
+            self._keys.popitem(last=False)
+
+
+def _invalid(place: Place) -> DataLossError:
+    return DataLossError(f"the stored ciphertext of {place} does not authenticate")
+
+
+def _bound_to(place: Place, data_key_id: uuid.UUID) -> bytes:
+    """Return the associated data of a value."""
+    table, column = place.table.encode(), place.column.encode()
+    return _joined(b"stagely-rpc value", _VERSION, data_key_id.bytes, table, column, place.row_id.bytes)
+
+
+def _joined(*parts: bytes) -> bytes:
+    """Join texts so that no two lists give the same: each after its length in 4 bytes."""
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)

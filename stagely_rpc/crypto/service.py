@@ -1,0 +1,60 @@
+"""Encryption with keys of callers: AES-256-GCM, base64(nonce ‖ ciphertext ‖ tag)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from stagely_rpc.crypto import aead
+from stagely_rpc.crypto.inputs import MAX_PLAINTEXT_BYTES, Decryption, Encryption
+from stagely_rpc.errors import InvalidArgumentError
+
+_MAX_SEALED_BYTES = aead.NONCE_BYTES + MAX_PLAINTEXT_BYTES + aead.TAG_BYTES
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+_WITHOUT_LINE_BREAKS = {ord("\r"): None, ord("\n"): None}
+
+
+def generate_key() -> bytes:
+    """Return a new key."""
+    return secrets.token_bytes(aead.KEY_BYTES)
+
+
+def encrypt(wanted: Encryption) -> str:
+    """Return the ciphertext of a plaintext, another one each time."""
+    sealed = aead.encrypt(AESGCM(wanted.key), wanted.plaintext, wanted.associated_data)
+    return base64.b64encode(sealed).decode()
+
+
+def decrypt(wanted: Decryption) -> bytes:
+    """Return the plaintext of a ciphertext.
+
+    Raises:
+        InvalidArgumentError: it is none, is too long, or does not authenticate.
+    """
+    sealed = _decoded(wanted.ciphertext)
+    if len(sealed) < aead.NONCE_BYTES:
+        raise _refusal("ciphertext too short", "CIPHERTEXT_MALFORMED")
+    if len(sealed) > _MAX_SEALED_BYTES:
+        raise _refusal(f"must be of a plaintext of at most {MAX_PLAINTEXT_BYTES} bytes", "CIPHERTEXT_TOO_LONG")
+    try:
+        return aead.decrypt(AESGCM(wanted.key), sealed, wanted.associated_data)
+    except aead.AuthenticationError as error:
+        refusal = _refusal("authentication failed (wrong key or tampered data)", "DECRYPTION_FAILED")
+        raise refusal from error
+
+
+def _decoded(ciphertext: str) -> bytes:
+    """Read base64 as Go's `base64.StdEncoding` does: line breaks are skipped, padding is required."""
+    text = ciphertext.translate(_WITHOUT_LINE_BREAKS)
+    # Python's own reading takes `AAAA=`, and what it checks differs between its versions.
+    if len(text) % 4 or not _BASE64.fullmatch(text):
+        raise _refusal("invalid ciphertext encoding", "CIPHERTEXT_MALFORMED")
+    return binascii.a2b_base64(text)
+
+
+def _refusal(description: str, reason: str) -> InvalidArgumentError:
+    return InvalidArgumentError.of("ciphertext", description, reason=reason)

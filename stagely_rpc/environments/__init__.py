@@ -1,0 +1,3 @@
+"""Preview environments and their life."""
+
+from __future__ import annotations

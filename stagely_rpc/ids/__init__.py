@@ -1,0 +1,3 @@
+"""Short random ids."""
+
+from __future__ import annotations

@@ -1,0 +1,114 @@
+"""The one place where errors become status codes: what a caller is told, and what only the log is."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+import grpc
+import structlog
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2, status_pb2
+
+from stagely_rpc import errors
+from stagely_rpc.call import REQUEST_ID_HEADER, current_call
+from stagely_rpc.interceptors.wrapping import AroundInterceptor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from google.protobuf.message import Message
+
+    from stagely_rpc.call import Context
+
+ERROR_DOMAIN = "stagely.dev"
+
+STATUS_BY_ERROR: dict[type[errors.StagelyError], grpc.StatusCode] = {
+    errors.InvalidArgumentError: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.NotFoundError: grpc.StatusCode.NOT_FOUND,
+    errors.AlreadyExistsError: grpc.StatusCode.ALREADY_EXISTS,
+    errors.FailedPreconditionError: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.AbortedError: grpc.StatusCode.ABORTED,
+    errors.ResourceExhaustedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.DataLossError: grpc.StatusCode.DATA_LOSS,
+    errors.DeadlineExceededError: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
+}
+
+_DETAILS_HEADER = "grpc-status-details-bin"
+
+_log = structlog.get_logger(__name__)
+
+
+class ErrorInterceptor(AroundInterceptor):
+    """Answers a domain error with its code and details, any other with INTERNAL and nothing but the request's id."""
+
+    @asynccontextmanager
+    async def around(self, method: str, context: Context) -> AsyncIterator[None]:
+        """Abort the call with what went wrong in it."""
+        try:
+            yield
+        except grpc.aio.AbortError:
+            raise
+        except errors.StagelyError as error:
+            await _abort(context, STATUS_BY_ERROR[type(error)], error.message, error.reason, details_of(error))
+        except Exception:  # noqa: BLE001 - whatever it is, the caller gets an answer and the log the rest
+            request_id = current_call.get().request_id
+            _log.exception("internal error", method=method, request_id=request_id)
+            message = f"internal error, request id {request_id}"
+            await _abort(context, grpc.StatusCode.INTERNAL, message, "INTERNAL", ())
+
+
+async def _abort(
+    context: Context,
+    code: grpc.StatusCode,
+    message: str,
+    reason: str,
+    details: Iterator[Message] | tuple[()],
+) -> NoReturn:
+    request_id = current_call.get().request_id
+    always = (
+        error_details_pb2.ErrorInfo(reason=reason, domain=ERROR_DOMAIN),
+        error_details_pb2.RequestInfo(request_id=request_id),
+    )
+    status = status_pb2.Status(
+        code=code.value[0], message=message, details=[_packed(detail) for detail in (*always, *details)]
+    )
+    metadata = ((REQUEST_ID_HEADER, request_id), (_DETAILS_HEADER, status.SerializeToString()))
+    await context.abort(code, message, metadata)
+    raise AssertionError
+
+
+def details_of(error: errors.StagelyError) -> Iterator[Message]:
+    """Yield the `google.rpc` details that say more about an error than its code and reason."""
+    if isinstance(error, errors.InvalidArgumentError):
+        yield error_details_pb2.BadRequest(
+            field_violations=[
+                error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
+                for v in error.violations
+            ]
+        )
+    elif isinstance(error, errors.ResourceError):
+        yield error_details_pb2.ResourceInfo(
+            resource_type=error.resource_type, resource_name=error.resource_name, description=error.message
+        )
+    elif isinstance(error, errors.FailedPreconditionError):
+        violation = error_details_pb2.PreconditionFailure.Violation(
+            type=error.reason, subject=error.subject, description=error.message
+        )
+        yield error_details_pb2.PreconditionFailure(violations=[violation])
+    elif isinstance(error, errors.ResourceExhaustedError):
+        quota = error_details_pb2.QuotaFailure.Violation(subject=error.subject, description=error.message)
+        yield error_details_pb2.QuotaFailure(violations=[quota])
+    elif isinstance(error, errors.TransientError):
+        delay = Duration()
+        delay.FromMilliseconds(round(error.retry_after_seconds * 1000))
+        yield error_details_pb2.RetryInfo(retry_delay=delay)
+
+
+def _packed(detail: Message) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(detail)
+    return packed

@@ -1,0 +1,3 @@
+"""Projects, a git repository each."""
+
+from __future__ import annotations

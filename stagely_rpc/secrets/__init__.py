@@ -1,0 +1,3 @@
+"""Secrets of projects."""
+
+from __future__ import annotations

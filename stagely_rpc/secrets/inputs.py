@@ -1,0 +1,153 @@
+"""What callers send about secrets."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
+
+from stagely_rpc.inputs import Etag, Input, ResourceId
+
+GLOBAL = "global"
+"""The scope of what every service of a project gets."""
+
+SecretType = Literal["env", "file"]
+ENV: SecretType = "env"
+FILE: SecretType = "file"
+
+DEFAULT_PERMISSIONS = "0600"
+# Linux counts the NUL at the end of a path too: PATH_MAX is 4096, NAME_MAX 255.
+_MAX_PATH_BYTES = 4095
+_MAX_PATH_PART_BYTES = 255
+
+_FILE_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _file_key(key: str) -> str:
+    if not _FILE_KEY.fullmatch(key):
+        raise ValueError("must be letters, digits and the characters _.- and not begin with . or -")
+    return key
+
+
+def _env_key(key: str) -> str:
+    if not _ENV_KEY.fullmatch(key):
+        raise ValueError("must be the name of an environment variable: letters, digits and _, the first no digit")
+    return key
+
+
+def _scope(scope: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z0-9_-]+", scope):
+        raise ValueError("must be letters, digits and the characters _-")
+    return scope
+
+
+def _file_path(path: str) -> str:
+    if any(unicodedata.category(character) == "Cc" for character in path):
+        raise ValueError("must not contain control characters")
+    root, *parts = path.split("/")
+    if root or not parts or {"", ".", ".."}.intersection(parts):
+        raise ValueError("must be an absolute path of a file without empty parts, . and ..")
+    if len(path.encode()) > _MAX_PATH_BYTES or any(len(part.encode()) > _MAX_PATH_PART_BYTES for part in parts):
+        raise ValueError(f"must have at most {_MAX_PATH_BYTES} bytes, and {_MAX_PATH_PART_BYTES} between two slashes")
+    return path
+
+
+def _file_permissions(permissions: str) -> str:
+    if not re.fullmatch(r"0?[0-7]{3}", permissions):
+        raise ValueError("must be octal digits from 0000 to 0777")
+    return permissions.zfill(4)
+
+
+Scope = Annotated[str, StringConstraints(max_length=50), AfterValidator(_scope)]
+
+
+class SecretName(Input):
+    """Which secret: by its natural key."""
+
+    project_id: ResourceId
+    key: Annotated[str, StringConstraints(max_length=255), AfterValidator(_file_key)]
+    scope: Scope = GLOBAL
+
+
+class SecretKey(Input):
+    """Which secret: by one of its keys."""
+
+    id: ResourceId | None = None
+    name: SecretName | None = None
+
+    def __str__(self) -> str:
+        return str(self.id or (self.name and f"{self.name.project_id}/{self.name.scope}/{self.name.key}"))
+
+
+class SecretDeletion(SecretKey):
+    """Which secret to delete."""
+
+    etag: Etag = ""
+
+
+class NewSecret(Input):
+    """A secret as it is to be. What its key and file may be depends on its type, which is therefore validated first."""
+
+    project_id: ResourceId
+    secret_type: SecretType = ENV
+    key: Annotated[str, StringConstraints(max_length=255)]
+    scope: Scope = GLOBAL
+    value: Annotated[bytes, Field(max_length=64 * 1024, repr=False)] = b""
+    file_path: Annotated[str | None, Field(validate_default=True)] = None
+    file_permissions: Annotated[str | None, Field(validate_default=True)] = None
+    created_by: ResourceId | None = None
+    etag: Etag = ""
+
+    @property
+    def name(self) -> SecretName:
+        """Which secret it is."""
+        return SecretName.model_construct(project_id=self.project_id, key=self.key, scope=self.scope)
+
+    @field_validator("key")
+    @classmethod
+    def _check_key(cls, key: str, given: ValidationInfo) -> str:
+        return _file_key(key) if _is_file(given) else _env_key(key)
+
+    @field_validator("file_path")
+    @classmethod
+    def _check_file_path(cls, path: str | None, given: ValidationInfo) -> str | None:
+        if not _is_file(given):
+            return _unset(path)
+        if path is None:
+            raise ValueError("is required for a file")
+        return _file_path(path)
+
+    @field_validator("file_permissions")
+    @classmethod
+    def _check_file_permissions(cls, permissions: str | None, given: ValidationInfo) -> str | None:
+        if not _is_file(given):
+            return _unset(permissions)
+        return DEFAULT_PERMISSIONS if permissions is None else _file_permissions(permissions)
+
+
+def _is_file(given: ValidationInfo) -> bool:
+    return bool(given.data["secret_type"] == FILE)
+
+
+def _unset(value: str | None) -> str | None:
+    if value is not None:
+        raise ValueError("is for files only, and this is an environment variable")
+    return value
+
+
+class SecretFilter(Input):
+    """Which secrets of which project to list."""
+
+    project_id: ResourceId
+    scope: Scope | None = None
+    secret_type: SecretType | None = None
+
+
+class ServiceScope(Input):
+    """Which service of which project wants its secrets."""
+
+    project_id: ResourceId
+    scope: Scope = GLOBAL

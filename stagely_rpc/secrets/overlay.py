@@ -1,0 +1,55 @@
+"""Which of a project's secrets one of its services gets. Pure: what is here knows no database and no value."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from stagely_rpc.errors import FailedPreconditionError
+from stagely_rpc.secrets.inputs import GLOBAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stagely_rpc.db.models import Secret
+
+
+def overlaid(candidates: Iterable[Secret]) -> list[Secret]:
+    """Lay the secrets of a service's scope over the global ones: one for each key and each path, ordered by key.
+
+    Args:
+        candidates: secrets of one project, each global or of one and the same scope.
+
+    Raises:
+        FailedPreconditionError: two files of the outcome can't both be written.
+    """
+    global_first = sorted(candidates, key=lambda secret: secret.scope != GLOBAL)
+    by_key = {secret.key: secret for secret in global_first}
+    own_paths = {secret.file_path for secret in by_key.values() if secret.scope != GLOBAL and secret.file_path}
+    chosen = [
+        secret for _, secret in sorted(by_key.items()) if secret.scope != GLOBAL or secret.file_path not in own_paths
+    ]
+    _refuse_conflicts(chosen)
+    return chosen
+
+
+def _refuse_conflicts(secrets: Iterable[Secret]) -> None:
+    files: dict[PurePosixPath, Secret] = {}
+    for secret in secrets:
+        if secret.file_path:
+            path = PurePosixPath(secret.file_path)
+            if path in files:
+                raise _conflict(files[path], secret)
+            files[path] = secret
+    for path, secret in files.items():
+        for folder in path.parents:
+            if folder in files:
+                raise _conflict(files[folder], secret)
+
+
+def _conflict(one: Secret, other: Secret) -> FailedPreconditionError:
+    message = (
+        f"the files of secrets {one.key!r} and {other.key!r} can't both be written:"
+        f" {one.file_path!r} and {other.file_path!r}"
+    )
+    return FailedPreconditionError(message, subject=f"Secret {other.id}", reason="SECRET_FILES_CONFLICT")

@@ -1,0 +1,3 @@
+"""Teams and their members."""
+
+from __future__ import annotations

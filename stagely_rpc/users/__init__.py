@@ -1,0 +1,3 @@
+"""User accounts."""
+
+from __future__ import annotations

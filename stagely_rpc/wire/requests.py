@@ -1,0 +1,209 @@
+"""Requests in: a message's fields, validated by a pydantic model whose field names are the proto's.
+
+A field that is unset, or holds the default that proto3 can't tell from unset, is left to the model: its own default
+holds, or the field is reported as required.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticUndefined
+
+from stagely_rpc.errors import InvalidArgumentError, Violation
+from stagely_rpc.wire.values import enum_names, from_struct, from_timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+    from google.protobuf.message import Message
+    from pydantic_core import ErrorDetails
+
+    Reader = Callable[[Any], Any]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+# A caller's masks may be as long as it likes, but not what comes back: gRPC drops an answer with more than 8 KiB of it.
+_MAX_PATHS_NAMED = 5
+_MAX_PATH_SHOWN = 30
+
+
+def parse(model: type[Model], request: Message) -> Model:
+    """Validate the fields of a request that the model declares.
+
+    Raises:
+        InvalidArgumentError: with one violation for each field that is wrong.
+    """
+    given = _read(request, _readers(model, request.DESCRIPTOR))
+    _require_oneofs(model, request, given)
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidArgumentError(violations_of(error)) from error
+
+
+def parse_changes(model: type[Model], request: Message, resource: Descriptor) -> Model:
+    """Validate the changes that an update asks for (AIP-134).
+
+    The model declares what can be changed. The request's `update_mask` chooses of it, or without one, what the request
+    sets. What the mask names and the request leaves unset gets the model's default: it is cleared.
+
+    Returns:
+        A model whose `model_fields_set` are the changes; `model_dump(exclude_unset=True)` gives them.
+
+    Raises:
+        InvalidArgumentError: the mask names what is no field of the resource or can't be changed; or a field is wrong.
+    """
+    fields = _readers(model, request.DESCRIPTOR)
+    given = _read(request, fields)
+    chosen = _masked(request.update_mask.paths, fields, resource) if request.HasField("update_mask") else list(given)  # type: ignore[attr-defined]
+    changes = model.model_construct(_fields_set=set())
+    violations: list[Violation] = []
+    for name in chosen:
+        default = model.model_fields[name].default
+        value = given.get(name, default)
+        if value is PydanticUndefined:
+            violations.append(Violation(name, "can't be cleared"))
+            continue
+        try:
+            setattr(changes, name, value)
+        except ValidationError as error:
+            violations.extend(violations_of(error))
+    if violations:
+        raise InvalidArgumentError(violations)
+    return changes
+
+
+def violations_of(error: ValidationError) -> list[Violation]:
+    """Return pydantic's findings as violations, with the paths of the proto."""
+    return [
+        Violation(_path(found["loc"]), _description(found))
+        for found in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def _description(found: ErrorDetails) -> str:
+    if found["type"] == "missing":
+        return "is required"
+    if found["type"] == "value_error":
+        return str(found["ctx"]["error"])
+    message = found["msg"].removeprefix("Input ").removeprefix("String ").removeprefix("Data ").removeprefix("Value ")
+    return message.replace("should ", "must ", 1)
+
+
+def _masked(paths: Iterable[str], fields: Mapping[str, Reader], resource: Descriptor) -> list[str]:
+    chosen = dict.fromkeys(name for path in paths for name in (fields if path == "*" else [path]))
+    violations = [
+        Violation(
+            "update_mask",
+            f"{_shortened(path)!r} {'can not be updated' if path in resource.fields_by_name else 'is no field'}"
+            f" of {resource.name}",
+        )
+        for path in chosen
+        if path not in fields
+    ]
+    if violations:
+        raise InvalidArgumentError(violations[:_MAX_PATHS_NAMED])
+    return list(chosen)
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= _MAX_PATH_SHOWN else f"{path[: _MAX_PATH_SHOWN - 1]}…"
+
+
+def _read(message: Message, fields: Mapping[str, Reader]) -> dict[str, Any]:
+    """Return the values of the fields that are set.
+
+    Raises:
+        InvalidArgumentError: a value has no Python form: an unknown enum number, a time or JSON value out of range.
+    """
+    given: dict[str, Any] = {}
+    violations: list[Violation] = []
+    for field, value in message.ListFields():
+        reader = fields.get(field.name)
+        if reader is None:
+            continue
+        try:
+            given[field.name] = reader(value)
+        except ValueError as error:
+            violations.append(Violation(field.name, str(error)))
+        except InvalidArgumentError as error:
+            violations.extend(Violation(f"{field.name}.{v.field}", v.description) for v in error.violations)
+    if violations:
+        raise InvalidArgumentError(violations)
+    return {name: value for name, value in given.items() if value is not _UNSPECIFIED}
+
+
+_UNSPECIFIED = object()
+
+
+def _require_oneofs(model: type[BaseModel], request: Message, given: Mapping[str, Any]) -> None:
+    """Check that one field of each oneof of the model is set: the contract has no oneof that may be left out."""
+    for name, members in _oneofs(model, request.DESCRIPTOR).items():
+        if not any(member in given for member in members):
+            raise InvalidArgumentError.of(name, f"one of {', '.join(members)} is required")
+
+
+@cache
+def _oneofs(model: type[BaseModel], descriptor: Descriptor) -> dict[str, list[str]]:
+    oneofs = {
+        oneof.name: [field.name for field in oneof.fields if field.name in model.model_fields]
+        for oneof in descriptor.oneofs
+    }
+    # An `optional` field has a oneof of its own, named after it with an underscore before.
+    return {name: members for name, members in oneofs.items() if members and not name.startswith("_")}
+
+
+@cache
+def _readers(model: type[BaseModel], descriptor: Descriptor) -> dict[str, Reader]:
+    return {name: _reader(descriptor.fields_by_name[name]) for name in model.model_fields}
+
+
+def _reader(field: FieldDescriptor) -> Reader:
+    one = _reader_of_one(field)
+    if field.is_repeated:
+        return lambda values: [one(value) for value in values]
+    return one
+
+
+def _reader_of_one(field: FieldDescriptor) -> Reader:
+    if field.enum_type is not None:
+        return _enum_reader(field, field.enum_type)
+    if field.message_type is None:
+        return _as_it_is
+    if field.message_type is Struct.DESCRIPTOR:
+        return from_struct
+    if field.message_type is Timestamp.DESCRIPTOR:
+        return from_timestamp
+    fields = {nested.name: _reader(nested) for nested in field.message_type.fields}
+    return lambda message: _read(message, fields)
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def _enum_reader(field: FieldDescriptor, enum: EnumDescriptor) -> Reader:
+    names = enum_names(enum)
+    allowed = ", ".join(value.name for value in enum.values if value.number)
+
+    def read(number: int) -> object:
+        if number == 0 and not field.is_repeated:
+            return _UNSPECIFIED
+        if number not in names:
+            raise ValueError(f"must be one of {allowed}")
+        return names[number]
+
+    return read

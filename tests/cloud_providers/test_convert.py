@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Literal
+
+import pytest
+
+from stagely.v1 import cloud_provider_pb2
+from stagely_rpc.cloud_providers.convert import cloud_provider_to_proto
+from stagely_rpc.db.etag import etag_of
+from stagely_rpc.db.models import CloudProvider
+from stagely_rpc.wire.values import to_struct, to_timestamp
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def stored_provider(**overrides: object) -> CloudProvider:
+    given = {
+        "id": uuid.uuid4(),
+        "team_id": uuid.uuid4(),
+        "name": "Hetzner",
+        "provider_type": "hetzner",
+        "encrypted_credentials": "canary",
+        "config": {},
+        "is_active": True,
+        "created_at": MOMENT,
+        "updated_at": MOMENT,
+        "row_version": 1,
+    }
+    return CloudProvider(**given | overrides)
+
+
+def test_every_column_but_the_credentials_is_in_the_message() -> None:
+    provider = stored_provider(
+        region="fsn1", config={"a": 1}, is_active=False, last_validated_at=MOMENT, validation_error="expired"
+    )
+
+    message = cloud_provider_to_proto(provider)
+
+    assert message == cloud_provider_pb2.CloudProvider(
+        id=str(provider.id),
+        team_id=str(provider.team_id),
+        name="Hetzner",
+        provider_type=cloud_provider_pb2.CLOUD_PROVIDER_TYPE_HETZNER,
+        region="fsn1",
+        config=to_struct({"a": 1}),
+        is_active=False,
+        last_validated_at=to_timestamp(MOMENT),
+        validation_error="expired",
+        created_at=to_timestamp(MOMENT),
+        updated_at=to_timestamp(MOMENT),
+        etag=etag_of(provider),
+    )
+    assert b"canary" not in message.SerializeToString()
+
+
+@pytest.mark.parametrize("field", ["region", "last_validated_at", "validation_error"])
+def test_null_column_is_an_unset_field(field: Literal["region", "last_validated_at", "validation_error"]) -> None:
+    assert not cloud_provider_to_proto(stored_provider()).HasField(field)
+
+
+@pytest.mark.parametrize(
+    ("stored", "number"),
+    [
+        ("aws", cloud_provider_pb2.CLOUD_PROVIDER_TYPE_AWS),
+        ("gcp", cloud_provider_pb2.CLOUD_PROVIDER_TYPE_GCP),
+        ("digitalocean", cloud_provider_pb2.CLOUD_PROVIDER_TYPE_DIGITALOCEAN),
+        ("hetzner", cloud_provider_pb2.CLOUD_PROVIDER_TYPE_HETZNER),
+        ("linode", cloud_provider_pb2.CLOUD_PROVIDER_TYPE_LINODE),
+    ],
+)
+def test_each_type_has_its_number(stored: str, number: cloud_provider_pb2.CloudProviderType.ValueType) -> None:
+    assert cloud_provider_to_proto(stored_provider(provider_type=stored)).provider_type == number

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from grpc import StatusCode
+
+from stagely.v1 import cloud_provider_pb2, team_pb2
+from tests.cloud_providers.make import HETZNER, delete_team, make_provider, stored
+from tests.refusals import refused
+from tests.teams.make import make_team
+
+if TYPE_CHECKING:
+    from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub
+    from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
+
+    Provider = cloud_provider_pb2.CloudProvider
+
+
+class TestCreateCloudProvider:
+    async def test_defaults(self, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team) -> None:
+        provider = await make_provider(cloud_providers, team, name="Büro ☁")
+
+        assert uuid.UUID(provider.id).version == 4
+        assert (provider.team_id, provider.name, provider.provider_type) == (team.id, "Büro ☁", HETZNER)
+        assert provider.is_active
+        assert provider.HasField("config")
+        assert not provider.config.fields
+        for unset in ("region", "last_validated_at", "validation_error"):
+            assert not provider.HasField(unset)
+        assert provider.created_at == provider.updated_at
+        assert provider == await stored(cloud_providers, provider)
+
+    @pytest.mark.parametrize("number", [n for n in cloud_provider_pb2.CloudProviderType.values() if n])
+    async def test_each_type_is_kept(
+        self,
+        cloud_providers: CloudProviderServiceAsyncStub,
+        team: team_pb2.Team,
+        number: cloud_provider_pb2.CloudProviderType.ValueType,
+    ) -> None:
+        provider = await make_provider(cloud_providers, team, provider_type=number, region="eu-1", config={"a": [1]})
+
+        kept = await stored(cloud_providers, provider)
+        assert (kept.provider_type, kept.region, kept.config["a"][0]) == (number, "eu-1", 1)  # type: ignore[index]
+
+    async def test_taken_name_is_refused(
+        self, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team, provider: Provider
+    ) -> None:
+        with refused(StatusCode.ALREADY_EXISTS, reason="CLOUD_PROVIDER_NAME_TAKEN") as refusal:
+            await make_provider(cloud_providers, team, name=provider.name)
+
+        assert refusal.details["ResourceInfo"].resource_name == provider.name
+
+    async def test_name_is_free_in_another_team(
+        self, cloud_providers: CloudProviderServiceAsyncStub, teams: TeamServiceAsyncStub, provider: Provider
+    ) -> None:
+        other = await make_provider(cloud_providers, await make_team(teams), name=provider.name)
+
+        assert other.name == provider.name
+
+    async def test_unknown_team_is_not_found(self, cloud_providers: CloudProviderServiceAsyncStub) -> None:
+        with refused(StatusCode.NOT_FOUND) as refusal:
+            await make_provider(cloud_providers, team_pb2.Team(id=str(uuid.uuid4())))
+
+        assert refusal.details["ResourceInfo"].resource_type == "stagely.v1.Team"
+
+    async def test_deleted_team_gets_none(
+        self, cloud_providers: CloudProviderServiceAsyncStub, teams: TeamServiceAsyncStub, team: team_pb2.Team
+    ) -> None:
+        await delete_team(teams, team)
+
+        with refused(StatusCode.FAILED_PRECONDITION, reason="TEAM_DELETED"):
+            await make_provider(cloud_providers, team)
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("team_id", ""),
+            ("team_id", "42"),
+            ("name", ""),
+            ("name", "  "),
+            ("name", "a\nb"),
+            ("name", "é" * 101),
+            ("provider_type", 0),
+            ("provider_type", 99),
+            ("region", ""),
+            ("region", "é" * 51),
+            ("region", "a\0"),
+            ("config", {"a": "x" * 65_536}),
+            ("config", {"a": float("inf")}),
+        ],
+    )
+    async def test_bad_value_is_refused(
+        self, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team, field: str, value: object
+    ) -> None:
+        with refused(StatusCode.INVALID_ARGUMENT, field=field):
+            await make_provider(cloud_providers, team, **{field: value})
+
+    @pytest.mark.parametrize(("field", "value"), [("name", "é" * 100), ("region", "é" * 50)])
+    async def test_value_at_its_limit_is_taken(
+        self, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team, field: str, value: str
+    ) -> None:
+        assert getattr(await make_provider(cloud_providers, team, **{field: value}), field) == value

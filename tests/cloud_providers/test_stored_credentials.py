@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from grpc import StatusCode
+
+from stagely.v1 import cloud_provider_pb2, team_pb2
+from tests.cloud_providers.make import TOKEN, access, make_provider, update
+from tests.refusals import refused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub
+
+OTHER_TOKEN = "other-token-canary-0815"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    """A connection to the database, around the service."""
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+async def ciphertext(database: psycopg.AsyncConnection, provider: cloud_provider_pb2.CloudProvider) -> str:
+    cursor = await database.execute("SELECT encrypted_credentials FROM cloud_providers WHERE id = %s", [provider.id])
+    row = await cursor.fetchone()
+    assert row
+    return str(row[0])
+
+
+async def overwrite(database: psycopg.AsyncConnection, provider: cloud_provider_pb2.CloudProvider, stored: str) -> None:
+    await database.execute("UPDATE cloud_providers SET encrypted_credentials = %s WHERE id = %s", [stored, provider.id])
+
+
+async def test_row_holds_them_encrypted_alone(
+    database: psycopg.AsyncConnection,
+    cloud_providers: CloudProviderServiceAsyncStub,
+    provider: cloud_provider_pb2.CloudProvider,
+) -> None:
+    await update(cloud_providers, provider, credentials={"token": OTHER_TOKEN})
+
+    cursor = await database.execute("SELECT p::text FROM cloud_providers p WHERE id = %s", [provider.id])
+    row = await cursor.fetchone()
+
+    assert row
+    assert provider.name in row[0]
+    assert TOKEN not in row[0]
+    assert OTHER_TOKEN not in row[0]
+    assert "token" not in row[0]
+
+
+async def test_same_credentials_never_look_the_same(
+    database: psycopg.AsyncConnection,
+    cloud_providers: CloudProviderServiceAsyncStub,
+    provider: cloud_provider_pb2.CloudProvider,
+) -> None:
+    before = await ciphertext(database, provider)
+    await update(cloud_providers, provider, credentials={"token": TOKEN})
+
+    assert await ciphertext(database, provider) != before
+
+
+async def test_other_changes_leave_credentials_and_validation_alone(
+    database: psycopg.AsyncConnection,
+    cloud_providers: CloudProviderServiceAsyncStub,
+    provider: cloud_provider_pb2.CloudProvider,
+) -> None:
+    validated = await cloud_providers.RecordCloudProviderValidation(
+        cloud_provider_pb2.RecordCloudProviderValidationRequest(id=provider.id)
+    )
+    before = await ciphertext(database, provider)
+
+    updated = await update(
+        cloud_providers, provider, update_mask=FieldMask(paths=["name"]), name="Other", credentials={"a": OTHER_TOKEN}
+    )
+
+    assert updated.last_validated_at == validated.cloud_provider.last_validated_at
+    assert await ciphertext(database, provider) == before
+
+
+async def test_credentials_of_another_row_do_not_decrypt(
+    database: psycopg.AsyncConnection,
+    cloud_providers: CloudProviderServiceAsyncStub,
+    team: team_pb2.Team,
+    provider: cloud_provider_pb2.CloudProvider,
+) -> None:
+    other = await make_provider(cloud_providers, team, credentials={"token": OTHER_TOKEN})
+    await overwrite(database, provider, await ciphertext(database, other))
+
+    with refused(StatusCode.DATA_LOSS, reason="CIPHERTEXT_INVALID") as refusal:
+        await access(cloud_providers, provider)
+
+    assert OTHER_TOKEN not in str(refusal)
+    assert await access(cloud_providers, other) == {"token": OTHER_TOKEN}
+
+
+@pytest.mark.parametrize("change", ["truncated", "flipped", "plain", "empty"])
+async def test_changed_credentials_do_not_decrypt_and_everything_else_works(
+    database: psycopg.AsyncConnection,
+    cloud_providers: CloudProviderServiceAsyncStub,
+    team: team_pb2.Team,
+    provider: cloud_provider_pb2.CloudProvider,
+    change: str,
+) -> None:
+    stored = await ciphertext(database, provider)
+    middle = len(stored) - 20
+    changed = {
+        "truncated": stored[:-8],
+        "flipped": stored[:middle] + ("A" if stored[middle] != "A" else "B") + stored[middle + 1 :],
+        "plain": f'{{"token": "{TOKEN}"}}',
+        "empty": "",
+    }
+    await overwrite(database, provider, changed[change])
+
+    with refused(StatusCode.DATA_LOSS) as refusal:
+        await access(cloud_providers, provider)
+    assert TOKEN not in str(refusal)
+
+    found = await cloud_providers.ListCloudProviders(cloud_provider_pb2.ListCloudProvidersRequest(team_id=team.id))
+    assert [listed.id for listed in found.cloud_providers] == [provider.id]
+    await update(cloud_providers, provider, credentials={"token": OTHER_TOKEN})
+    assert await access(cloud_providers, provider) == {"token": OTHER_TOKEN}

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stagely_rpc.crypto.envelope import Keyring
+from stagely_rpc.db.engine import Database, PoolLimits
+from tests.crypto.make import KEY, make_team_id
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture(scope="session")
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, PoolLimits(size=20, wait_seconds=30))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def keyring() -> Keyring:
+    return Keyring(KEY)
+
+
+@pytest.fixture
+async def team_id(db: Database) -> uuid.UUID:
+    return await make_team_id(db)
+
+
+@pytest.fixture
+async def own_db(fresh_database_url: str) -> AsyncIterator[Database]:
+    database = Database(fresh_database_url, PoolLimits(size=2))
+    yield database
+    await database.close()

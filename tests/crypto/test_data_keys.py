@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import func, select
+
+from stagely_rpc.crypto.envelope import Keyring, _DataKeyCache
+from stagely_rpc.db.models import DataKey
+from stagely_rpc.errors import DataLossError, FailedPreconditionError
+from tests.crypto.make import KEY, execute, make_place, make_team_id, opened, sealed
+
+if TYPE_CHECKING:
+    from stagely_rpc.db.engine import Database
+
+OTHER_KEY = bytes(range(32))
+
+AS_ITS_OWN = """
+    wrapped_key = (
+        SELECT 'v1.' || replace(CAST(data_keys.id AS text), '-', '') || right(other.wrapped_key, -35)
+        FROM data_keys AS other WHERE other.team_id = :other
+    )
+"""
+"""Another team's wrapped key, with the id that belongs here."""
+
+
+async def test_an_unknown_data_key_is_data_loss(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+    place = make_place()
+    stored = await sealed(db, keyring, b"x", team_id, place)
+    async with db.write() as session:
+        await execute(session, "DELETE FROM data_keys WHERE team_id = :team_id", team_id=team_id)
+
+    with pytest.raises(DataLossError) as lost:
+        await opened(db, Keyring(KEY), stored, place)
+
+    assert lost.value.reason == "DATA_KEY_UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("wrapped_key = overlay(wrapped_key placing 'AAAA' from 40)", "DATA_KEY_INVALID"),
+        ("wrapped_key = left(wrapped_key, -4)", "DATA_KEY_INVALID"),
+        ("wrapped_key = ''", "DATA_KEY_INVALID"),
+        ("wrapped_key = (SELECT wrapped_key FROM data_keys WHERE team_id = :other)", "DATA_KEY_INVALID"),
+        (AS_ITS_OWN, "DATA_KEY_INVALID"),
+        ("key_encryption_key_id = '0000000000000000'", "KEY_ENCRYPTION_KEY_UNKNOWN"),
+    ],
+)
+async def test_a_changed_data_key_is_data_loss(own_db: Database, keyring: Keyring, change: str, reason: str) -> None:
+    # In a database of its own: no server starts over data keys of another key-encryption key.
+    db, place = own_db, make_place()
+    team_id, other = await make_team_id(db), await make_team_id(db)
+    await sealed(db, keyring, b"x", other, make_place())
+    stored = await sealed(db, keyring, b"x", team_id, place)
+    async with db.write() as session:
+        await execute(session, f"UPDATE data_keys SET {change} WHERE team_id = :team", team=team_id, other=other)  # noqa: S608
+
+    with pytest.raises(DataLossError) as unread:
+        await opened(db, Keyring(KEY), stored, place)
+    with pytest.raises(DataLossError) as unwritten:
+        await sealed(db, Keyring(KEY), b"x", team_id, place)
+
+    assert unread.value.reason == unwritten.value.reason == reason
+
+
+async def test_a_data_key_belongs_to_its_team(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+    place = make_place()
+    stored = await sealed(db, keyring, b"x", team_id, place)
+    async with db.write() as session:
+        thief = await make_team_id(db)
+        await execute(session, "UPDATE data_keys SET team_id = :thief WHERE team_id = :team", thief=thief, team=team_id)
+
+    with pytest.raises(DataLossError) as lost:
+        await opened(db, Keyring(KEY), stored, place)
+
+    assert lost.value.reason == "DATA_KEY_INVALID"
+
+
+async def test_another_key_encryption_key_opens_nothing(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+    place = make_place()
+    stored = await sealed(db, keyring, b"x", team_id, place)
+
+    with pytest.raises(DataLossError) as lost:
+        await opened(db, Keyring(OTHER_KEY), stored, place)
+
+    assert lost.value.reason == "KEY_ENCRYPTION_KEY_UNKNOWN"
+
+
+async def test_without_a_key_nothing_is_sealed_or_opened(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+    place = make_place()
+    stored = await sealed(db, keyring, b"x", team_id, place)
+
+    with pytest.raises(FailedPreconditionError) as unwritten:
+        await sealed(db, Keyring(None), b"x", team_id, place)
+    with pytest.raises(FailedPreconditionError) as unread:
+        await opened(db, Keyring(None), stored, place)
+
+    assert unwritten.value.reason == unread.value.reason == "ENCRYPTION_KEY_MISSING"
+
+
+@pytest.mark.parametrize("size", [0, 16, 31, 33])
+def test_a_key_of_another_size_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        Keyring(bytes(size))
+
+
+def test_keys_are_in_no_representation() -> None:
+    keyring = Keyring(b"0123456789abcdef0123456789abcdef")
+
+    assert "0123456789" not in repr(keyring) + str(keyring) + repr(keyring._root)
+
+
+async def test_a_team_has_one_data_key(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+    first = await sealed(db, keyring, b"x", team_id, make_place())
+    second = await sealed(db, keyring, b"x", team_id, make_place())
+
+    assert first.split(".")[1] == second.split(".")[1]
+
+
+async def test_teams_do_not_share_a_data_key(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+    one = await sealed(db, keyring, b"x", team_id, make_place())
+    other = await sealed(db, keyring, b"x", await make_team_id(db), make_place())
+
+    assert one.split(".")[1] != other.split(".")[1]
+
+
+async def test_parallel_first_values_of_a_team_agree_on_one_data_key(db: Database, team_id: uuid.UUID) -> None:
+    places = [make_place() for _ in range(20)]
+
+    stored = await asyncio.gather(*(sealed(db, Keyring(KEY), b"x", team_id, place) for place in places))
+
+    assert len({text.split(".")[1] for text in stored}) == 1
+    async with db.read() as session:
+        keys = select(func.count()).select_from(DataKey).where(DataKey.team_id == team_id)
+        assert (await session.scalars(keys)).one() == 1
+    for text, place in zip(stored, places, strict=True):
+        assert await opened(db, Keyring(KEY), text, place) == b"x"
+
+
+class _GaveUpError(Exception):
+    pass
+
+
+async def test_a_data_key_that_was_rolled_back_is_not_used_again(
+    db: Database, keyring: Keyring, team_id: uuid.UUID
+) -> None:
+    place = make_place()
+    with suppress(_GaveUpError):
+        async with db.write() as session:
+            await keyring.seal(session, b"never stored", team_id=team_id, place=place)
+            raise _GaveUpError
+
+    stored = await sealed(db, keyring, b"stored", team_id, place)
+
+    assert await opened(db, Keyring(KEY), stored, place) == b"stored"
+
+
+async def test_a_retired_data_key_still_opens_and_another_seals(
+    db: Database, keyring: Keyring, team_id: uuid.UUID
+) -> None:
+    place = make_place()
+    old = await sealed(db, keyring, b"old", team_id, place)
+    async with db.write() as session:
+        await execute(session, "UPDATE data_keys SET retired_at = now() WHERE team_id = :team", team=team_id)
+
+    new = await sealed(db, keyring, b"new", team_id, place)
+
+    assert old.split(".")[1] != new.split(".")[1]
+    assert await opened(db, Keyring(KEY), old, place) == b"old"
+    assert await opened(db, Keyring(KEY), new, place) == b"new"
+
+
+async def test_check_accepts_its_own_data_keys_and_none(own_db: Database, keyring: Keyring) -> None:
+    async with own_db.read() as session:
+        await Keyring(None).check(session)
+        await keyring.check(session)
+    await sealed(own_db, keyring, b"x", await make_team_id(own_db), make_place())
+    async with own_db.read() as session:
+        await Keyring(KEY).check(session)
+
+
+@pytest.mark.parametrize("key", [OTHER_KEY, None])
+async def test_check_refuses_data_keys_of_another_key_encryption_key(
+    own_db: Database, keyring: Keyring, key: bytes | None
+) -> None:
+    await sealed(own_db, keyring, b"x", await make_team_id(own_db), make_place())
+
+    async with own_db.read() as session:
+        with pytest.raises(FailedPreconditionError) as refused:
+            await Keyring(key).check(session)
+
+    assert "bbb4934d9a556191" in refused.value.message
+    assert KEY.hex() not in refused.value.message
+    assert "\n" not in refused.value.message
+
+
+def test_the_cache_forgets_what_was_not_used_longest() -> None:
+    cache, (first, second, third) = _DataKeyCache(2), (uuid.uuid4() for _ in range(3))
+    key = AESGCM(KEY)
+    cache.put(first, key)
+    cache.put(second, key)
+    cache.get(first)
+
+    cache.put(third, key)
+
+    assert [cache.get(data_key_id) is key for data_key_id in (first, second, third)] == [True, False, True]

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import base64
+import random
+import string
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from stagely_rpc.crypto.envelope import Keyring, Place
+from stagely_rpc.db.models import DataKey
+from stagely_rpc.errors import DataLossError
+from tests.crypto.independent import open_by_the_description
+from tests.crypto.make import KEY, execute, make_place, make_team_id, opened, sealed
+
+if TYPE_CHECKING:
+    from stagely_rpc.db.engine import Database
+
+BASE64_DIGITS = string.ascii_letters + string.digits + "+/"
+
+STORED_BY_THE_FIRST_RELEASE: dict[str, Any] = {
+    "team_id": uuid.UUID("7b0e6a51-6a35-4a4b-9d0e-2f7a3c9d1e00"),
+    "row_id": uuid.UUID("c6a3f5de-0f43-4c9a-8a52-94f0b1f5e777"),
+    "data_key_id": uuid.UUID("3fd5c5b7-5f0c-4f6c-b1b0-6a1f3a7c2d10"),
+    "key_encryption_key_id": "bbb4934d9a556191",
+    "wrapped_key": (
+        "v1.3fd5c5b75f0c4f6cb1b06a1f3a7c2d10."
+        "X2mMOgeCLpck32yzrR9NoSiUOBfENTxFQcBr8PDGbnSgaAkikVidNn2FiqzDc07b+w3b7/ZCimYn+7FT"
+    ),
+    "value": "v1.3fd5c5b75f0c4f6cb1b06a1f3a7c2d10.kbRUpmjIqy8nzgoaODypX1797q3UE0sYXYStET2ivtiFu7K2Hg==",
+}
+
+
+@pytest.fixture(scope="module")
+async def one_value(db: Database) -> tuple[Keyring, str, Place]:
+    """A value, with a keyring that has its data key at hand."""
+    keyring, place = Keyring(KEY), make_place()
+    return keyring, await sealed(db, keyring, b"correct horse", await make_team_id(db), place), place
+
+
+async def test_opens_what_it_sealed(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+    place = make_place()
+
+    stored = await sealed(db, keyring, b"hunter2", team_id, place)
+
+    assert await opened(db, keyring, stored, place) == b"hunter2"
+    assert b"hunter2" not in base64.b64decode(stored.rpartition(".")[2])
+
+
+async def test_another_process_with_the_same_key_opens_it(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+    place = make_place()
+
+    stored = await sealed(db, keyring, b"hunter2", team_id, place)
+
+    assert await opened(db, Keyring(KEY), stored, place) == b"hunter2"
+
+
+@given(size=st.integers(0, 64 * 1024) | st.sampled_from([0, 1, 15, 16, 17, 65536]), seed=st.integers())
+@settings(max_examples=60, deadline=None)
+async def test_any_bytes_come_back(db: Database, one_value: tuple[Keyring, str, Place], size: int, seed: int) -> None:
+    keyring, stored, place = one_value
+    data_key_id = uuid.UUID(hex=stored.split(".")[1])
+    plaintext = random.Random(seed).randbytes(size)  # noqa: S311
+    async with db.write() as session:
+        team_id = (await session.scalars(select(DataKey.team_id).where(DataKey.id == data_key_id))).one()
+        again = await keyring.seal(session, plaintext, team_id=team_id, place=place)
+
+        assert await keyring.open(session, again, place=place) == plaintext
+
+
+async def test_one_plaintext_is_another_ciphertext_each_time(
+    db: Database, keyring: Keyring, team_id: uuid.UUID
+) -> None:
+    place = make_place()
+
+    assert len({await sealed(db, keyring, b"same", team_id, place) for _ in range(20)}) == 20
+
+
+async def test_every_flipped_bit_is_noticed(db: Database, one_value: tuple[Keyring, str, Place]) -> None:
+    keyring, stored, place = one_value
+    async with db.read() as session:
+        for bit in range(len(stored) * 8):
+            changed = bytearray(stored.encode())
+            changed[bit // 8] ^= 1 << bit % 8
+            with pytest.raises(DataLossError):
+                await keyring.open(session, changed.decode("latin-1"), place=place)
+
+
+async def test_every_truncation_is_noticed(db: Database, one_value: tuple[Keyring, str, Place]) -> None:
+    keyring, stored, place = one_value
+    async with db.read() as session:
+        for length in range(len(stored)):
+            with pytest.raises(DataLossError):
+                await keyring.open(session, stored[:length], place=place)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2])
+async def test_another_spelling_of_the_same_bytes_is_refused(
+    db: Database, keyring: Keyring, team_id: uuid.UUID, length: int
+) -> None:
+    place = make_place()
+    stored = await sealed(db, keyring, bytes(length), team_id, place)
+    digits = stored.rstrip("=")
+    async with db.read() as session:
+        for last in set(BASE64_DIGITS) - {digits[-1]}:
+            with pytest.raises(DataLossError):
+                await keyring.open(session, digits[:-1] + last + stored[len(digits) :], place=place)
+
+
+@pytest.mark.parametrize("suffix", ["=", "\n", " ", "A", "AAAA", ".", ".AAAA"])
+async def test_anything_added_is_noticed(db: Database, one_value: tuple[Keyring, str, Place], suffix: str) -> None:
+    keyring, stored, place = one_value
+
+    with pytest.raises(DataLossError):
+        await opened(db, keyring, stored + suffix, place)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "",
+        "v1",
+        "v1..",
+        "plaintext",
+        f"v1.{uuid.UUID(int=7).hex}.",
+        f"v1.{uuid.UUID(int=7).hex}.AAAA",
+        f"v1.{uuid.UUID(int=7)}.AAAA",
+        f"v1.{uuid.UUID(int=7).hex}.A",
+        f"v1.{uuid.UUID(int=7).hex}.A===",
+    ],
+)
+async def test_what_is_no_envelope_is_data_loss(db: Database, keyring: Keyring, stored: str) -> None:
+    with pytest.raises(DataLossError):
+        await opened(db, keyring, stored, make_place())
+
+
+async def test_another_version_is_not_opened(db: Database, one_value: tuple[Keyring, str, Place]) -> None:
+    keyring, stored, place = one_value
+
+    with pytest.raises(DataLossError):
+        await opened(db, keyring, stored.replace("v1.", "v2.", 1), place)
+
+
+@given(seed=st.integers(), bit=st.integers(min_value=0))
+@settings(max_examples=100, deadline=None)
+async def test_a_flipped_bit_of_a_long_value_is_noticed(
+    db: Database, long_value: tuple[Keyring, str, Place], seed: int, bit: int
+) -> None:
+    keyring, stored, place = long_value
+    changed = bytearray(stored.encode())
+    position = random.Random(seed + bit).randrange(len(changed))  # noqa: S311
+    changed[position] ^= 1 << bit % 8
+
+    with pytest.raises(DataLossError):
+        await opened(db, keyring, changed.decode("latin-1"), place)
+
+
+@pytest.fixture(scope="module")
+async def long_value(db: Database) -> tuple[Keyring, str, Place]:
+    keyring, place = Keyring(KEY), make_place()
+    plaintext = random.Random(1).randbytes(64 * 1024)  # noqa: S311
+    return keyring, await sealed(db, keyring, plaintext, await make_team_id(db), place), place
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"table": "cloud_providers"},
+        {"column": "other_value"},
+        {"row_id": uuid.UUID(int=7)},
+        {"table": "secret", "column": "sencrypted_value"},
+        {"table": "secretsencrypted", "column": "_value"},
+    ],
+)
+async def test_a_value_opens_at_no_other_place(
+    db: Database, one_value: tuple[Keyring, str, Place], moved: dict[str, Any]
+) -> None:
+    keyring, stored, place = one_value
+
+    with pytest.raises(DataLossError) as lost:
+        await opened(db, keyring, stored, replace(place, **moved))
+
+    assert lost.value.reason == "CIPHERTEXT_INVALID"
+    assert stored not in lost.value.message
+
+
+async def test_a_value_does_not_open_under_another_data_key(
+    db: Database, keyring: Keyring, one_value: tuple[Keyring, str, Place], team_id: uuid.UUID
+) -> None:
+    _, stored, place = one_value
+    other = await sealed(db, keyring, b"", team_id, make_place())
+    _, other_id, _ = other.split(".")
+    version, _, ciphertext = stored.split(".")
+
+    with pytest.raises(DataLossError):
+        await opened(db, keyring, f"{version}.{other_id}.{ciphertext}", place)
+
+
+async def test_the_form_is_as_it_is_described(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+    place = make_place()
+    stored = await sealed(db, keyring, b"hunter2", team_id, place)
+    async with db.read() as session:
+        row = (await session.scalars(select(DataKey).where(DataKey.team_id == team_id))).one()
+
+    assert open_by_the_description(KEY, row, stored, place) == b"hunter2"
+
+
+async def test_what_the_first_release_stored_still_opens(own_db: Database) -> None:
+    known = STORED_BY_THE_FIRST_RELEASE
+    async with own_db.write() as session:
+        await execute(session, "INSERT INTO teams (id, slug, name) VALUES (:team_id, 'web', 'Web')", **known)
+        await execute(
+            session,
+            "INSERT INTO data_keys (id, team_id, key_encryption_key_id, wrapped_key)"
+            " VALUES (:data_key_id, :team_id, :key_encryption_key_id, :wrapped_key)",
+            **known,
+        )
+
+    place = Place("secrets", "encrypted_value", known["row_id"])
+
+    assert await opened(own_db, Keyring(KEY), known["value"], place) == b"s3cret \x00\xff"

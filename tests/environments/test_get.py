@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from sqlalchemy import event
+
+from tests.environments.make import (
+    get_environment,
+    make_environment,
+    put_environment,
+    terminate,
+)
+from tests.refusals import refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stagely.v1.environment_pb2_grpc import EnvironmentServiceAsyncStub
+    from stagely_rpc.server import Server
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.mark.parametrize("spelling", [str.lower, str.upper])
+async def test_environment_is_found_by_its_subdomain(
+    environments: EnvironmentServiceAsyncStub, project_id: str, spelling: Callable[[str], str]
+) -> None:
+    made = await make_environment(environments, project_id, pr_number=4)
+
+    assert await get_environment(environments, subdomain_hash=spelling(made.subdomain_hash)) == made
+
+
+async def test_ended_environment_is_found_by_id_and_subdomain(
+    environments: EnvironmentServiceAsyncStub, project_id: str
+) -> None:
+    ended = await terminate(environments, (await make_environment(environments, project_id, pr_number=4)).id)
+
+    assert await get_environment(environments, id=ended.id) == ended
+    assert await get_environment(environments, subdomain_hash=ended.subdomain_hash) == ended
+
+
+async def test_open_environment_is_found_by_its_pull_request(
+    environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str
+) -> None:
+    await put_environment(database_url, project_id, "terminated", pr_number=4)
+    open_id = await put_environment(database_url, project_id, "failed", pr_number=4)
+    await put_environment(database_url, project_id, "reaped", pr_number=4)
+    await put_environment(database_url, project_id, "ready", pr_number=5)
+
+    found = await get_environment(environments, pull_request={"project_id": project_id, "pr_number": 4})
+
+    assert found.id == open_id
+
+
+async def test_pull_request_without_open_environment_has_none(
+    environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str
+) -> None:
+    await put_environment(database_url, project_id, "terminated", pr_number=4)
+
+    with refused(grpc.StatusCode.NOT_FOUND) as refusal:
+        await get_environment(environments, pull_request={"project_id": project_id, "pr_number": 4})
+
+    assert refusal.details["ResourceInfo"].resource_name == f"{project_id}/4"
+
+
+async def test_get_is_one_statement(environments: EnvironmentServiceAsyncStub, server: Server, project_id: str) -> None:
+    made = await make_environment(environments, project_id, pr_number=4)
+    statements: list[str] = []
+
+    def note(*executed: Any) -> None:
+        statements.append(executed[2])
+
+    engine = server._db._engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    await get_environment(environments, id=made.id)
+    await get_environment(environments, subdomain_hash=made.subdomain_hash)
+    await get_environment(environments, pull_request={"project_id": project_id, "pr_number": 4})
+    event.remove(engine, "before_cursor_execute", note)
+
+    assert len(statements) == 3
+
+
+@pytest.mark.parametrize("key", [{"id": NOBODY}, {"subdomain_hash": "env-nobody"}])
+async def test_missing_environment_is_not_found(environments: EnvironmentServiceAsyncStub, key: dict[str, str]) -> None:
+    with refused(grpc.StatusCode.NOT_FOUND) as refusal:
+        await get_environment(environments, **key)
+
+    assert refusal.details["ResourceInfo"].resource_type == "stagely.v1.Environment"
+    assert refusal.details["ResourceInfo"].resource_name == next(iter(key.values()))

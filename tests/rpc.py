@@ -1,0 +1,124 @@
+"""Fixtures: a server over a real socket with the full chain, and a client for each service."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+
+from stagely.v1 import (
+    cloud_provider_pb2_grpc,
+    crypto_pb2_grpc,
+    environment_pb2_grpc,
+    id_pb2_grpc,
+    project_pb2_grpc,
+    secret_pb2_grpc,
+    team_pb2_grpc,
+    user_pb2_grpc,
+)
+from stagely_rpc.logs import configure_logs
+from stagely_rpc.server import Server
+from stagely_rpc.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub
+    from stagely.v1.crypto_pb2_grpc import CryptoServiceAsyncStub
+    from stagely.v1.environment_pb2_grpc import EnvironmentServiceAsyncStub
+    from stagely.v1.id_pb2_grpc import IdServiceAsyncStub
+    from stagely.v1.project_pb2_grpc import ProjectServiceAsyncStub
+    from stagely.v1.secret_pb2_grpc import SecretServiceAsyncStub
+    from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
+    from stagely.v1.user_pb2_grpc import UserServiceAsyncStub
+
+ENCRYPTION_KEY = "5f" * 32
+
+
+@asynccontextmanager
+async def running_server(database_url: str, **overrides: object) -> AsyncIterator[Server]:
+    """Run a server on a free port over a database."""
+    given: dict[str, Any] = {
+        "database_url": database_url,
+        "redis_url": "redis://127.0.0.1:1",
+        "encryption_key": ENCRYPTION_KEY,
+        "environment": "test",
+        "host": "127.0.0.1",
+        "port": 0,
+        "database_pool_size": 10,
+        "shutdown_grace_seconds": 5,
+    }
+    server = Server(Settings(**(given | overrides)))
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def connected(server: Server) -> AsyncIterator[grpc.aio.Channel]:
+    """Connect a client of its own: no subchannel is shared with another."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=options) as channel:
+        yield channel
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs() -> None:
+    """Everything is logged, so that a test can capture it; set up once, because loggers keep their set-up."""
+    configure_logs("debug", json=False)
+
+
+@pytest.fixture(scope="session")
+async def server(database_url: str) -> AsyncIterator[Server]:
+    async with running_server(database_url) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def channel(server: Server) -> AsyncIterator[grpc.aio.Channel]:
+    async with connected(server) as channel:
+        yield channel
+
+
+@pytest.fixture(scope="session")
+def teams(channel: grpc.aio.Channel) -> TeamServiceAsyncStub:
+    return team_pb2_grpc.TeamServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+def users(channel: grpc.aio.Channel) -> UserServiceAsyncStub:
+    return user_pb2_grpc.UserServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+def crypto(channel: grpc.aio.Channel) -> CryptoServiceAsyncStub:
+    return crypto_pb2_grpc.CryptoServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+def ids(channel: grpc.aio.Channel) -> IdServiceAsyncStub:
+    return id_pb2_grpc.IdServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+def environments(channel: grpc.aio.Channel) -> EnvironmentServiceAsyncStub:
+    return environment_pb2_grpc.EnvironmentServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+def secrets(channel: grpc.aio.Channel) -> SecretServiceAsyncStub:
+    return secret_pb2_grpc.SecretServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+def projects(channel: grpc.aio.Channel) -> ProjectServiceAsyncStub:
+    return project_pb2_grpc.ProjectServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+def cloud_providers(channel: grpc.aio.Channel) -> CloudProviderServiceAsyncStub:
+    return cloud_provider_pb2_grpc.CloudProviderServiceStub(channel)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from stagely.v1 import secret_pb2
+from stagely_rpc.db.models import Secret
+from stagely_rpc.secrets.convert import TYPE_TO_PROTO, resolved_to_proto, secret_to_proto
+
+CREATED = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def a_secret(**overrides: object) -> Secret:
+    given = {
+        "id": uuid.uuid4(),
+        "project_id": uuid.uuid4(),
+        "key": "A",
+        "encrypted_value": "v1.sealed",
+        "scope": "global",
+        "secret_type": "env",
+        "created_at": CREATED,
+        "updated_at": CREATED + timedelta(microseconds=1),
+        "row_version": 1,
+    } | overrides
+    return Secret(**given)
+
+
+@pytest.mark.parametrize(
+    ("stored", "number"), [("env", secret_pb2.SECRET_TYPE_ENV), ("file", secret_pb2.SECRET_TYPE_FILE)]
+)
+def test_each_type_has_its_number(stored: str, number: secret_pb2.SecretType.ValueType) -> None:
+    assert secret_to_proto(a_secret(secret_type=stored)).secret_type == number
+    assert resolved_to_proto(a_secret(secret_type=stored), b"").secret_type == number
+
+
+def test_the_types_are_those_of_the_contract() -> None:
+    assert set(TYPE_TO_PROTO.values()) == set(secret_pb2.SecretType.values()) - {0}
+
+
+@pytest.mark.parametrize("field", ["file_path", "file_permissions", "created_by"])
+def test_what_is_null_is_unset(field: str) -> None:
+    assert not secret_to_proto(a_secret()).HasField(field)  # type: ignore[arg-type]
+
+
+def test_every_field_is_filled() -> None:
+    creator = uuid.uuid4()
+    secret = a_secret(secret_type="file", file_path="/a", file_permissions="0600", created_by=creator)
+
+    message = secret_to_proto(secret)
+
+    assert {field.name for field, _ in message.ListFields()} == set(secret_pb2.Secret.DESCRIPTOR.fields_by_name)
+    assert message.created_by == str(creator)
+    assert message.created_at.ToDatetime(UTC) == CREATED
+    assert message.updated_at.ToDatetime(UTC) == CREATED + timedelta(microseconds=1)
+
+
+def test_nothing_of_the_stored_value_is_in_a_message() -> None:
+    assert "sealed" not in str(secret_to_proto(a_secret())) + str(resolved_to_proto(a_secret(), b"opened"))
+
+
+def test_a_resolved_secret_has_every_field() -> None:
+    secret = a_secret(secret_type="file", file_path="/a", file_permissions="0600", scope="web")
+
+    message = resolved_to_proto(secret, b"opened")
+
+    assert {field.name for field, _ in message.ListFields()} == set(message.DESCRIPTOR.fields_by_name)
+    assert (message.value, message.scope) == (b"opened", "web")

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import grpc
+
+from stagely.v1 import secret_pb2
+from stagely_rpc.crypto.envelope import _DataKeyCache
+from tests.refusals import refused
+from tests.secrets.make import ENV, FILE, get_secret, make_file, make_secret, name_of, resolve, value_of
+from tests.statements import statements
+
+if TYPE_CHECKING:
+    import pytest
+
+    from stagely.v1.secret_pb2_grpc import SecretServiceAsyncStub
+    from stagely_rpc.server import Server
+
+
+async def test_a_service_gets_global_secrets_overlaid_by_its_own(
+    secrets: SecretServiceAsyncStub, project_id: str
+) -> None:
+    await make_secret(secrets, project_id, key="ONLY_GLOBAL", value=b"1")
+    await make_secret(secrets, project_id, key="BOTH", value=b"2")
+    await make_secret(secrets, project_id, key="BOTH", value=b"3", scope="backend")
+    await make_secret(secrets, project_id, key="A_OWN", value=b"4", scope="backend")
+    await make_secret(secrets, project_id, key="OF_ANOTHER", value=b"5", scope="frontend")
+
+    assert [(one.key, one.value, one.scope) for one in await resolve(secrets, project_id, "backend")] == [
+        ("A_OWN", b"4", "backend"),
+        ("BOTH", b"3", "backend"),
+        ("ONLY_GLOBAL", b"1", "global"),
+    ]
+
+
+async def test_without_a_scope_the_global_secrets_are_resolved(
+    secrets: SecretServiceAsyncStub, project_id: str
+) -> None:
+    await make_secret(secrets, project_id, key="A", value=b"1")
+    await make_secret(secrets, project_id, key="A", value=b"2", scope="backend")
+
+    assert [one.value for one in await resolve(secrets, project_id)] == [b"1"]
+    assert [one.value for one in await resolve(secrets, project_id, "global")] == [b"1"]
+    assert [one.value for one in await resolve(secrets, project_id, "unheard-of")] == [b"1"]
+
+
+async def test_variables_and_files_are_resolved_as_they_are(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+    await make_secret(secrets, project_id, key="A", value=b"")
+    await make_file(
+        secrets, project_id, key="tls.key", file_path="/etc/tls.key", file_permissions="400", value=b"\0\xff"
+    )
+
+    variable, file = await resolve(secrets, project_id)
+
+    assert variable == secret_pb2.ResolvedSecret(key="A", secret_type=ENV, scope="global")
+    assert file == secret_pb2.ResolvedSecret(
+        key="tls.key",
+        value=b"\0\xff",
+        secret_type=FILE,
+        file_path="/etc/tls.key",
+        file_permissions="0400",
+        scope="global",
+    )
+
+
+async def test_keys_are_in_the_order_of_their_code_points(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+    for key in ("b", "_a", "A", "a", "B", "a_", "a1"):
+        await make_secret(secrets, project_id, key=key)
+
+    assert [one.key for one in await resolve(secrets, project_id)] == ["A", "B", "_a", "a", "a1", "a_", "b"]
+
+
+async def test_a_project_without_secrets_resolves_to_none(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+    assert await resolve(secrets, project_id, "backend") == []
+
+
+async def test_a_file_of_the_scope_takes_the_path_of_a_global_one(
+    secrets: SecretServiceAsyncStub, project_id: str
+) -> None:
+    await make_file(secrets, project_id, key="shared", file_path="/etc/tls.key", value=b"1")
+    await make_file(secrets, project_id, key="own", file_path="/etc/tls.key", value=b"2", scope="backend")
+
+    assert [one.key for one in await resolve(secrets, project_id, "backend")] == ["own"]
+    assert [one.key for one in await resolve(secrets, project_id, "frontend")] == ["shared"]
+
+
+async def test_two_files_of_one_scope_with_one_path_are_refused(
+    secrets: SecretServiceAsyncStub, project_id: str
+) -> None:
+    for key in ("one", "two"):
+        await make_file(secrets, project_id, key=key, file_path="/etc/tls.key", scope="backend")
+
+    with refused(grpc.StatusCode.FAILED_PRECONDITION, reason="SECRET_FILES_CONFLICT") as refusal:
+        await resolve(secrets, project_id, "backend")
+
+    assert "'one' and 'two'" in refusal.message
+    assert await resolve(secrets, project_id) == []
+
+
+async def test_a_point_read_is_one_statement(secrets: SecretServiceAsyncStub, server: Server, project_id: str) -> None:
+    secret = await make_secret(secrets, project_id)
+
+    with statements(server) as by_id:
+        await get_secret(secrets, id=secret.id)
+    with statements(server) as by_name:
+        await value_of(secrets, name=name_of(secret))
+
+    assert len(by_id) == len(by_name) == 1
+
+
+async def test_forty_secrets_take_one_statement_and_one_for_their_data_key(
+    secrets: SecretServiceAsyncStub, server: Server, project_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        await make_secret(secrets, project_id, key=f"K{number}")
+
+    monkeypatch.setattr(server._keyring, "_data_keys", _DataKeyCache(10))
+    with statements(server) as cold:
+        assert len(await resolve(secrets, project_id)) == 40
+    with statements(server) as warm:
+        assert len(await resolve(secrets, project_id)) == 40
+
+    assert ["data_keys" in statement for statement in cold] == [False, True]
+    assert ["data_keys" in statement for statement in warm] == [False]

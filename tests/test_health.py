@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import grpc
+import psycopg
+import pytest
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from stagely.v1 import team_pb2, team_pb2_grpc
+from stagely_rpc.db import migrations
+from stagely_rpc.health import LIVENESS, HealthServicer, Prober, UnhealthyError, check_revision
+from tests.eventually import eventually
+from tests.rpc import connected, running_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from stagely_rpc.server import Server
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+TEAM_SERVICE = team_pb2.DESCRIPTOR.services_by_name["TeamService"].full_name
+QUICK = {"health_interval_seconds": 0.05, "health_timeout_seconds": 1}
+
+
+@asynccontextmanager
+async def health_of(server: Server) -> AsyncIterator[health_pb2_grpc.HealthStub]:
+    async with connected(server) as channel:
+        yield health_pb2_grpc.HealthStub(channel)
+
+
+async def status_of(health: health_pb2_grpc.HealthStub, service: str = "") -> object:
+    return (await health.Check(health_pb2.HealthCheckRequest(service=service))).status
+
+
+class ScriptedProbe:
+    """Fails or not, look by look, as it is told."""
+
+    def __init__(self, *looks: str) -> None:
+        self._looks = deque(looks)
+
+    async def __call__(self) -> None:
+        if look := self._looks.popleft():
+            raise UnhealthyError(look)
+
+
+async def test_one_failure_turns_nothing_two_in_a_row_do_and_one_success_turns_back() -> None:
+    servicer = HealthServicer([TEAM_SERVICE])
+    probe = ScriptedProbe("", "lost", "", "lost", "gone", "gone", "")
+    prober = Prober(probe, servicer, interval_seconds=1, timeout_seconds=1)
+    seen = [servicer._server_status[TEAM_SERVICE]]
+
+    for _ in range(7):
+        await prober.look()
+        seen.append(servicer._server_status[TEAM_SERVICE])
+
+    assert seen == [NOT_SERVING, SERVING, SERVING, SERVING, SERVING, NOT_SERVING, NOT_SERVING, SERVING]
+
+
+async def test_reason_is_logged_once_a_change() -> None:
+    probe = ScriptedProbe("", "gone", "gone", "gone", "")
+    prober = Prober(probe, HealthServicer([]), interval_seconds=1, timeout_seconds=1)
+
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(5):
+            await prober.look()
+
+    assert [(log["event"], log.get("reason")) for log in logs] == [
+        ("serving", None),
+        ("not serving", "gone"),
+        ("serving", None),
+    ]
+
+
+async def test_probe_that_hangs_is_a_failure_and_so_is_one_that_breaks() -> None:
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    async def crash() -> None:
+        raise ZeroDivisionError
+
+    for probe, reason in ((hang, "the database did not answer within 0.01 s"), (crash, "ZeroDivisionError")):
+        servicer = HealthServicer([])
+        prober = Prober(probe, servicer, interval_seconds=1, timeout_seconds=0.01)
+        await servicer.set_ready(ready=True)
+        prober._ready = True
+        with structlog.testing.capture_logs() as logs:
+            await prober.look()
+            await prober.look()
+        assert servicer._server_status[""] == NOT_SERVING
+        assert reason in logs[0]["reason"]
+
+
+def test_schema_that_is_behind_is_named_with_what_is_needed() -> None:
+    with pytest.raises(UnhealthyError, match="is at revision 014, this version needs revision 025"):
+        check_revision("014", "025")
+    with pytest.raises(UnhealthyError, match="schema is missing, this version needs revision 025"):
+        check_revision(None, "025")
+
+
+def test_schema_that_is_ahead_serves() -> None:
+    check_revision("026", "025")
+    check_revision("025", "025")
+
+
+async def test_every_name_is_told_alike_by_check_and_list(server: Server) -> None:
+    async with health_of(server) as health:
+        listed = (await health.List(health_pb2.HealthListRequest())).statuses
+        checked = {name: await status_of(health, name) for name in listed}
+
+    assert {name: answer.status for name, answer in listed.items()} == checked
+    assert set(checked.values()) == {SERVING}
+    assert {"", LIVENESS, TEAM_SERVICE} < set(checked)
+    assert sum(name.startswith("stagely.v1.") for name in checked) == len(checked) - 2
+
+
+async def test_unknown_name_is_not_found_and_logs_no_error(server: Server) -> None:
+    async with health_of(server) as health:
+        with structlog.testing.capture_logs() as logs, pytest.raises(grpc.aio.AioRpcError) as error:
+            await status_of(health, "nothing")
+
+    assert error.value.code() is grpc.StatusCode.NOT_FOUND
+    assert [log["event"] for log in logs] == ["call"]
+    assert logs[0]["log_level"] == "debug"
+
+
+async def test_watch_of_an_unknown_name_says_so_and_stays(server: Server) -> None:
+    async with health_of(server) as health:
+        watching = health.Watch(health_pb2.HealthCheckRequest(service="nothing"))
+
+        assert (await watching.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+        watching.cancel()
+
+
+def forbid_connections(url: str, *, allow: bool) -> None:
+    """Make a database unreachable, or reachable again, from a connection to another one."""
+    name = conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {str(allow).lower()}".encode())
+        if not allow:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+
+
+async def test_database_that_goes_away_and_comes_back_is_told_everywhere(fresh_database_url: str) -> None:
+    async with running_server(fresh_database_url, **QUICK) as server, health_of(server) as health:
+        watching = health.Watch(health_pb2.HealthCheckRequest(service=TEAM_SERVICE))
+        assert (await watching.read()).status == SERVING
+
+        forbid_connections(fresh_database_url, allow=False)
+        assert (await asyncio.wait_for(watching.read(), 5)).status == NOT_SERVING
+        for name in ("", TEAM_SERVICE):
+            assert await status_of(health, name) == NOT_SERVING
+        assert await status_of(health, LIVENESS) == SERVING
+        listed = (await health.List(health_pb2.HealthListRequest())).statuses
+        assert {name for name, answer in listed.items() if answer.status == SERVING} == {LIVENESS}
+
+        forbid_connections(fresh_database_url, allow=True)
+        assert (await asyncio.wait_for(watching.read(), 5)).status == SERVING
+        watching.cancel()
+
+
+async def test_calls_without_a_database_are_unavailable_and_work_again_after(fresh_database_url: str) -> None:
+    async with running_server(fresh_database_url, **QUICK) as server, connected(server) as channel:
+        teams = team_pb2_grpc.TeamServiceStub(channel)
+        created = await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
+        request = team_pb2.GetTeamRequest(slug="web")
+
+        async def code() -> grpc.StatusCode:
+            try:
+                await teams.GetTeam(request)
+            except grpc.aio.AioRpcError as error:
+                return error.code()
+            return grpc.StatusCode.OK
+
+        forbid_connections(fresh_database_url, allow=False)
+        assert await code() is grpc.StatusCode.UNAVAILABLE
+        forbid_connections(fresh_database_url, allow=True)
+        await eventually(code, grpc.StatusCode.OK)
+
+        assert (await teams.GetTeam(request)).team == created.team
+
+
+async def test_schema_behind_is_not_serving_until_it_is_migrated(fresh_database_url: str) -> None:
+    async with running_server(fresh_database_url, **QUICK) as server, health_of(server) as health:
+        with structlog.testing.capture_logs() as logs:
+            await asyncio.to_thread(migrations.downgrade, fresh_database_url)
+            await eventually(lambda: status_of(health), NOT_SERVING)
+            await asyncio.to_thread(migrations.upgrade, fresh_database_url)
+            await eventually(lambda: status_of(health), SERVING)
+
+    head = migrations.head_revision()
+    reasons = [log["reason"] for log in logs if log["event"] == "not serving"]
+    assert len(reasons) == 1
+    assert f"at revision {int(head) - 1:03d}, this version needs revision {head}" in reasons[0]
+
+
+async def test_pool_in_full_use_is_no_ill_health(fresh_database_url: str) -> None:
+    async with (
+        running_server(fresh_database_url, database_pool_size=1, **QUICK) as server,
+        server._db.read() as session,
+        health_of(server) as health,
+    ):
+        _ = await session.connection()
+        for _ in range(10):
+            await asyncio.sleep(0.05)
+            assert await status_of(health) == SERVING
+
+
+async def test_watchers_are_told_at_the_end_and_do_not_hold_it_up(fresh_database_url: str) -> None:
+    async with running_server(fresh_database_url, shutdown_grace_seconds=60) as server, health_of(server) as health:
+        watching = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(20)]
+        for watch in watching:
+            assert (await watch.read()).status == SERVING
+
+        await asyncio.wait_for(server.stop(), 5)
+
+        for watch in watching:
+            assert (await watch.read()).status == NOT_SERVING
+            assert await watch.read() is grpc.aio.EOF

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+from stagely.v1 import user_pb2
+from stagely_rpc.db.etag import etag_of
+from stagely_rpc.db.models import User
+from stagely_rpc.users.convert import user_to_proto
+from stagely_rpc.wire.values import to_timestamp
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def stored_user(**overrides: object) -> User:
+    given = {
+        "id": uuid.uuid4(),
+        "email": "ada@example.com",
+        "name": "Ada",
+        "is_active": True,
+        "email_verified": False,
+        "created_at": MOMENT,
+        "updated_at": MOMENT,
+        "row_version": 1,
+    }
+    return User(**given | overrides)
+
+
+def test_every_column_is_in_the_message() -> None:
+    user = stored_user(
+        avatar_url="https://example.com/a.png",
+        github_id="1",
+        google_id="2",
+        is_active=False,
+        email_verified=True,
+        last_login_at=MOMENT,
+    )
+
+    assert user_to_proto(user) == user_pb2.User(
+        id=str(user.id),
+        email="ada@example.com",
+        name="Ada",
+        avatar_url="https://example.com/a.png",
+        github_id="1",
+        google_id="2",
+        is_active=False,
+        email_verified=True,
+        created_at=to_timestamp(MOMENT),
+        updated_at=to_timestamp(MOMENT),
+        last_login_at=to_timestamp(MOMENT),
+        etag=etag_of(user),
+    )
+
+
+def test_null_columns_are_unset_fields() -> None:
+    message = user_to_proto(stored_user())
+
+    for field in ("avatar_url", "github_id", "google_id", "last_login_at"):
+        assert not message.HasField(field)

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from tests.refusals import refused
+from tests.users.make import account_id, login, make_user, stored, upsert
+
+if TYPE_CHECKING:
+    from stagely.v1.user_pb2_grpc import UserServiceAsyncStub
+
+ALREADY_EXISTS = grpc.StatusCode.ALREADY_EXISTS
+VISIBLE_ASCII = "".join(map(chr, range(33, 127)))
+
+
+class TestConflicts:
+    async def test_github_and_google_ids_of_two_users(self, users: UserServiceAsyncStub) -> None:
+        first = await make_user(users, github_id=account_id())
+        second = await make_user(users, google_id=account_id())
+
+        with refused(ALREADY_EXISTS, reason="USER_GOOGLE_ID_CONFLICT") as refusal:
+            await upsert(users, github_id=first.github_id, google_id=second.google_id)
+
+        assert f"google_id '{second.google_id}'" in refusal.message
+        assert "email" not in refusal.message
+        assert [await stored(users, first), await stored(users, second)] == [first, second]
+
+    @pytest.mark.parametrize("key", ["github_id", "google_id"])
+    async def test_email_of_another_user(self, users: UserServiceAsyncStub, key: str) -> None:
+        first, second = await make_user(users, **{key: account_id()}), await make_user(users, email_verified=True)
+
+        with refused(ALREADY_EXISTS, reason="USER_EMAIL_TAKEN") as refusal:
+            await upsert(users, **{key: getattr(first, key)}, email=second.email, email_verified=True)
+
+        assert second.email in refusal.message
+        assert [await stored(users, first), await stored(users, second)] == [first, second]
+
+    async def test_three_users_in_one_login(self, users: UserServiceAsyncStub) -> None:
+        by_github = await make_user(users, github_id=account_id())
+        by_google = await make_user(users, google_id=account_id())
+        by_email = await make_user(users)
+
+        with refused(ALREADY_EXISTS, reason="USER_GOOGLE_ID_CONFLICT") as refusal:
+            await upsert(users, github_id=by_github.github_id, google_id=by_google.google_id, email=by_email.email)
+
+        assert by_google.google_id in refusal.message
+        assert by_email.email in refusal.message
+        resource = refusal.details["ResourceInfo"]
+        assert (resource.resource_type, resource.resource_name) == ("stagely.v1.User", by_google.google_id)
+
+    @pytest.mark.parametrize(
+        ("key", "reason"), [("github_id", "USER_GITHUB_ID_CONFLICT"), ("google_id", "USER_GOOGLE_ID_CONFLICT")]
+    )
+    async def test_user_found_by_email_has_another_id(self, users: UserServiceAsyncStub, key: str, reason: str) -> None:
+        user = await make_user(users, **{key: account_id()}, email_verified=True)
+
+        with refused(ALREADY_EXISTS, reason=reason):
+            await upsert(users, email=user.email, email_verified=True, **{key: account_id()})
+
+        assert await stored(users, user) == user
+
+    @pytest.mark.parametrize(
+        ("key", "other", "reason"),
+        [
+            ("github_id", "google_id", "USER_GOOGLE_ID_CONFLICT"),
+            ("google_id", "github_id", "USER_GITHUB_ID_CONFLICT"),
+        ],
+    )
+    async def test_user_found_by_one_id_has_another_of_the_other_kind(
+        self, users: UserServiceAsyncStub, key: str, other: str, reason: str
+    ) -> None:
+        user = await make_user(users, **{key: account_id(), other: account_id()})
+
+        with refused(ALREADY_EXISTS, reason=reason):
+            await upsert(users, email=user.email, **{key: getattr(user, key), other: account_id()})
+
+        assert await stored(users, user) == user
+
+    async def test_both_ids_differ(self, users: UserServiceAsyncStub) -> None:
+        user = await make_user(users, github_id=account_id(), google_id=account_id(), email_verified=True)
+
+        with refused(ALREADY_EXISTS, reason="USER_GITHUB_ID_CONFLICT") as refusal:
+            await upsert(users, email=user.email, github_id="1", google_id="2", email_verified=True)
+
+        assert "github_id" in refusal.message
+        assert "google_id" in refusal.message
+
+
+class TestLinkingByEmail:
+    """An account that is found by its e-mail address alone gets an id linked only where that can't be a theft."""
+
+    @pytest.mark.parametrize(
+        ("login_verified", "account_verified", "account_has_id", "linked"),
+        [
+            (True, True, True, True),
+            (True, True, False, True),
+            (True, False, False, True),
+            (True, False, True, False),
+            (False, True, True, False),
+            (False, True, False, False),
+            (False, False, True, False),
+            (False, False, False, False),
+        ],
+    )
+    async def test_verified_on_both_sides_or_not_linked(
+        self,
+        users: UserServiceAsyncStub,
+        *,
+        login_verified: bool,
+        account_verified: bool,
+        account_has_id: bool,
+        linked: bool,
+    ) -> None:
+        ids = {"github_id": account_id()} if account_has_id else {}
+        user = await make_user(users, email_verified=account_verified, **ids)
+        request = login(email=user.email, google_id=account_id(), email_verified=login_verified)
+
+        if linked:
+            found = (await users.UpsertUser(request)).user
+            assert (found.id, found.google_id, found.email_verified) == (user.id, request.google_id, True)
+        else:
+            with refused(ALREADY_EXISTS, reason="USER_EMAIL_TAKEN") as refusal:
+                await users.UpsertUser(request)
+            assert "not verified" in refusal.message
+            assert await stored(users, user) == user

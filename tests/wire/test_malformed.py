@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagely.v1 import project_pb2, team_pb2
+from stagely_rpc.wire.malformed import malformed_text_fields
+from tests.bad_input import wire
+
+GOOD = team_pb2.UpdateTeamRequest(id="x", name="y").SerializeToString()
+
+
+def test_fields_that_are_no_utf8_are_named() -> None:
+    assert malformed_text_fields(team_pb2.UpdateTeamRequest.DESCRIPTOR, GOOD + b"\x22\x01\xff\x1a\x02\xc3\x28") == [
+        "name",
+        "etag",
+    ]
+
+
+def test_nested_fields_are_named_by_their_path() -> None:
+    mask = b"\x0a\x01\xfe"
+
+    raw = b"\x12" + bytes([len(mask)]) + mask
+
+    assert malformed_text_fields(team_pb2.UpdateTeamRequest.DESCRIPTOR, raw) == ["update_mask.paths"]
+
+
+def test_json_is_named_as_a_whole() -> None:
+    config = project_pb2.UpdateProjectRequest.DESCRIPTOR.fields_by_name["config"].number
+    raw = wire.nested((config, 1, 2, 5, 1, 1), b"\xff") + wire.nested((config, 1, 2, 3), b"\xfe")
+
+    assert malformed_text_fields(project_pb2.UpdateProjectRequest.DESCRIPTOR, raw) == ["config"]
+
+
+def test_nesting_beyond_the_decoder_is_not_followed() -> None:
+    config = project_pb2.UpdateProjectRequest.DESCRIPTOR.fields_by_name["config"].number
+    raw = wire.chunk(config, wire.deep_struct(2_000))
+
+    assert malformed_text_fields(project_pb2.UpdateProjectRequest.DESCRIPTOR, raw) == []
+
+
+def test_long_requests_are_not_looked_through() -> None:
+    bad_name = b"\x22\x01\xff"
+
+    assert malformed_text_fields(team_pb2.UpdateTeamRequest.DESCRIPTOR, bad_name * 80_000) == ["name"]
+    assert malformed_text_fields(team_pb2.UpdateTeamRequest.DESCRIPTOR, bad_name * 90_000) == []
+
+
+def test_good_text_is_not_blamed() -> None:
+    assert malformed_text_fields(team_pb2.UpdateTeamRequest.DESCRIPTOR, GOOD) == []
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_looked_through(raw: bytes) -> None:
+    names = {"id", "etag", "name", "billing_email", "update_mask.paths"}
+
+    assert set(malformed_text_fields(team_pb2.UpdateTeamRequest.DESCRIPTOR, raw)) <= names

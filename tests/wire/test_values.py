@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagely.v1 import team_pb2
+from stagely_rpc.wire.values import enum_numbers, from_struct, from_timestamp, to_struct, to_timestamp
+
+moments = st.datetimes(min_value=datetime(1, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+numbers = st.integers(min_value=-(2**53), max_value=2**53) | st.floats(allow_nan=False, allow_infinity=False)
+json_values = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(moments)
+def test_time_survives_to_the_microsecond(moment: datetime) -> None:
+    timestamp = to_timestamp(moment)
+
+    assert timestamp is not None
+    assert from_timestamp(timestamp) == moment
+
+
+def test_no_time_is_no_timestamp() -> None:
+    assert to_timestamp(None) is None
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    [
+        Timestamp(seconds=2**62),
+        Timestamp(seconds=-(2**62)),
+        Timestamp(nanos=-1),
+        Timestamp(nanos=1_000_000_000),
+        Timestamp(seconds=253_402_300_800),
+    ],
+)
+def test_time_out_of_range_is_refused(timestamp: Timestamp) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        from_timestamp(timestamp)
+
+
+@given(st.dictionaries(texts, json_values, max_size=5))
+def test_json_object_survives(value: dict[str, object]) -> None:
+    assert from_struct(to_struct(value)) == value
+
+
+def test_whole_numbers_stay_whole() -> None:
+    value = from_struct(to_struct({"count": 3, "share": 0.5, "far": 1e300}))
+
+    assert {name: type(number) for name, number in value.items()} == {"count": int, "share": float, "far": float}
+    assert orjson.loads(orjson.dumps(value)) == value
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_number_that_json_lacks_is_refused(number: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        from_struct(Struct(fields={"a": Value(number_value=number)}))
+
+
+def test_value_of_no_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        from_struct(Struct(fields={"a": Value()}))
+
+
+@pytest.mark.parametrize("struct", [Struct(fields={"\0": Value(bool_value=True)}), to_struct({"a": ["\0"]})])
+def test_nul_is_refused_at_any_depth(struct: Struct) -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        from_struct(struct)
+
+
+def test_enum_numbers_go_by_their_stored_names() -> None:
+    assert enum_numbers(team_pb2.TeamRole) == {"owner": 1, "admin": 2, "member": 3, "viewer": 4}

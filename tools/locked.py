@@ -1,0 +1,43 @@
+"""Resolve the lock files, or check that they still are what pyproject.toml asks for.
+
+They are requirements files with hashes, for every platform and supported Python, and name no index: pip asks the one
+that it is set up with.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = {
+    "requirements.lock": ["--extra", "embedded"],
+    "requirements-dev.lock": ["--all-extras", "--group", "dev"],
+}
+OPTIONS = "--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet".split()
+
+
+def resolve(name: str, output: Path, *, upgrade: bool) -> None:
+    """Write a lock file; without an upgrade, the versions that it already has stay where they still fit."""
+    command = [sys.executable, "-m", "uv", "pip", "compile", *OPTIONS, *LOCKS[name], "--output-file", str(output)]
+    subprocess.run([*command, *(["--upgrade"] if upgrade else []), "pyproject.toml"], cwd=ROOT, check=True)
+
+
+def is_current(name: str) -> bool:
+    """Tell whether resolving again, from the versions locked now, changes nothing."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / name
+        locked = (ROOT / name).read_text()
+        copy.write_text(locked)
+        resolve(name, copy, upgrade=False)
+        return copy.read_text() == locked
+
+
+if __name__ == "__main__":
+    if "--check" not in sys.argv:
+        for lock in LOCKS:
+            resolve(lock, ROOT / lock, upgrade=True)
+    elif stale := [lock for lock in LOCKS if not is_current(lock)]:
+        sys.exit(f"{', '.join(stale)}: not what pyproject.toml asks for; run `make lock`")
