@@ -1,0 +1,83 @@
+"""The README's tour, run exactly as it stands there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import ROOT, environment, serving, settings_for
+
+# What grpcurl is called with in the tour, said to buf.
+BUF_AS_GRPCURL = """#!/usr/bin/env bash
+set -eu
+[ "$1" = -plaintext ]; shift
+message={}
+if [ "$1" = -d ]; then message=$2; shift 2; fi
+address=$1; shift
+flags=(--http2-prior-knowledge --protocol grpc --reflect-protocol grpc-v1alpha)
+case "$1" in
+    list) exec "$BUF" curl "${flags[@]}" --list-services "http://$address" ;;
+    describe) exec "$BUF" curl "${flags[@]}" --list-methods "http://$address" ;;
+    *) exec "$BUF" curl "${flags[@]}" --data "$message" "http://$address/$1" ;;
+esac
+"""
+
+
+def tour() -> str:
+    found = re.search(r"<!-- tour.*?-->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture(params=["grpcurl", "buf"])
+def client_path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A PATH on which `grpcurl` is grpcurl itself, or buf in its clothes."""
+    if request.param == "grpcurl":
+        if shutil.which("grpcurl") is None:
+            pytest.skip("grpcurl is not installed")
+        return os.environ["PATH"]
+    shim = tmp_path / "grpcurl"
+    shim.write_text(BUF_AS_GRPCURL)
+    shim.chmod(shim.stat().st_mode | stat.S_IXUSR)
+    return f"{tmp_path}:{os.environ['PATH']}"
+
+
+def test_tour_of_the_readme_runs_line_by_line(fresh_database_url: str, client_path: str) -> None:
+    with serving(["serve"], settings_for(fresh_database_url)) as server:
+        lines = tour().replace("127.0.0.1:8080", server.address)
+        result = subprocess.run(
+            ["bash", "-euo", "pipefail"],
+            input=lines,
+            env=environment(PATH=client_path, BUF=str(Path(sys.executable).with_name("buf"))),
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    for seen in (
+        "stagely.v1.SecretService",
+        '"TEAM_ROLE_OWNER"',
+        "not-a-real-token",
+        '"ENVIRONMENT_STATUS_BUILDING"',
+        "https://pr-7-",
+        "Y29ycmVjdCBob3JzZQ==",
+        "YmF0dGVyeSBzdGFwbGU=",
+        "/etc/tls/key.pem",
+    ):
+        assert seen in result.stdout
+    statuses = json.loads(result.stdout[result.stdout.rindex('{\n  "statuses"') :])["statuses"]
+    assert {answer["status"] for answer in statuses.values()} == {"SERVING"}
+    assert len(statuses) == 10
+    log = "\n".join(server.lines)
+    for secret in ("not-a-real-token", "correct horse", "battery staple", "Y29ycmVjdCBob3JzZQ"):
+        assert secret not in log
