@@ -10,6 +10,8 @@ import psycopg
 import structlog
 from grpc_health.v1 import health, health_pb2
 
+from stagely_rpc.db.failures import why_unreachable
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable
 
@@ -172,7 +174,7 @@ class DatabaseProbe:
         try:
             read_only, revision = await self._look()
         except psycopg.Error as error:
-            raise UnhealthyError(f"the database is unavailable (SQLSTATE {error.sqlstate or 'none'})") from error
+            raise UnhealthyError(f"the database is out of reach: {why_unreachable(error, self._url)}") from error
         if read_only:
             raise UnhealthyError("the database is read-only")
         check_revision(revision, self._expected_revision)

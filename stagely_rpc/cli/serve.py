@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +58,9 @@ def dev(
 
 
 def _run(settings: Settings, on_ready: Callable[[Server], None]) -> None:
+    # gRPC's core would say in lines of its own what the server says in one.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
     import uvloop  # noqa: PLC0415
 
     from stagely_rpc.logs import configure_logs  # noqa: PLC0415

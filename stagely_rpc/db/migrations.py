@@ -15,7 +15,6 @@ from argparse import Namespace
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import psycopg
 from alembic import command
@@ -26,6 +25,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, NullPool, create_engine, func, literal, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import BigInteger
+
+from stagely_rpc.db.failures import one_line, why_unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -170,17 +171,8 @@ def _connect(url: str) -> psycopg.Connection[Any]:
         message = "the database url is not one that libpq can read"
         raise MigrationError(message) from None
     except psycopg.Error as error:
-        message = f"the database is out of reach: {_without_password(_one_line(error), url)}"
+        message = f"the database is out of reach: {why_unreachable(error, url)}"
         raise MigrationError(message) from None
-
-
-def _without_password(reason: str, url: str) -> str:
-    """Blank every part of the password: libpq quotes what it takes for a host when a password has an unescaped `@`."""
-    found = re.findall(r"://[^:@/]*:(.*)@|password\s*=\s*'?([^'&\s]+)", url)
-    passwords = " ".join(in_authority or in_parameter for in_authority, in_parameter in found)
-    for part in re.findall(r"[^@/:?#&\s]+", f"{passwords} {unquote(passwords)}"):
-        reason = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "***", reason)
-    return reason
 
 
 @contextmanager
@@ -234,12 +226,6 @@ def _as_migration_error() -> Iterator[None]:
     try:
         yield
     except CommandError as error:
-        raise MigrationError(_one_line(error)) from error
+        raise MigrationError(one_line(error)) from error
     except DBAPIError as error:
-        raise MigrationError(_one_line(error.orig or error)) from error
-
-
-def _one_line(error: BaseException) -> str:
-    diagnosed = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    line = " ".join((diagnosed or str(error)).split()).removesuffix(".")
-    return line[:1].lower() + line[1:]
+        raise MigrationError(one_line(error.orig or error)) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project, Team, TeamMember
 from stagely_rpc.db.paging import Found, Page, fetch_page
@@ -17,9 +17,16 @@ if TYPE_CHECKING:
     from stagely_rpc.teams.inputs import MemberFilter, TeamFilter, TeamKey
 
 
+# Built once: building a statement, and its key in the cache of compiled ones, costs a fifth of a point read.
+_TEAM_BY_ID = select(Team).where(Team.id == bindparam("key"))
+_TEAM_BY_SLUG = select(Team).where(Team.slug == bindparam("key"))
+
+
 async def get_team(session: AsyncSession, key: TeamKey) -> Team | None:
     """Return a team, deleted or not, by its id or slug."""
-    return await session.scalar(select(Team).where(Team.id == key.id if key.id else Team.slug == key.slug))
+    if key.id:
+        return await session.scalar(_TEAM_BY_ID, {"key": key.id})
+    return await session.scalar(_TEAM_BY_SLUG, {"key": key.slug})
 
 
 async def lock_team(session: AsyncSession, team_id: uuid.UUID) -> Team | None:

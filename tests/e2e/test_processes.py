@@ -124,7 +124,7 @@ def test_database_that_is_away_is_one_line() -> None:
 
     result = run("serve", env=settings_for(url))
 
-    assert_gave_up(result, "the database is unavailable")
+    assert_gave_up(result, "the database is out of reach: connection failed: ")
     assert "hunter2" not in result.stderr
 
 
@@ -140,10 +140,7 @@ def test_taken_port_is_one_line(database_url: str) -> None:
 
         result = run("serve", env=settings_for(database_url, PORT=str(port)))
 
-    said = [line for line in result.stderr.splitlines() if line.startswith("stagely-rpc: ")]
-    assert result.returncode == 2
-    assert said == [f"stagely-rpc: can't listen on 127.0.0.1:{port}: is the port taken?"]
-    assert "Traceback" not in result.stderr
+    assert_gave_up(result, f"can't listen on 127.0.0.1:{port}: is the port taken?")
 
 
 def test_migrations_go_up_and_down(empty_database_url: str) -> None:
