@@ -45,13 +45,13 @@ def _scope(scope: str) -> str:
 
 
 def _file_path(path: str) -> str:
-    if any(unicodedata.category(character) == "Cc" for character in path):
-        raise ValueError("must not contain control characters")
     root, *parts = path.split("/")
-    if root or not parts or {"", ".", ".."}.intersection(parts):
-        raise ValueError("must be an absolute path of a file without empty parts, . and ..")
     if len(path.encode()) > _MAX_PATH_BYTES or any(len(part.encode()) > _MAX_PATH_PART_BYTES for part in parts):
         raise ValueError(f"must have at most {_MAX_PATH_BYTES} bytes, and {_MAX_PATH_PART_BYTES} between two slashes")
+    if any(unicodedata.category(character) == "Cc" for character in path):
+        raise ValueError("must not contain control characters")
+    if root or not parts or {"", ".", ".."}.intersection(parts):
+        raise ValueError("must be an absolute path of a file without empty parts, . and ..")
     return path
 
 

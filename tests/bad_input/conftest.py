@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.bad_input.besieged import Besieged
+from tests.bad_input.world import make_world
+from tests.rpc import connected, running_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.bad_input.world import World
+    from tests.postgres import PostgresServer
+
+
+@pytest.fixture(scope="session")
+async def besieged(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[Besieged]:
+    """A server, over a database of its own, that is sent what should not be sent."""
+    url = postgres_server.create_database(template_database)
+    async with AsyncExitStack() as undo:
+        undo.callback(postgres_server.drop_database, url)
+        server = await undo.enter_async_context(running_server(url, database_pool_wait_seconds=60))
+        channel = await undo.enter_async_context(connected(server))
+        yield Besieged(url, server.port, channel)
+
+
+@pytest.fixture
+async def world(besieged: Besieged) -> World:
+    """Resources of one team that no other test knows."""
+    return await make_world(besieged.channel)
+
+
+@pytest.fixture(scope="module")
+async def module_world(besieged: Besieged) -> World:
+    """Resources of one team that the tests of a module share, for those that can bear what the others do."""
+    return await make_world(besieged.channel)

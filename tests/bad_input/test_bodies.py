@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from tests.bad_input import wire
+from tests.bad_input.besieged import at_once
+from tests.bad_input.seeds import SEEDS, seed
+from tests.bad_input.verdict import complaints
+from tests.bad_input.world import Renewable, World
+from tests.contract.methods import METHOD, METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.bad_input.besieged import Besieged
+    from tests.contract.methods import Method
+
+    Spoiling = Callable[[random.Random, bytes], bytes]
+
+RANDOM_SEED = 20261122
+RECEIVE_LIMIT_BYTES = 4 * 1024 * 1024
+
+every_method = pytest.mark.parametrize("method", METHODS, ids=str)
+
+
+def noise(chance: random.Random, valid: bytes) -> bytes:
+    del valid
+    return chance.randbytes(chance.choice((1, 2, 3, 5, 8, 13, 100, 1000)))
+
+
+def with_a_changed_byte(chance: random.Random, valid: bytes) -> bytes:
+    changed = bytearray(valid or b"\0")
+    changed[chance.randrange(len(changed))] ^= chance.randrange(1, 256)
+    return bytes(changed)
+
+
+def cut(chance: random.Random, valid: bytes) -> bytes:
+    return valid[: chance.randrange(len(valid) or 1)]
+
+
+async def complaints_about(besieged: Besieged, world: World, method: Method, spoilings: list[Spoiling]) -> list[str]:
+    """Send what is left of valid requests; return what is wrong with the answers."""
+    chance = random.Random(f"{RANDOM_SEED} {method.name}")  # noqa: S311 - repeatable is what it has to be
+
+    def worker() -> Callable[[tuple[int, Spoiling]], Awaitable[list[str]]]:
+        renewable = Renewable(besieged.channel, method.name, world)
+
+        async def complain(case: tuple[int, Spoiling]) -> list[str]:
+            variant, spoil = case
+            raw = spoil(chance, seed(method.name, await renewable.ready(), variant).SerializeToString())
+            refusal = await besieged.send(method, raw)
+            if refusal is None:
+                renewable.use()
+            return [f"{raw[:200]!r}: {complaint}" for complaint in complaints(method, raw, (), refusal)]
+
+        return complain
+
+    variants = range(len(SEEDS[method.name]))
+    return await at_once([(variant, spoil) for variant in variants for spoil in spoilings], worker)
+
+
+@every_method
+async def test_broken_bodies_are_refused(besieged: Besieged, module_world: World, method: Method) -> None:
+    async with besieged.unharmed():
+        found = await complaints_about(
+            besieged, module_world, method, [*[noise] * 8, *[with_a_changed_byte] * 8, *[cut] * 4]
+        )
+    assert not found, "\n".join(found[:40])
+
+
+@pytest.mark.parametrize("name", ["TeamService.CreateTeam", "ProjectService.UpdateProject", "SecretService.SetSecret"])
+async def test_a_body_cut_anywhere_is_refused(besieged: Besieged, module_world: World, name: str) -> None:
+    length = len(seed(name, module_world).SerializeToString())
+    prefixes: list[Spoiling] = [lambda _, valid, end=end: valid[:end] for end in range(length)]  # type: ignore[misc]
+
+    async with besieged.unharmed():
+        found = await complaints_about(besieged, module_world, METHOD[name], prefixes)
+    assert not found, "\n".join(found[:40])
+
+
+async def test_a_body_over_the_limit_is_refused_unread(besieged: Besieged) -> None:
+    method = METHOD["CryptoService.Encrypt"]
+    field = method.request.DESCRIPTOR.fields_by_name["plaintext"].number
+
+    async with besieged.unharmed():
+        over = await besieged.send(method, wire.chunk(field, bytes(RECEIVE_LIMIT_BYTES)))
+        at_most = await besieged.send(method, wire.chunk(field, bytes(RECEIVE_LIMIT_BYTES - 10)))
+
+    assert over is not None
+    assert over.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert at_most is not None
+    assert at_most.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_request_of_another_rpc_is_no_fault(besieged: Besieged, module_world: World) -> None:
+    raw = seed("ProjectService.CreateProject", module_world).SerializeToString()
+    harmless = [method for method in METHODS if not method.name.endswith(("DeleteTeam", "DeleteProject"))]
+
+    async def complain(method: Method) -> list[str]:
+        return complaints(method, raw, (), await besieged.send(method, raw))
+
+    async with besieged.unharmed():
+        assert await at_once(harmless, lambda: complain) == []

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.bad_input.http2 import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADERS,
+    PING,
+    PREFACE,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    call,
+    fields,
+    frame,
+    message,
+    payloads,
+)
+from tests.eventually import eventually
+
+if TYPE_CHECKING:
+    from tests.bad_input.besieged import Besieged
+
+OPEN = PREFACE + frame(SETTINGS)
+NOISE = random.Random(20261122).randbytes(4096)  # noqa: S311 - repeatable is what it has to be
+BODY = b"\x0a\x08liveness"
+SERVING = b"\x08\x01"
+
+CONNECTIONS = {
+    "noise": NOISE,
+    "HTTP/1.1": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + NOISE[:500],
+    "nothing": b"",
+    "half a preface": PREFACE[:12],
+    "a preface alone": PREFACE,
+    "noise after the preface": PREFACE + NOISE,
+    "noise after the settings": OPEN + NOISE,
+    "a frame longer than its connection": OPEN + frame(HEADERS, b"", flags=END_HEADERS, stream=1, length=1000),
+    "a frame longer than allowed": OPEN + frame(DATA, b"", stream=1, length=2**24 - 1),
+    "data before headers": OPEN + frame(DATA, message(BODY), flags=END_STREAM, stream=1),
+    "data of the connection": OPEN + frame(DATA, message(BODY), stream=0),
+    "headers of no end": OPEN + frame(HEADERS, fields(), stream=1) + frame(DATA, b"", stream=1),
+    "a continuation of nothing": OPEN + frame(CONTINUATION, fields(), flags=END_HEADERS, stream=1),
+    "headers that are no HPACK": OPEN + frame(HEADERS, b"\xff" * 100, flags=END_HEADERS, stream=1),
+    "an even stream": OPEN + frame(HEADERS, fields(), flags=END_HEADERS, stream=2),
+    "bad settings": PREFACE + frame(SETTINGS, b"\x00\x04\xff\xff\xff\xff\x00"),
+    "a window of nothing": OPEN + frame(WINDOW_UPDATE, bytes(4)),
+    "a short ping": OPEN + frame(PING, b"abc"),
+    "a farewell at once": OPEN + frame(GOAWAY, bytes(8)),
+    "no path": call(message(BODY), changes={":path": None}),
+    "no method": call(message(BODY), changes={":method": None}),
+    "another method": call(message(BODY), changes={":method": "GET"}),
+    "an unknown path": call(message(BODY), changes={":path": "/grpc.health.v1.Health/../../etc/passwd"}),
+    "another content": call(message(BODY), changes={"content-type": "application/json"}),
+    "an unknown encoding": call(message(BODY, compressed=1), changes={"grpc-encoding": "lzma"}),
+    "compressed without an encoding": call(message(BODY, compressed=1)),
+    "compressed, and is not": call(message(NOISE, compressed=1), changes={"grpc-encoding": "gzip"}),
+    "an unknown flag": call(message(BODY, compressed=0x7F)),
+    "a bad timeout": call(message(BODY), changes={"grpc-timeout": "soon"}),
+    "no data": call(),
+    "data of no length": call(b"", b""),
+    "a message of no length": call(message(b"")),
+    "half a length": call(message(BODY)[:3]),
+    "a length without a message": call(message(BODY)[:5]),
+    "a message longer than its data": call(message(BODY, length=1000)),
+    "a message longer than allowed": call(message(BODY, length=2**32 - 1)),
+    "a message shorter than its data": call(message(BODY, length=2)),
+    "two messages": call(message(BODY), message(BODY)),
+    "a message byte by byte": call(*(bytes([byte]) for byte in message(BODY))),
+    "a cut in the middle of a frame": call(message(BODY), end=False)[:-4],
+    "a cut in the middle of a message": call(message(BODY, length=1000), end=False),
+    "a cut after the message": call(message(BODY), end=False),
+    "a reset at once": call(message(BODY), end=False) + frame(RST_STREAM, b"\x00\x00\x00\x08", stream=1),
+    "data after its end": call(message(BODY)) + frame(DATA, message(BODY), stream=1),
+}
+
+
+async def say(port: int, what: bytes, *, seconds: float = 0.05, until: bytes | None = None) -> bytes:
+    """Connect, send, and hang up in the middle of whatever it is; return what was answered by then."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = b""
+    with suppress(ConnectionError, TimeoutError):
+        writer.write(what)
+        await writer.drain()
+        async with asyncio.timeout(seconds):
+            while (until is None or until not in answer) and (part := await reader.read(65_536)):
+                answer += part
+    writer.transport.abort()
+    return answer
+
+
+@pytest.mark.parametrize("what", CONNECTIONS.values(), ids=CONNECTIONS)
+async def test_a_broken_connection_breaks_nothing_else(besieged: Besieged, what: bytes) -> None:
+    tasks = len(asyncio.all_tasks())
+
+    await asyncio.gather(*(say(besieged.port, what) for _ in range(5)))
+
+    await besieged.expect_serving()
+    await expect_no_more_tasks(tasks)
+
+
+async def test_many_cut_calls_leave_nothing_behind(besieged: Besieged) -> None:
+    tasks = len(asyncio.all_tasks())
+    cut = call(message(BODY, length=1000), end=False)
+
+    await asyncio.gather(*(say(besieged.port, cut, seconds=0.2) for _ in range(100)))
+
+    await besieged.expect_serving()
+    await expect_no_more_tasks(tasks)
+
+
+async def test_a_call_by_hand_is_answered(besieged: Besieged) -> None:
+    """The frames are right where nothing is made wrong in them: a good call of theirs is granted."""
+    answer = await say(besieged.port, call(message(b"")), seconds=10, until=SERVING)
+
+    assert payloads(answer, DATA) == [message(SERVING)]
+
+
+async def expect_no_more_tasks(than: int) -> None:
+    """Expect that what was started for the connections ends with them."""
+
+    async def are_left() -> bool:
+        return len(asyncio.all_tasks()) > than
+
+    await eventually(are_left, expected=False)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import random
+import string
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+
+from tests.bad_input.besieged import at_once
+from tests.bad_input.lists import LISTINGS, list_request, rows_of, with_changes
+from tests.bad_input.seeds import seed
+from tests.bad_input.world import ask
+from tests.contract.methods import LISTS, METHOD
+from tests.refusals import refusal_of
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from tests.bad_input.besieged import Besieged
+    from tests.bad_input.world import World
+
+ALPHABET = string.ascii_letters + string.digits + "-_"
+
+every_list = pytest.mark.parametrize("name", [method.name for method in LISTS])
+
+
+async def token_of(besieged: Besieged, world: World, name: str) -> str:
+    """Return the token of the second page, of one row each."""
+    for _ in range(2):
+        await LISTINGS[name].add(besieged.channel, world)
+    page = await ask(besieged.channel, name, with_changes(list_request(name, world), page_size=1))
+    assert page.next_page_token
+    return str(page.next_page_token)
+
+
+async def accepted(besieged: Besieged, name: str, requests: list[Message]) -> list[str]:
+    """Return those requests that are not refused for their page token."""
+
+    async def complain(request: Message) -> list[str]:
+        error = await besieged.send(METHOD[name], request.SerializeToString())
+        if error is None:
+            return [f"granted: {request}"]
+        refusal = refusal_of(error)
+        expected = grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID", {"page_token"}
+        return [] if (refusal.code, refusal.reason, set(refusal.fields)) == expected else [f"{refusal}: {request}"]
+
+    return await at_once(requests, lambda: complain)
+
+
+def changed_at(token: str, place: int, letter: str) -> str:
+    return token[:place] + letter + token[place + 1 :]
+
+
+def malformed(token: str) -> list[str]:
+    """Return what is no token, from what is none at all to what differs from one in a single letter."""
+    chance = random.Random(20261122)  # noqa: S311 - repeatable is what it has to be
+    other = {letter: ALPHABET.replace(letter, "") for letter in ALPHABET}
+    return [
+        *("x", "%", "0", "null", "🦄", "\0", "\n", "=", "====", "../../etc/passwd", "'; DROP TABLE teams;--"),
+        *("A" * length for length in (1, 2, 3, 4, 32, 53, 54, 55, 56, 57, 100_000)),
+        *("".join(chance.choices(ALPHABET, k=len(token))) for _ in range(10)),
+        *(token[:length] for length in range(1, len(token), 5)),
+        *(token[1:], token * 2, token[::-1], token.swapcase(), f"A{token}", f"{token}A", f"{token}AA"),
+        *(f"{token}=", f"{token}==", f" {token}", f"{token}\n", f"{token[:20]}\n{token[20:]}", f"{token}\0"),
+        *(changed_at(token, place, chance.choice(other[letter])) for place, letter in enumerate(token)),
+        *(changed_at(token, len(token) - 1, letter) for letter in other[token[-1]][::4]),
+        *(changed_at(token, place, "+") for place in (0, 20, 40)),
+    ]
+
+
+@every_list
+async def test_malformed_tokens_are_refused(besieged: Besieged, module_world: World, name: str) -> None:
+    token = await token_of(besieged, module_world, name)
+    request = list_request(name, module_world)
+
+    requests = [with_changes(request, page_size=1, page_token=bad) for bad in malformed(token)]
+    found = await accepted(besieged, name, requests)
+
+    assert not found, "\n".join(found[:20])
+
+
+@every_list
+async def test_tokens_of_other_calls_are_refused(besieged: Besieged, module_world: World, name: str) -> None:
+    request = list_request(name, module_world)
+    others = [await token_of(besieged, module_world, other) for other in LISTINGS if other != name]
+
+    found = await accepted(besieged, name, [with_changes(request, page_token=token) for token in others])
+
+    assert not found, "\n".join(found)
+
+
+@every_list
+async def test_tokens_of_other_filters_are_refused(besieged: Besieged, module_world: World, name: str) -> None:
+    token = await token_of(besieged, module_world, name)
+    request = with_changes(list_request(name, module_world), page_token=token)
+
+    others = other_filters(name, module_world)
+    found = await accepted(besieged, name, [with_changes(request, **{field: value}) for field, value in others])
+
+    assert not found, "\n".join(found)
+
+
+def other_filters(name: str, world: World) -> list[tuple[str, Any]]:
+    """Return the filters of a call beside the one that it is made with, each with a valid value."""
+    ours = {"page_size", "page_token", LISTINGS[name].field}
+    filters = [(field.name, value) for field, value in seed(name, world).ListFields() if field.name not in ours]
+    assert filters
+    return filters
+
+
+@every_list
+async def test_a_token_serves_pages_of_any_size(besieged: Besieged, module_world: World, name: str) -> None:
+    request = list_request(name, module_world)
+    token = await token_of(besieged, module_world, name)
+
+    rest = await ask(besieged.channel, name, with_changes(request, page_size=500, page_token=token))
+
+    everything = await ask(besieged.channel, name, request)
+    assert rows_of(rest) == rows_of(everything)[1:]
+
+
+def test_every_list_is_tried() -> None:
+    assert set(LISTINGS) == {method.name for method in LISTS}

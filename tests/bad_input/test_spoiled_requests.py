@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.bad_input.besieged import at_once
+from tests.bad_input.seeds import SEEDS, seed
+from tests.bad_input.spoils import combinations, spoiled, spoils_of
+from tests.bad_input.verdict import complaints
+from tests.bad_input.world import Renewable, ask, paper_world
+from tests.contract.methods import METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from google.protobuf.descriptor import Descriptor
+
+    from tests.bad_input.besieged import Besieged
+    from tests.bad_input.spoils import Spoil
+    from tests.bad_input.world import World
+    from tests.contract.methods import Method
+
+RANDOM_SEED = 20261122
+COMBINATIONS = 10
+
+every_method = pytest.mark.parametrize("method", METHODS, ids=str)
+
+
+def cases_of(method: Method) -> list[tuple[int, tuple[Spoil, ...]]]:
+    """Return what to spoil in which variant of an RPC's requests."""
+    cases = []
+    for variant in range(len(SEEDS[method.name])):
+        spoils = spoils_of(seed(method.name, paper_world(), variant))
+        several = combinations(spoils, COMBINATIONS, f"{RANDOM_SEED} {method.name} {variant}")
+        cases += [(variant, case) for case in [*((spoil,) for spoil in spoils), *several]]
+    return cases
+
+
+@every_method
+async def test_seeds_are_granted(besieged: Besieged, module_world: World, method: Method) -> None:
+    for variant in range(len(SEEDS[method.name])):
+        about = await Renewable(besieged.channel, method.name, module_world).ready()
+
+        await ask(besieged.channel, method.name, seed(method.name, about, variant))
+
+
+@every_method
+def test_every_field_is_spoiled(method: Method) -> None:
+    assert {spoil.field for _, case in cases_of(method) for spoil in case} >= set(paths_of(method.input))
+
+
+def paths_of(message: Descriptor, outer: str = "") -> Iterator[str]:
+    for field in message.fields:
+        yield f"{outer}{field.name}"
+        if field.message_type and field.message_type.file.package == message.file.package:
+            yield from paths_of(field.message_type, f"{outer}{field.name}.")
+
+
+def test_there_are_thousands_of_cases() -> None:
+    count = sum(len(cases_of(method)) for method in METHODS)
+
+    print(f"{count} cases of bad input")  # noqa: T201 - with -s, how many there are today
+    assert count >= 5_000
+
+
+@every_method
+async def test_spoiled_requests_are_refused_with_the_field_named(
+    besieged: Besieged, world: World, method: Method
+) -> None:
+    def worker() -> Callable[[tuple[int, tuple[Spoil, ...]]], Awaitable[list[str]]]:
+        renewable = Renewable(besieged.channel, method.name, world)
+
+        async def complain(case: tuple[int, tuple[Spoil, ...]]) -> list[str]:
+            variant, spoils = case
+            raw = spoiled(seed(method.name, await renewable.ready(), variant), *spoils)
+            refusal = await besieged.send(method, raw)
+            if refusal is None:
+                renewable.use()
+            found = complaints(method, raw, spoils, refusal)
+            return [f"{', '.join(map(str, spoils))}: {complaint}" for complaint in found]
+
+        return complain
+
+    async with besieged.unharmed():
+        found = await at_once(cases_of(method), worker)
+    assert not found, "\n".join(found[:40])

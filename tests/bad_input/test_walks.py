@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.bad_input.lists import LISTINGS, list_request, walk
+from tests.contract.methods import LISTS
+
+if TYPE_CHECKING:
+    from tests.bad_input.besieged import Besieged
+    from tests.bad_input.world import World
+
+ROWS = 8
+
+every_list = pytest.mark.parametrize("name", [method.name for method in LISTS])
+PAGE_SIZES = (1, 2, 3, 7)
+
+
+async def fill(besieged: Besieged, world: World, name: str) -> list[Any]:
+    """Make rows to list, and return them as one page has them."""
+    for _ in range(ROWS):
+        await LISTINGS[name].add(besieged.channel, world)
+    rows = await walk(besieged.channel, name, list_request(name, world), 500)
+    assert len(rows) >= ROWS
+    return rows
+
+
+def newest_first(rows: list[Any]) -> list[Any]:
+    return sorted(rows, key=lambda row: (row.created_at.ToNanoseconds(), row.id), reverse=True)
+
+
+@every_list
+async def test_each_row_comes_once_and_newest_first(besieged: Besieged, world: World, name: str) -> None:
+    rows = await fill(besieged, world, name)
+
+    walks = [await walk(besieged.channel, name, list_request(name, world), size) for size in PAGE_SIZES]
+
+    assert walks == [newest_first(rows)] * len(PAGE_SIZES)
+
+
+@every_list
+async def test_rows_of_one_moment_come_once_each(besieged: Besieged, world: World, name: str) -> None:
+    rows = await fill(besieged, world, name)
+    await make_contemporary(besieged, LISTINGS[name].table, [row.id for row in rows])
+
+    walks = [await walk(besieged.channel, name, list_request(name, world), size) for size in PAGE_SIZES]
+
+    expected = sorted((row.id for row in rows), reverse=True)
+    assert [[row.id for row in walked] for walked in walks] == [expected] * len(PAGE_SIZES)
+
+
+async def make_contemporary(besieged: Besieged, table: str, ids: list[str]) -> None:
+    """Give rows the time of one transaction, as if it had made them all."""
+    statement = sql.SQL("UPDATE {} SET created_at = now() WHERE id = ANY(%s::uuid[])").format(sql.Identifier(table))
+    async with await psycopg.AsyncConnection.connect(besieged.database_url) as connection:
+        changed = await connection.execute(statement, [ids])
+        assert changed.rowcount == len(ids)
+
+
+@every_list
+async def test_rows_that_come_meanwhile_disturb_no_walk(besieged: Besieged, world: World, name: str) -> None:
+    await fill(besieged, world, name)
+
+    for size in PAGE_SIZES:
+        await expect_undisturbed_walk(besieged, world, name, size)
+
+
+async def expect_undisturbed_walk(besieged: Besieged, world: World, name: str, page_size: int) -> None:
+    request = list_request(name, world)
+    before = {row.id for row in await walk(besieged.channel, name, request, 500)}
+
+    walked = await walk(besieged.channel, name, request, page_size, lambda: LISTINGS[name].add(besieged.channel, world))
+
+    ids = [row.id for row in walked]
+    assert len(ids) == len(set(ids))
+    assert before <= set(ids)
+    assert walked == newest_first(walked)
