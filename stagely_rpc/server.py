@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-_OPTIONS = (
+OPTIONS = (
     # Two servers on one port would share its calls without a word.
     ("grpc.so_reuseport", 0),
     # Keepalive pings of clients are welcome; the default calls one in five minutes too many.
@@ -83,7 +83,7 @@ class Server:
         self._probe = DatabaseProbe(url, head_revision())
         self._grpc = grpc.aio.server(
             interceptors=[ContextInterceptor(), AccessLogInterceptor(), ErrorInterceptor(), DecodingInterceptor()],
-            options=_OPTIONS,
+            options=OPTIONS,
             maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         )
         names = self._add_servicers()

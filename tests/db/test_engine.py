@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from stagely_rpc.db.engine import Database, PoolLimits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+CANCELLATIONS = 30
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Database]:
+    db = Database(url, PoolLimits(size=2, idle=2, wait_seconds=5))
+    await db.start()
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+async def sleep(db: Database, seconds: float) -> None:
+    async with db.read() as session:
+        await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+
+
+async def ping(db: Database) -> int:
+    async with db.read() as session:
+        answer: int = (await session.scalars(text("SELECT 1"))).one()
+        return answer
+
+
+@pytest.mark.parametrize("cancellations", [1, 2, 3])
+async def test_cancelled_reads_leave_no_connection_behind(database_url: str, cancellations: int) -> None:
+    async with connected(database_url) as db:
+        for attempt in range(CANCELLATIONS):
+            reading = asyncio.create_task(sleep(db, 5))
+            await asyncio.sleep(attempt * 0.0005)
+            for _ in range(cancellations):
+                reading.cancel()
+                await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+
+        # More at a time than one connection could answer: both are there.
+        assert await asyncio.gather(*(ping(db) for _ in range(8))) == [1] * 8
+        assert db._engine.sync_engine.pool.status().endswith("Current Checked out connections: 0")
+
+
+async def test_failed_read_gives_its_connection_back(database_url: str) -> None:
+    async with connected(database_url) as db:
+        for _ in range(5):
+            with pytest.raises(LookupError):
+                async with db.read() as session:
+                    await session.execute(text("SELECT 1"))
+                    raise LookupError
+
+        assert await ping(db) == 1
