@@ -124,7 +124,6 @@ async def test_deadlock_is_aborted_for_one_of_the_two(db: Database) -> None:
 
     async def lock(first: str, second: str) -> None:
         async with db.write() as session:
-            await session.execute(text("SET LOCAL deadlock_timeout = 50"))
             await session.execute(text("SELECT FROM teams WHERE slug = :slug FOR UPDATE"), {"slug": first})
             await both_hold_one.wait()
             await session.execute(text("SELECT FROM teams WHERE slug = :slug FOR UPDATE"), {"slug": second})
