@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project
@@ -28,17 +28,18 @@ CLOSED_STATUSES = ("terminated", "reaped")
 """An environment in one of these is ended for good: its pull request is free for another."""
 
 
+# Built once, as in teams: the edge router asks for an environment with each request of its own.
+_BY_ID = select(Environment).where(Environment.id == bindparam("key"))
+_BY_SUBDOMAIN = select(Environment).where(Environment.subdomain_hash == bindparam("key"))
+
+
 async def get_environment(session: AsyncSession, key: EnvironmentKey) -> Environment | None:
     """Return an environment by its id or subdomain, or the open one of a pull request."""
-    return await session.scalar(select(Environment).where(*_matches(key)))
-
-
-def _matches(key: EnvironmentKey) -> tuple[ColumnElement[bool], ...]:
     if key.pull_request is not None:
-        return _is_open(key.pull_request)
+        return await session.scalar(select(Environment).where(*_is_open(key.pull_request)))
     if key.subdomain_hash is not None:
-        return (Environment.subdomain_hash == key.subdomain_hash,)
-    return (Environment.id == key.id,)
+        return await session.scalar(_BY_SUBDOMAIN, {"key": key.subdomain_hash})
+    return await session.scalar(_BY_ID, {"key": key.id})
 
 
 def _is_open(of: PullRequest) -> tuple[ColumnElement[bool], ...]:
