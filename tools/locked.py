@@ -16,7 +16,7 @@ LOCKS = {
     "requirements.lock": ["--extra", "embedded"],
     "requirements-dev.lock": ["--all-extras", "--group", "dev"],
 }
-OPTIONS = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url", "--no-header", "--quiet"]
+OPTIONS = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header", "--quiet"]
 
 
 def resolve(name: str, output: Path, *, upgrade: bool) -> None:

@@ -23,11 +23,6 @@ async def get_project(session: AsyncSession, key: ProjectKey) -> Project | None:
     return await session.scalar(select(Project).filter_by(**columns))
 
 
-async def get_project_by_id(session: AsyncSession, project_id: uuid.UUID) -> Project | None:
-    """Return a project, active or not."""
-    return await session.get(Project, project_id)
-
-
 async def lock_project(session: AsyncSession, project_id: uuid.UUID, *, to_delete: bool = False) -> Project | None:
     """Return a project and hold it until the transaction ends.
 
