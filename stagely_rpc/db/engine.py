@@ -81,7 +81,8 @@ class Database:
                 yield session
             finally:
                 # `async with` closes in a task, lest a rollback is cancelled. Here is none, and a task costs much.
-                await session.close()
+                if session.in_transaction():
+                    await session.close()
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:

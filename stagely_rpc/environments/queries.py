@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project
 from stagely_rpc.db.paging import Found, Page, fetch_page
+from stagely_rpc.db.reads import fetch_one
 
 if TYPE_CHECKING:
     import uuid
@@ -28,18 +29,21 @@ CLOSED_STATUSES = ("terminated", "reaped")
 """An environment in one of these is ended for good: its pull request is free for another."""
 
 
-# Built once, as in teams: the edge router asks for an environment with each request of its own.
-_BY_ID = select(Environment).where(Environment.id == bindparam("key"))
-_BY_SUBDOMAIN = select(Environment).where(Environment.subdomain_hash == bindparam("key"))
+# Built once, and of the table, as in teams: the edge router asks for an environment with each request of its own.
+_COLUMNS = Environment.__table__
+_BY_ID = select(_COLUMNS).where(Environment.id == bindparam("key"))
+_BY_SUBDOMAIN = select(_COLUMNS).where(Environment.subdomain_hash == bindparam("key"))
 
 
 async def get_environment(session: AsyncSession, key: EnvironmentKey) -> Environment | None:
-    """Return an environment by its id or subdomain, or the open one of a pull request."""
+    """Return an environment by its id or subdomain, or the open one of a pull request, to read."""
     if key.pull_request is not None:
-        return await session.scalar(select(Environment).where(*_is_open(key.pull_request)))
-    if key.subdomain_hash is not None:
-        return await session.scalar(_BY_SUBDOMAIN, {"key": key.subdomain_hash})
-    return await session.scalar(_BY_ID, {"key": key.id})
+        found = await fetch_one(session, select(_COLUMNS).where(*_is_open(key.pull_request)))
+    elif key.subdomain_hash is not None:
+        found = await fetch_one(session, _BY_SUBDOMAIN, key=key.subdomain_hash)
+    else:
+        found = await fetch_one(session, _BY_ID, key=key.id)
+    return cast("Environment | None", found)
 
 
 def _is_open(of: PullRequest) -> tuple[ColumnElement[bool], ...]:

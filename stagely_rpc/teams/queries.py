@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import bindparam, exists, func, select, update
 
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project, Team, TeamMember
 from stagely_rpc.db.paging import Found, Page, fetch_page
+from stagely_rpc.db.reads import fetch_one
 
 if TYPE_CHECKING:
     import uuid
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
     from stagely_rpc.teams.inputs import MemberFilter, TeamFilter, TeamKey
 
 
-# Built once: building a statement, and its key in the cache of compiled ones, costs a fifth of a point read.
-_TEAM_BY_ID = select(Team).where(Team.id == bindparam("key"))
-_TEAM_BY_SLUG = select(Team).where(Team.slug == bindparam("key"))
+# Built once, and of the table: building a statement costs a fifth of a point read, and making an object of the session
+# of what it returns, a tenth. The row has the attributes of a Team and can't be changed.
+_TEAM_BY_ID = select(Team.__table__).where(Team.id == bindparam("key"))
+_TEAM_BY_SLUG = select(Team.__table__).where(Team.slug == bindparam("key"))
 
 
 async def get_team(session: AsyncSession, key: TeamKey) -> Team | None:
-    """Return a team, deleted or not, by its id or slug."""
-    if key.id:
-        return await session.scalar(_TEAM_BY_ID, {"key": key.id})
-    return await session.scalar(_TEAM_BY_SLUG, {"key": key.slug})
+    """Return a team, deleted or not, by its id or slug, to read."""
+    statement = _TEAM_BY_ID if key.id else _TEAM_BY_SLUG
+    return cast("Team | None", await fetch_one(session, statement, key=key.id or key.slug))
 
 
 async def lock_team(session: AsyncSession, team_id: uuid.UUID) -> Team | None:

@@ -5,12 +5,15 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Float, bindparam, func, select, text
 
 from stagely_rpc.db.engine import Database, PoolLimits
+from stagely_rpc.db.models import Team
+from stagely_rpc.db.reads import fetch_one
+from stagely_rpc.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
 CANCELLATIONS = 30
 
@@ -30,17 +33,25 @@ async def sleep(db: Database, seconds: float) -> None:
         await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
 
 
+async def sleep_in_a_point_read(db: Database, seconds: float) -> None:
+    async with db.read() as session:
+        await fetch_one(session, select(func.pg_sleep(bindparam("seconds", type_=Float))), seconds=seconds)
+
+
 async def ping(db: Database) -> int:
     async with db.read() as session:
         answer: int = (await session.scalars(text("SELECT 1"))).one()
         return answer
 
 
+@pytest.mark.parametrize("read", [sleep, sleep_in_a_point_read])
 @pytest.mark.parametrize("cancellations", [1, 2, 3])
-async def test_cancelled_reads_leave_no_connection_behind(database_url: str, cancellations: int) -> None:
+async def test_cancelled_reads_leave_no_connection_behind(
+    database_url: str, cancellations: int, read: Callable[[Database, float], Coroutine[None, None, None]]
+) -> None:
     async with connected(database_url) as db:
         for attempt in range(CANCELLATIONS):
-            reading = asyncio.create_task(sleep(db, 5))
+            reading = asyncio.create_task(read(db, 5))
             await asyncio.sleep(attempt * 0.0005)
             for _ in range(cancellations):
                 reading.cancel()
@@ -60,5 +71,34 @@ async def test_failed_read_gives_its_connection_back(database_url: str) -> None:
                 async with db.read() as session:
                     await session.execute(text("SELECT 1"))
                     raise LookupError
+
+        assert await ping(db) == 1
+
+
+async def test_point_read_sees_what_its_transaction_wrote_and_nothing_that_another_has_not_committed(
+    fresh_database_url: str,
+) -> None:
+    statement = select(Team.__table__).where(Team.slug == bindparam("slug"))
+    async with connected(fresh_database_url) as db, db.read() as reader:
+        async with db.write() as writer:
+            writer.add(Team(slug="web", name="Web"))
+            await writer.flush()
+
+            within, outside = (
+                await fetch_one(writer, statement, slug="web"),
+                await fetch_one(reader, statement, slug="web"),
+            )
+
+        assert within is not None
+        assert outside is None
+        assert await fetch_one(reader, statement, slug="web") == within
+        assert await fetch_one(reader, statement, slug="api") is None
+
+
+async def test_point_read_without_its_connection_is_unavailable(database_url: str) -> None:
+    async with connected(database_url) as db:
+        with pytest.raises(UnavailableError):
+            async with db.read() as session:
+                await fetch_one(session, select(func.pg_terminate_backend(func.pg_backend_pid())))
 
         assert await ping(db) == 1
