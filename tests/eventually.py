@@ -4,9 +4,27 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from structlog.typing import EventDict
 
 Value = TypeVar("Value")
+
+
+async def logged(logs: Sequence[EventDict], count: int, **fields: object) -> list[EventDict]:
+    """Return captured log entries with these fields, once there are so many.
+
+    The caller of an RPC may have its answer a moment before the log has its line.
+    """
+
+    async def found() -> int:
+        return len(matching())
+
+    def matching() -> list[EventDict]:
+        return [log for log in logs if log.items() >= fields.items()]
+
+    await eventually(found, count)
+    return matching()
 
 
 async def eventually(look: Callable[[], Awaitable[Value]], expected: Value, *, seconds: float = 5) -> None:

@@ -7,6 +7,8 @@ import grpc
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.eventually import logged
+
 if TYPE_CHECKING:
     from stagely_rpc.server import Server
 
@@ -28,7 +30,6 @@ async def test_keepalive_pings_of_an_idle_client_are_not_too_many(server: Server
             await health.Check(health_pb2.HealthCheckRequest())
             await asyncio.sleep(3.5 * PING_SECONDS)
             await health.Check(health_pb2.HealthCheckRequest())
+            checks = await logged(logs, 2, method="/grpc.health.v1.Health/Check")
 
-    peers = [log["peer"] for log in logs if log.get("method") == "/grpc.health.v1.Health/Check"]
-    assert len(peers) == 2
-    assert peers[0] == peers[1]
+    assert checks[0]["peer"] == checks[1]["peer"]

@@ -17,6 +17,7 @@ from stagely_rpc.interceptors.access_log import AccessLogInterceptor
 from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.decoding import DecodingInterceptor
 from stagely_rpc.interceptors.errors import STATUS_BY_ERROR, ErrorInterceptor
+from tests.eventually import logged
 from tests.refusals import Refusal, refused
 
 if TYPE_CHECKING:
@@ -188,9 +189,10 @@ async def test_bytes_that_are_no_message_are_the_callers_mistake(
 
 
 async def request_ids(call_: Callable[[], Any]) -> tuple[Refusal, list[EventDict]]:
-    with structlog.testing.capture_logs() as logs, refused(StatusCode.ABORTED) as refusal:
-        await call_()
-    return refusal, [log for log in logs if log["event"] == "call"]
+    with structlog.testing.capture_logs() as logs:
+        with refused(StatusCode.ABORTED) as refusal:
+            await call_()
+        return refusal, await logged(logs, 1, event="call")
 
 
 async def test_request_id_is_taken_and_returned_and_logged(faults: Faults, faulty: grpc.aio.Channel) -> None:
