@@ -130,15 +130,16 @@ class Cluster:
         pid = self._pid_on_file()
         if pid is None or not Path(f"/proc/{pid}").exists():
             return
-        if str(self.data) not in _command_line(pid):
-            # A zombie, or a stranger that was given the dead server's pid: PostgreSQL would take it for the server.
+        if str(self.data) in _command_line(pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
+            if not _within(STOP_SECONDS, lambda: self._pid_on_file() != pid or not _command_line(pid)):
+                raise ClusterError(f"the postgresql left behind (pid {pid}) does not stop, see {self.log}")
+        if self._pid_on_file() == pid:
+            # A process that was killed and is on its way out, a zombie, or a stranger that was given the dead server's
+            # pid: PostgreSQL would take it for the server.
             for file in (self._pid_file, *self.directory.glob(".s.PGSQL.*.lock")):
-                file.unlink()
-            return
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGINT)
-        if not _within(STOP_SECONDS, lambda: self._pid_on_file() != pid or not _command_line(pid)):
-            raise ClusterError(f"the postgresql left behind (pid {pid}) does not stop, see {self.log}")
+                file.unlink(missing_ok=True)
 
     @property
     def _pid_file(self) -> Path:
