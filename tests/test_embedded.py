@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,12 +53,14 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives the serv
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder with a path short enough for a socket, which `tmp_path` need not have."""
-    with tempfile.TemporaryDirectory(prefix="stagely-") as parent:
+    # What a test killed may still be on its way out, and write, while its folder is removed.
+    with tempfile.TemporaryDirectory(prefix="stagely-", ignore_cleanup_errors=True) as parent:
         folder = Path(parent).resolve() / "postgres"
         yield folder
-        if (folder / "data" / "postmaster.pid").exists():
-            postmaster_of(folder).send_signal(signal.SIGQUIT)
-            postmaster_of(folder).wait(ENOUGH_SECONDS)
+        with suppress(FileNotFoundError, psutil.NoSuchProcess):
+            postmaster = postmaster_of(folder)
+            postmaster.send_signal(signal.SIGQUIT)
+            postmaster.wait(ENOUGH_SECONDS)
 
 
 @pytest.fixture(scope="module")
