@@ -18,8 +18,8 @@ help: ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "}; {printf "  %-18s %s\n", $$1, $$2}'
 
 .PHONY: dev
-dev: $(READY) ## Run the whole service here, over an embedded PostgreSQL
-	@exec $(BIN)/stagely-rpc dev
+dev: $(READY) ## Run the whole service here, over an embedded PostgreSQL; make dev AUTH=1 asks for tokens
+	@exec $(BIN)/stagely-rpc dev $(if $(AUTH),--auth)
 
 .PHONY: test
 test: $(READY) ## Run all tests

@@ -43,7 +43,7 @@ def _results(arguments: argparse.Namespace) -> list[Measured]:
         url = running.enter_context(migrated_database(directory))
         stagely = running.enter_context(stagely_server(url, directory))
         floors = running.enter_context(floor_server(url, directory))
-        results = [Measured(row) for row in _chosen(rows(populate(url, stagely.target)), arguments.only)]
+        results = [Measured(row) for row in _chosen(rows(populate(url, stagely)), arguments.only)]
         bench = Bench(stagely, floors, directory, arguments.seconds)
         for _ in range(arguments.rounds):
             for measured in results:

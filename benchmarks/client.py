@@ -28,6 +28,7 @@ class Job:
 
     Attributes:
         target: host and port.
+        metadata: sent with each call.
         requests: full method names, and serialized requests in base64; sent in turn.
         connections: TCP connections.
         in_flight: calls at a time, over all connections.
@@ -36,6 +37,7 @@ class Job:
     """
 
     target: str
+    metadata: list[tuple[str, str]]
     requests: list[tuple[str, str]]
     connections: int
     in_flight: int
@@ -54,6 +56,7 @@ class Result:
 
 @dataclass
 class _Run:
+    metadata: list[tuple[str, str]]
     requests: Iterator[Request]
     deadline: float
     calls_left: int
@@ -65,13 +68,15 @@ class _Run:
             self.calls_left -= 1
             method, body = next(self.requests)
             started = time.perf_counter()
-            await channel.unary_unary(method, bytes, bytes)(body)
+            await channel.unary_unary(method, bytes, bytes)(body, metadata=self.metadata)
             self.micros.append((time.perf_counter() - started) * 1e6)
 
 
 async def perform(job: Job) -> Result:
     """Do a job, and fail if any call does."""
     requests = [(method, base64.b64decode(body)) for method, body in job.requests]
+    # JSON has no tuples, and gRPC takes nothing else.
+    metadata = [(key, value) for key, value in job.metadata]
     async with AsyncExitStack() as channels:
         options = [("grpc.use_local_subchannel_pool", 1)]
         opened = [
@@ -79,9 +84,9 @@ async def perform(job: Job) -> Result:
             for _ in range(job.connections)
         ]
         for channel in opened:
-            await channel.unary_unary(requests[0][0], bytes, bytes)(requests[0][1])
+            await channel.unary_unary(requests[0][0], bytes, bytes)(requests[0][1], metadata=metadata)
         started = time.perf_counter()
-        run = _Run(itertools.cycle(requests), started + job.seconds, job.calls)
+        run = _Run(metadata, itertools.cycle(requests), started + job.seconds, job.calls)
         await asyncio.gather(*(run.work(opened[number % len(opened)]) for number in range(job.in_flight)))
         seconds = time.perf_counter() - started
     return Result(len(run.micros), seconds, statistics.median(run.micros or [0]))

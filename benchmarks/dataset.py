@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import grpc
 import psycopg
 
 from benchmarks.cases import set_secret_requests
 from stagely.v1 import secret_pb2_grpc
+
+if TYPE_CHECKING:
+    from benchmarks.processes import ServerProcess
 
 _TEAMS = 1000
 _ENVIRONMENTS = 1000
@@ -35,8 +39,8 @@ class Dataset:
     secret_id: str
 
 
-def populate(database_url: str, target: str) -> Dataset:
-    """Fill a migrated database: plain rows by SQL, secrets through the server at `target`, which encrypts them."""
+def populate(database_url: str, server: ServerProcess) -> Dataset:
+    """Fill a migrated database: plain rows by SQL, secrets through the server, which encrypts them."""
     project_id = str(uuid.uuid4())
     with psycopg.connect(database_url, autocommit=True, cursor_factory=psycopg.ClientCursor) as connection:
         connection.execute(
@@ -51,13 +55,13 @@ def populate(database_url: str, target: str) -> Dataset:
         team_id=project_id,
         project_id=project_id,
         subdomain_hash="pr-500-a8f9d2k1p4m7",
-        secret_id=_set_secrets(target, project_id),
+        secret_id=_set_secrets(server, project_id),
     )
 
 
-def _set_secrets(target: str, project_id: str) -> str:
+def _set_secrets(server: ServerProcess, project_id: str) -> str:
     """Set every secret once, so that what is measured changes rows and adds none; return the id of one."""
-    with grpc.insecure_channel(target) as channel:
+    with grpc.insecure_channel(server.target) as channel:
         stub = secret_pb2_grpc.SecretServiceStub(channel)
-        answers = [stub.SetSecret(request) for request in set_secret_requests(project_id)]
+        answers = [stub.SetSecret(request, metadata=server.metadata) for request in set_secret_requests(project_id)]
     return answers[0].secret.id

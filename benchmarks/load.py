@@ -20,6 +20,7 @@ from benchmarks.processes import BenchmarkError
 
 if TYPE_CHECKING:
     from benchmarks.cases import Case
+    from benchmarks.processes import ServerProcess
 
 H2LOAD = shutil.which("h2load")
 OVERHEAD_SECONDS = 60
@@ -47,17 +48,18 @@ def generator_of(case: Case) -> str:
     return "h2load" if H2LOAD and len(case.bodies) == 1 else "grpc.aio client"
 
 
-def measure(target: str, case: Case, load: Load, directory: Path) -> Result:
+def measure(server: ServerProcess, case: Case, load: Load, directory: Path) -> Result:
     """Put load on a method.
 
     Raises:
         BenchmarkError: an answer was not OK.
     """
     if generator_of(case) == "h2load":
-        return _h2load(target, case, load, directory)
+        return _h2load(server, case, load, directory)
     requests = [(case.method, base64.b64encode(body).decode()) for body in case.bodies]
     in_flight = load.connections * load.streams
-    return run_client(Job(target, requests, load.connections, in_flight, seconds=load.seconds))
+    job = Job(server.target, list(server.metadata), requests, load.connections, in_flight, seconds=load.seconds)
+    return run_client(job)
 
 
 def run_client(job: Job) -> Result:
@@ -79,22 +81,23 @@ def run_client(job: Job) -> Result:
     return Result(**orjson.loads(client.stdout))
 
 
-def sample(target: str, case: Case) -> int:
+def sample(server: ServerProcess, case: Case) -> int:
     """Make one call, and return how many bytes it answers.
 
     Raises:
         BenchmarkError: its status is not OK.
     """
-    with grpc.insecure_channel(target) as channel:
+    with grpc.insecure_channel(server.target) as channel:
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(case.method, bytes, bytes)
         try:
-            answer: bytes = channel.unary_unary(case.method, bytes, bytes)(case.bodies[0], timeout=10)
+            answer = call(case.bodies[0], timeout=10, metadata=server.metadata)
         except grpc.RpcError as error:
             raise BenchmarkError(f"{case.method} fails: {error.details()}") from error
     return len(answer)
 
 
-def _h2load(target: str, case: Case, load: Load, directory: Path) -> Result:
-    expected_bytes = sample(target, case) + _FRAME_HEADER_BYTES
+def _h2load(server: ServerProcess, case: Case, load: Load, directory: Path) -> Result:
+    expected_bytes = sample(server, case) + _FRAME_HEADER_BYTES
     frame, log = directory / "frame", directory / "h2load.log"
     frame.write_bytes(b"\0" + len(case.bodies[0]).to_bytes(4, "big") + case.bodies[0])
     log.unlink(missing_ok=True)
@@ -105,11 +108,12 @@ def _h2load(target: str, case: Case, load: Load, directory: Path) -> Result:
         f"--max-concurrent-streams={load.streams}",
         f"--data={frame}",
         *("--header=te: trailers", "--header=content-type: application/grpc"),
+        *(f"--header={key}: {value}" for key, value in server.metadata),
         f"--log-file={log}",
-        f"http://{target}{case.method}",
+        f"http://{server.target}{case.method}",
     )
     calls = _checked_calls(report, expected_bytes)
-    sample(target, case)
+    sample(server, case)
     return Result(calls, load.seconds, _median_micros(log))
 
 

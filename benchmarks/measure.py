@@ -85,8 +85,8 @@ class Bench:
 
     def _figures(self, case: Case) -> Figures:
         server = self.floors if case.is_floor else self.stagely
-        busy = measure(server.target, case, Load(CONNECTIONS, STREAMS, self.seconds), self.directory)
-        alone = measure(server.target, case, Load(1, 1, self.seconds * _LATENCY_SHARE), self.directory)
+        busy = measure(server, case, Load(CONNECTIONS, STREAMS, self.seconds), self.directory)
+        alone = measure(server, case, Load(1, 1, self.seconds * _LATENCY_SHARE), self.directory)
         if refusals := server.refusals():
             raise BenchmarkError(f"{len(refusals)} calls of {case.method} failed, the first: {refusals[0]}")
         return Figures(busy.calls / busy.seconds, alone.p50_micros)

@@ -33,7 +33,7 @@ def main() -> None:
         directory = running.enter_context(working_directory())
         url = running.enter_context(migrated_database(directory))
         server = running.enter_context(stagely_server(url, directory))
-        dataset = populate(url, server.target)
+        dataset = populate(url, server)
         print(f"{'calls':>8} {'MB':>6}\n{0:>8} {_resident_mb(server):>6.1f}")
         for calls in range(STEP, CALLS + 1, STEP):
             call(server, dataset, STEP)
@@ -54,7 +54,8 @@ def call(server: ServerProcess, dataset: Dataset, calls: int) -> None:
         for turn in bodies
         for case, body in zip(cases, turn, strict=True)
     ]
-    run_client(Job(server.target, requests, CONNECTIONS, CONNECTIONS * STREAMS, calls=calls))
+    in_flight = CONNECTIONS * STREAMS
+    run_client(Job(server.target, list(server.metadata), requests, CONNECTIONS, in_flight, calls=calls))
     if refusals := server.refusals():
         raise BenchmarkError(f"{len(refusals)} calls failed, the first: {refusals[0]}")
 

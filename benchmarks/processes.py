@@ -10,6 +10,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import orjson
 
 from stagely_rpc import embedded
 from stagely_rpc.db import migrations
+from stagely_rpc.identity.tokens import mint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +28,7 @@ START_SECONDS = 30.0
 _POLL_SECONDS = 0.002
 # One for the run: servers that follow on each other over one database must read what it holds.
 _ENCRYPTION_KEY = secrets.token_hex(32)
+_JWT_SECRET = secrets.token_hex(32)
 _ROOT = Path(__file__).resolve().parents[1]
 _CPUS = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
 
@@ -41,12 +44,14 @@ class ServerProcess:
     Attributes:
         target: host and port.
         pid: of its process.
+        metadata: what every call must carry.
         log: what it writes to standard error, a JSON object a line.
     """
 
     target: str
     pid: int
     log: Path
+    metadata: tuple[tuple[str, str], ...] = ()
     _read: int = 0
 
     def refusals(self) -> list[str]:
@@ -86,17 +91,31 @@ def migrated_database(directory: Path) -> Iterator[str]:
 @contextmanager
 def stagely_server(database_url: str, directory: Path) -> Iterator[ServerProcess]:
     """Run the service as in production."""
-    settings = {
+    settings = _settings(database_url)
+    token = mint(_JWT_SECRET.encode(), subject="benchmark", permissions=["*"], ttl=timedelta(days=1))
+    settings |= {"ENVIRONMENT": "production", "JWT_SECRET": _JWT_SECRET}
+    with _running(["stagely_rpc", "serve"], settings, directory / "server.log") as server:
+        server.metadata = (("authorization", f"Bearer {token}"),)
+        yield server
+
+
+@contextmanager
+def open_server(database_url: str, directory: Path, **overrides: str) -> Iterator[ServerProcess]:
+    """Run the service with authentication off, and all else as in production."""
+    settings = _settings(database_url) | overrides
+    with _running(["benchmarks.open"], settings, directory / "open.log") as server:
+        yield server
+
+
+def _settings(database_url: str) -> dict[str, str]:
+    return {
         "DATABASE_URL": database_url,
         "REDIS_URL": "redis://127.0.0.1:6379",
         "ENCRYPTION_KEY": _ENCRYPTION_KEY,
-        "ENVIRONMENT": "production",
         "LOG_LEVEL": "info",
         "HOST": "127.0.0.1",
         "PORT": "0",
     }
-    with _running(["stagely_rpc", "serve"], settings, directory / "server.log") as server:
-        yield server
 
 
 @contextmanager
@@ -108,6 +127,7 @@ def floor_server(database_url: str, directory: Path) -> Iterator[ServerProcess]:
 
 @contextmanager
 def _running(module: list[str], settings: Mapping[str, str], log: Path) -> Iterator[ServerProcess]:
+    log.parent.mkdir(exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *module], cwd=_ROOT, env={**os.environ, **settings}, stderr=output

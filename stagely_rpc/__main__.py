@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from stagely_rpc.cli.app import app
+import sys
+
+USAGE_ERROR = 2
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line, which only the packages of the server make whole."""
+    try:
+        from stagely_rpc.cli.app import app  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.startswith("stagely"):
+            raise
+        print(f"stagely-rpc: {missing.name} is not installed: pip install 'stagely-rpc[server]'", file=sys.stderr)  # noqa: T201
+        sys.exit(USAGE_ERROR)
     app(prog_name="stagely-rpc")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Sequence
 
 
@@ -85,6 +86,26 @@ class AlreadyExistsError(ResourceError):
     """What must be unique is taken."""
 
     default_reason = "RESOURCE_EXISTS"
+
+
+class UnauthenticatedError(StagelyError):
+    """The caller has not shown who it is."""
+
+    default_reason = "UNAUTHENTICATED"
+
+
+class PermissionDeniedError(StagelyError):
+    """The caller is known, and may not do this. As the cause of another error, it is why that one was raised.
+
+    Attributes:
+        team_id: the team whose resources were asked for, where that is known. The caller is not told.
+    """
+
+    default_reason = "PERMISSION_DENIED"
+
+    def __init__(self, message: str, *, reason: str, team_id: uuid.UUID | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.team_id = team_id
 
 
 class FailedPreconditionError(StagelyError):

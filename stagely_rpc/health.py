@@ -15,7 +15,7 @@ from stagely_rpc.db.failures import why_unreachable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable
 
-    from stagely_rpc.call import Context
+    from stagely_rpc.interceptors.metadata import Context
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -19,13 +19,13 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True, hide_input_in_errors=True)
 
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+# uuid.UUID takes braces, `urn:uuid:`, stray hyphens, and white space for digits too: one id would have many spellings.
+UUID_FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def _canonical_uuid(value: Any) -> Any:  # noqa: ANN401
-    # uuid.UUID takes braces, `urn:uuid:` and stray hyphens too: one id would have many spellings.
     if isinstance(value, str):
-        if not _UUID.fullmatch(value):
+        if not UUID_FORM.fullmatch(value):
             raise ValueError("must be a UUID such as 4f9c2e3a-8d11-4c55-9b1e-0a6f2d7c8e90")
         return uuid.UUID(value)
     return value
@@ -126,3 +126,9 @@ class Target(Input):
 
     id: ResourceId
     etag: Etag = ""
+
+
+class RequestId(Input):
+    """By what repetitions of a request are known."""
+
+    request_id: ResourceId

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import FileDescriptor
 
 
+REFLECTION_METHOD = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
+
+
 def enable_reflection(services: Iterable[str], server: grpc.aio.Server) -> None:
     """Let clients ask a server what it offers."""
     names = (*services, reflection.SERVICE_NAME)

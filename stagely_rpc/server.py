@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import signal
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import grpc
 import structlog
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 
 from stagely.v1 import (
+    audit_pb2,
+    audit_pb2_grpc,
     cloud_provider_pb2,
     cloud_provider_pb2_grpc,
     crypto_pb2,
@@ -31,28 +31,40 @@ from stagely.v1 import (
     user_pb2,
     user_pb2_grpc,
 )
+from stagely_rpc.assembly import authenticator, database, page_tokens, server_certificates
+from stagely_rpc.audit.chain import ChainKey
+from stagely_rpc.audit.denials import Denials
+from stagely_rpc.audit.sealer import Sealer
+from stagely_rpc.audit.servicer import AuditServicer
+from stagely_rpc.call import Policy
 from stagely_rpc.cloud_providers.servicer import CloudProviderServicer
 from stagely_rpc.crypto.envelope import Keyring
 from stagely_rpc.crypto.servicer import CryptoServicer
-from stagely_rpc.db.engine import Database, PoolLimits
+from stagely_rpc.db.expiry import Expiry
 from stagely_rpc.db.migrations import head_revision
 from stagely_rpc.environments.servicer import EnvironmentServicer
 from stagely_rpc.errors import StagelyError
 from stagely_rpc.health import DatabaseProbe, HealthServicer, Prober, UnhealthyError
+from stagely_rpc.identity.keys import KeySetError
+from stagely_rpc.identity.pem import CertificateError
+from stagely_rpc.identity.permissions import PermissionsError
 from stagely_rpc.ids.servicer import IdServicer
 from stagely_rpc.interceptors.access_log import AccessLogInterceptor
+from stagely_rpc.interceptors.auth import AuthInterceptor
 from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.decoding import DecodingInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
+from stagely_rpc.interceptors.once import OnceInterceptor
+from stagely_rpc.listening import ListenError, Ports
 from stagely_rpc.projects.servicer import ProjectServicer
-from stagely_rpc.reflection import enable_reflection
+from stagely_rpc.reflection import REFLECTION_METHOD, enable_reflection
 from stagely_rpc.secrets.servicer import SecretServicer
 from stagely_rpc.teams.servicer import TeamServicer
 from stagely_rpc.users.servicer import UserServicer
-from stagely_rpc.wire.paging import PageTokens
+from stagely_rpc.wire.policies import policies, repeatable_responses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stagely_rpc.settings import Settings
 
@@ -66,7 +78,28 @@ OPTIONS = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    # A token has up to 16 KiB. By default, gRPC refuses metadata of more than 8 KiB at random, and of 16 KiB always.
+    ("grpc.max_metadata_size", 32 * 1024),
+    ("grpc.absolute_max_metadata_size", 32 * 1024),
 )
+
+
+FILES = (
+    audit_pb2,
+    environment_pb2,
+    team_pb2,
+    user_pb2,
+    crypto_pb2,
+    id_pb2,
+    secret_pb2,
+    project_pb2,
+    cloud_provider_pb2,
+)
+SERVICES = tuple(service for file in FILES for service in file.DESCRIPTOR.services_by_name.values())
+
+HEALTH_METHODS = tuple(f"/{health.SERVICE_NAME}/{method}" for method in ("Check", "List", "Watch"))
+REFLECTION_POLICY = Policy(permission="reflection.use", acting_for="any_user")
+"""Of reflection in production; elsewhere it is open."""
 
 
 class StartupError(Exception):
@@ -77,31 +110,75 @@ class Server:
     """The service: from settings to a port that answers, and back."""
 
     def __init__(self, settings: Settings) -> None:
+        """Make every part; nothing connects or listens yet.
+
+        Raises:
+            StartupError: a certificate or the permissions file can't be used.
+        """
         self._settings = settings
-        url = settings.database_url.get_secret_value()
-        self._db = Database(url, _pool_limits(settings))
-        self._keyring = Keyring(settings.encryption_key_bytes)
-        self._probe = DatabaseProbe(url, head_revision())
-        self._grpc = grpc.aio.server(
-            interceptors=[ContextInterceptor(), AccessLogInterceptor(), ErrorInterceptor(), DecodingInterceptor()],
-            options=OPTIONS,
-            maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
-        )
-        names = self._add_servicers()
-        self._health = HealthServicer(names)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
-        enable_reflection((*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name), self._grpc)
+        try:
+            self._certificates = server_certificates(settings)
+            self._authenticator = authenticator(settings)
+        except (CertificateError, PermissionsError) as error:
+            raise StartupError(str(error)) from error
+        self._db = database(settings)
+        self._expiry = Expiry(self._db)
+        self._denials = Denials(self._db)
+        key = settings.encryption_key_bytes
+        self._keyring = Keyring(key)
+        self._chain_key = None if key is None else ChainKey(key)
+        self._sealer = None if self._chain_key is None else Sealer(self._db, self._chain_key)
+        self._probe = DatabaseProbe(settings.database_url.get_secret_value(), head_revision())
+        self._health = HealthServicer([service.full_name for service in SERVICES])
         self._prober = Prober(
             self._probe,
             self._health,
             interval_seconds=settings.health_interval_seconds,
             timeout_seconds=settings.health_timeout_seconds,
         )
-        self.port = 0
+        self._grpc = grpc.aio.server(
+            interceptors=self._interceptors(),
+            options=OPTIONS,
+            maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
+        )
+        self._add_servicers()
+        self._ports = Ports(
+            self._grpc,
+            self._health,
+            host=settings.host,
+            port=settings.port,
+            health_port=settings.health_port,
+            certificates=self._certificates,
+        )
+        self._running = AsyncExitStack()
 
-    def _add_servicers(self) -> list[str]:
-        """Register every service, and return their full names."""
-        pages = PageTokens(_derived_key(self._settings, b"page tokens"))
+    @property
+    def port(self) -> int:
+        """Where the service listens."""
+        return self._ports.port
+
+    @property
+    def health_port(self) -> int | None:
+        """Where health alone is answered in plaintext, if that is asked for."""
+        return self._ports.health_port
+
+    def _interceptors(self) -> Sequence[grpc.aio.ServerInterceptor]:
+        """Return what every call passes through, outermost first."""
+        reflection = {} if self._settings.environment != "production" else {REFLECTION_METHOD: REFLECTION_POLICY}
+        open_methods = HEALTH_METHODS if reflection else (*HEALTH_METHODS, REFLECTION_METHOD)
+        return (
+            ContextInterceptor(),
+            AccessLogInterceptor(),
+            ErrorInterceptor(),
+            AuthInterceptor(
+                self._authenticator, policies(SERVICES) | reflection, open_methods, self._db, self._denials
+            ),
+            DecodingInterceptor(),
+            OnceInterceptor(repeatable_responses(SERVICES)),
+        )
+
+    def _add_servicers(self) -> None:
+        pages = page_tokens(self._settings)
         team_pb2_grpc.add_TeamServiceServicer_to_server(TeamServicer(self._db, pages), self._grpc)
         user_pb2_grpc.add_UserServiceServicer_to_server(UserServicer(self._db, pages), self._grpc)
         crypto_pb2_grpc.add_CryptoServiceServicer_to_server(CryptoServicer(), self._grpc)
@@ -114,42 +191,62 @@ class Server:
             CloudProviderServicer(self._db, pages, self._keyring), self._grpc
         )
         secret_pb2_grpc.add_SecretServiceServicer_to_server(SecretServicer(self._db, pages, self._keyring), self._grpc)
-        files = (environment_pb2, team_pb2, user_pb2, crypto_pb2, id_pb2, secret_pb2, project_pb2, cloud_provider_pb2)
-        return [service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()]
+        audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditServicer(self._db, pages, self._chain_key), self._grpc)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        enable_reflection((*(service.full_name for service in SERVICES), health.SERVICE_NAME), self._grpc)
 
     async def start(self) -> None:
-        """Connect, check and listen.
+        """Connect, check and listen. What was started is stopped again if anything after it does not start.
 
         Raises:
-            StartupError: the database is away or its schema behind, it holds secrets of another encryption key, or the
-                port is taken.
+            StartupError: the database is away or its schema behind, it holds secrets of another encryption key, the key
+                set of tokens can't be read, or the port is taken.
         """
-        try:
-            await self._probe()
-            await self._db.start()
-            async with self._db.read() as session:
-                await self._keyring.check(session)
-        except (UnhealthyError, StagelyError) as error:
-            raise StartupError(str(error)) from error
-        await self._listen()
+        async with AsyncExitStack() as starting:
+            try:
+                await self._start(starting)
+            except (UnhealthyError, StagelyError, KeySetError, ListenError) as error:
+                raise StartupError(str(error)) from error
+            self._running = starting.pop_all()
+
+    async def _start(self, starting: AsyncExitStack) -> None:
+        """Start every part, and give the stack what stops it: at the end the parts stop in the opposite order."""
+        starting.push_async_callback(self._db.close)
+        starting.push_async_callback(self._probe.close)
+        await self._probe()
+        await self._db.start()
+        async with self._db.maintain() as session:
+            await self._keyring.check(session)
+        starting.push_async_callback(self._authenticator.stop)
+        await self._authenticator.start()
+        # What the last calls leave to be recorded is recorded, then sealed.
+        for part in (self._sealer, self._denials, self._expiry):
+            if part is not None:
+                part.start()
+                starting.push_async_callback(part.stop)
+        if self._certificates is not None:
+            self._certificates.start()
+            starting.callback(self._certificates.stop)
+        await self._ports.open()
+        starting.push_async_callback(self._ports.close, self._settings.shutdown_grace_seconds)
+        self._say_where_it_listens()
+        starting.push_async_callback(self._prober.stop)
         await self._prober.start()
 
-    async def _listen(self) -> None:
-        address = f"{self._settings.host}:{self._settings.port}"
-        try:
-            self.port = self._grpc.add_insecure_port(address)
-        except RuntimeError as error:
-            raise StartupError(f"can't listen on {address}: is the port taken?") from error
-        await self._grpc.start()
-        _log.info("listening", address=f"{self._settings.host}:{self.port}")
+    def _say_where_it_listens(self) -> None:
+        host, more = self._settings.host, {}
+        if self._certificates is not None:
+            more["tls"] = "mutual" if self._authenticator.takes_certificates else "server"
+        if self.health_port is not None:
+            more["health"] = f"{host}:{self.health_port}"
+        _log.info("listening", address=f"{host}:{self.port}", **more)
+        if not self._authenticator.is_on:
+            _log.warning("authentication is off: whoever reaches the port may do everything")
 
     async def stop(self) -> None:
         """Say NOT_SERVING, let calls under way end within the grace, and close every connection."""
         await self._health.enter_graceful_shutdown()
-        await self._prober.stop()
-        await self._grpc.stop(self._settings.shutdown_grace_seconds)
-        await self._probe.close()
-        await self._db.close()
+        await self._running.aclose()
         _log.info("stopped")
 
 
@@ -175,23 +272,3 @@ async def serve(settings: Settings, on_ready: Callable[[Server], None]) -> None:
     for number in signals:
         loop.remove_signal_handler(number)
     await server.stop()
-
-
-def _pool_limits(settings: Settings) -> PoolLimits:
-    return PoolLimits(
-        size=settings.database_pool_size,
-        idle=settings.database_pool_idle,
-        lifetime_seconds=settings.database_pool_lifetime_seconds,
-        wait_seconds=settings.database_pool_wait_seconds,
-    )
-
-
-def _derived_key(settings: Settings, purpose: bytes) -> bytes:
-    """Return a key of its own for a purpose, the same on every replica: from the encryption key by HKDF (RFC 5869).
-
-    Without an encryption key, which production has, it is random: page tokens then end with the process.
-    """
-    secret = settings.encryption_key_bytes
-    if secret is None:
-        return secrets.token_bytes(32)
-    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"stagely-rpc " + purpose).derive(secret)

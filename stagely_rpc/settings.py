@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Literal, Self, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
 
-import psycopg.conninfo
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stagely_rpc.logs import LogLevel
+from stagely_rpc.setting_kinds import (
+    DatabaseUrl,
+    Domain,
+    EncryptionKey,
+    JwksLocation,
+    JwtSecret,
+    Port,
+    RedisUrl,
+    Seconds,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class SettingsError(Exception):
@@ -20,37 +32,15 @@ class SettingsError(Exception):
         self.lines = lines
 
 
-def _database_url(url: SecretStr) -> SecretStr:
-    value = url.get_secret_value()
-    if not value.startswith(("postgres://", "postgresql://")):
-        raise ValueError("must be a URL that starts with postgres:// or postgresql://")
-    try:
-        psycopg.conninfo.conninfo_to_dict(value)
-    except psycopg.ProgrammingError:
-        # libpq's message quotes the URL, password and all.
-        raise ValueError("is no URL that libpq can read") from None
-    return url
-
-
-def _redis_url(url: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"(rediss?|unix)://.+", url.get_secret_value()):
-        raise ValueError("must be a URL that starts with redis://, rediss:// or unix://")
-    return url
-
-
-def _encryption_key(key: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[0-9a-fA-F]{64}", key.get_secret_value()):
-        raise ValueError("must be 64 hexadecimal digits (32 bytes); `stagely-rpc keys generate` prints one")
-    return key
-
-
-def _domain(domain: str) -> str:
-    if not re.fullmatch(r"(?=.{1,200}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", domain):
-        raise ValueError("must be a domain name in lower case")
-    return domain
-
-
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
+_NEEDS = (
+    ("jwt_secret_previous", "jwt_secret"),
+    ("tls_cert_file", "tls_key_file"),
+    ("tls_key_file", "tls_cert_file"),
+    ("tls_client_ca_file", "tls_cert_file"),
+    ("health_port", "tls_cert_file"),
+    ("permissions_file", "tls_client_ca_file"),
+)
+"""Settings that make no sense without another."""
 
 
 class DatabaseSettings(BaseSettings):
@@ -58,7 +48,7 @@ class DatabaseSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True)
 
-    database_url: Annotated[SecretStr, AfterValidator(_database_url)]
+    database_url: DatabaseUrl
     """PostgreSQL, as a libpq URL with any of libpq's parameters."""
 
 
@@ -67,25 +57,58 @@ class PortSettings(BaseSettings):
 
     model_config = DatabaseSettings.model_config
 
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    port: Port = 8080
     """The port to listen on; 0 takes a free one."""
+    health_port: Port | None = None
+    """With TLS, a second port that offers health alone, in plaintext, as Kubernetes' probes speak it."""
 
 
-class Settings(PortSettings, DatabaseSettings):
+class TokenSettings(BaseSettings):
+    """The names that tokens carry."""
+
+    model_config = DatabaseSettings.model_config
+
+    jwt_issuer: str | None = None
+    """What a token's `iss` must be; without it, anything."""
+    jwt_audience: str | None = None
+    """What a token's `aud` must be or include; without it, anything."""
+
+
+class MintSettings(TokenSettings):
+    """What `stagely-rpc token mint` takes from the environment."""
+
+    jwt_secret: JwtSecret
+    """Signs the token by HS256."""
+
+
+class Settings(PortSettings, DatabaseSettings, TokenSettings):
     """What `stagely-rpc serve` takes from the environment."""
 
-    redis_url: Annotated[SecretStr | None, AfterValidator(lambda url: url and _redis_url(url))]
+    redis_url: RedisUrl | None
     """Redis, for signals between replicas."""
     host: str = "0.0.0.0"  # noqa: S104
     """The address to listen on; the service runs in a network of its own."""
     environment: Literal["development", "test", "production"] = "development"
     log_level: LogLevel = "info"
-    jwt_secret: SecretStr | None = None
-    """Signs callers' tokens. Not used yet."""
-    encryption_key: Annotated[SecretStr | None, AfterValidator(lambda key: key and _encryption_key(key))] = None
+    encryption_key: EncryptionKey | None = None
     """The key-encryption key: 64 hexadecimal digits. Without one, no secret can be stored or read."""
-    domain: Annotated[str, AfterValidator(_domain)] = "stagely.dev"
+    domain: Domain = "stagely.dev"
     """Environments are reached at https://<subdomain_hash>.<domain>."""
+
+    jwt_secret: JwtSecret | None = None
+    """Signs callers' tokens by HS256."""
+    jwt_secret_previous: JwtSecret | None = None
+    """During rotation, the secret before: its tokens are still taken, and no new ones signed."""
+    jwt_jwks: JwksLocation | None = None
+    """The issuer's JSON Web Key Set, for RS256, ES256 and EdDSA: a path, or an https URL."""
+    tls_cert_file: Path | None = None
+    """The server's certificate and those between it and its authority, PEM."""
+    tls_key_file: Path | None = None
+    """The key of the certificate, PEM."""
+    tls_client_ca_file: Path | None = None
+    """The authorities of callers' certificates, PEM. With it, callers must show one."""
+    permissions_file: Path | None = None
+    """What callers may do who show a certificate, by identity, TOML."""
 
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 25
     """At most this many connections."""
@@ -101,14 +124,44 @@ class Settings(PortSettings, DatabaseSettings):
     """How often the database is probed."""
     health_timeout_seconds: Seconds = 2
     """How long a probe may take."""
+    idempotency_ttl_seconds: Annotated[int, Field(ge=60, le=2_592_000)] = 86_400
+    """How long the answer of a request with a `request_id` is kept for its repetitions."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=86_400)] = 20
     """How long calls under way may take to end after SIGTERM."""
 
     @model_validator(mode="after")
-    def _production_needs_a_key(self) -> Self:
-        if self.environment == "production" and self.encryption_key is None:
-            raise ValueError("ENCRYPTION_KEY: is required in production; `stagely-rpc keys generate` prints one")
+    def _fit_together(self) -> Self:
+        if problems := [*self._missing_in_production(), *self._missing_counterparts()]:
+            raise ValueError("\n".join(problems))
         return self
+
+    def _missing_in_production(self) -> Iterator[str]:
+        if self.environment != "production":
+            return
+        if self.encryption_key is None:
+            yield "ENCRYPTION_KEY: is required in production; `stagely-rpc keys generate` prints one"
+        if not self.authentication_is_on:
+            yield "JWT_SECRET: is required in production, or JWT_JWKS or TLS_CLIENT_CA_FILE, to know who calls"
+
+    def _missing_counterparts(self) -> Iterator[str]:
+        missing = {
+            other: name for name, other in _NEEDS if getattr(self, name) is not None and not getattr(self, other)
+        }
+        for other, name in missing.items():
+            yield f"{other.upper()}: is required with {name.upper()}"
+        if self.health_port and self.health_port == self.port:
+            yield "HEALTH_PORT: must be another port than PORT"
+
+    @property
+    def authentication_is_on(self) -> bool:
+        """Whether callers must show who they are."""
+        return any((self.jwt_secret, self.jwt_jwks, self.tls_client_ca_file))
+
+    @property
+    def jwt_secrets(self) -> tuple[bytes, ...]:
+        """The secrets by which HS256 is verified."""
+        given = (self.jwt_secret, self.jwt_secret_previous)
+        return tuple(secret.get_secret_value().encode() for secret in given if secret)
 
     @property
     def encryption_key_bytes(self) -> bytes | None:
@@ -119,7 +172,7 @@ class Settings(PortSettings, DatabaseSettings):
 class EmbeddedSettings(Settings):
     """What `stagely-rpc dev` takes from the environment: it brings its own database and key, and needs no Redis."""
 
-    redis_url: Annotated[SecretStr | None, AfterValidator(lambda url: url and _redis_url(url))] = None
+    redis_url: RedisUrl | None = None
     host: str = "127.0.0.1"
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=86_400)] = 3
 
@@ -136,13 +189,14 @@ def load(model: type[AnySettings], **given: object) -> AnySettings:
     try:
         return model(**given)  # type: ignore[arg-type]
     except ValidationError as error:
+        found = error.errors(include_input=False)
         raise SettingsError(
-            [_line(found["loc"], found["type"], found["msg"]) for found in error.errors(include_input=False)]
+            [line for problem in found for line in _lines(problem["loc"], problem["type"], problem["msg"])]
         ) from None
 
 
-def _line(location: tuple[int | str, ...], kind: str, message: str) -> str:
+def _lines(location: tuple[int | str, ...], kind: str, message: str) -> list[str]:
     if kind == "missing":
-        return f"{str(location[0]).upper()}: is required"
+        return [f"{str(location[0]).upper()}: is required"]
     text = message.removeprefix("Value error, ").removeprefix("Input ").replace("should ", "must ", 1)
-    return f"{str(location[0]).upper()}: {text}" if location else text
+    return [f"{str(location[0]).upper()}: {text}"] if location else text.splitlines()

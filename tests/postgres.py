@@ -25,6 +25,7 @@ from psycopg import sql
 from stagely_rpc import embedded
 from stagely_rpc.db import migrations
 from tests import container
+from tests.leaks import HUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,8 @@ class PostgresServer:
         return self._url_of(name)
 
     def drop_database(self, url: str) -> None:
-        """Drop a database that `create_database` made, whoever is connected to it."""
+        """Drop a database that `create_database` made, whoever is connected to it. No secret may be in it."""
+        HUNT.search_database(url)
         self._drop(urlsplit(url).path.removeprefix("/"))
 
     def drop_databases(self) -> None:

@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from stagely.v1 import (
+    audit_pb2_grpc,
     cloud_provider_pb2_grpc,
     crypto_pb2_grpc,
     environment_pb2_grpc,
@@ -21,10 +22,14 @@ from stagely.v1 import (
 from stagely_rpc.logs import configure_logs
 from stagely_rpc.server import Server
 from stagely_rpc.settings import Settings
+from tests import canaries
+from tests.identified import headers_of, identifying
+from tests.leaks import SearchingInterceptor
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
+    from stagely.v1.audit_pb2_grpc import AuditServiceAsyncStub
     from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub
     from stagely.v1.crypto_pb2_grpc import CryptoServiceAsyncStub
     from stagely.v1.environment_pb2_grpc import EnvironmentServiceAsyncStub
@@ -34,15 +39,21 @@ if TYPE_CHECKING:
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
     from stagely.v1.user_pb2_grpc import UserServiceAsyncStub
 
-ENCRYPTION_KEY = "5f" * 32
+ENCRYPTION_KEY = canaries.ENCRYPTION_KEY.hex()
 
 
-@asynccontextmanager
-async def running_server(database_url: str, **overrides: object) -> AsyncIterator[Server]:
-    """Run a server on a free port over a database."""
+class SearchedServer(Server):
+    """A server whose statuses are searched for secrets."""
+
+    def _interceptors(self) -> Sequence[grpc.aio.ServerInterceptor]:
+        return (SearchingInterceptor(), *super()._interceptors())
+
+
+def settings_of(database_url: str, **overrides: object) -> Settings:
+    """Return the settings of a server on a free port over a database."""
     given: dict[str, Any] = {
         "database_url": database_url,
-        "redis_url": "redis://127.0.0.1:1",
+        "redis_url": f"redis://:{canaries.canary_password('redis')}@127.0.0.1:1",
         "encryption_key": ENCRYPTION_KEY,
         "environment": "test",
         "host": "127.0.0.1",
@@ -50,7 +61,13 @@ async def running_server(database_url: str, **overrides: object) -> AsyncIterato
         "database_pool_size": 10,
         "shutdown_grace_seconds": 5,
     }
-    server = Server(Settings(**(given | overrides)))
+    return Settings(**(given | overrides))
+
+
+@asynccontextmanager
+async def running_server(database_url: str, **overrides: object) -> AsyncIterator[Server]:
+    """Run a server on a free port over a database."""
+    server = SearchedServer(settings_of(database_url, **overrides))
     await server.start()
     try:
         yield server
@@ -59,10 +76,14 @@ async def running_server(database_url: str, **overrides: object) -> AsyncIterato
 
 
 @asynccontextmanager
-async def connected(server: Server) -> AsyncIterator[grpc.aio.Channel]:
-    """Connect a client of its own: no subchannel is shared with another."""
+async def connected(
+    server: Server, *, token: str | None = None, user_id: str | None = None
+) -> AsyncIterator[grpc.aio.Channel]:
+    """Connect a client of its own, which shares no subchannel with another; its calls carry its token and its user."""
     options = [("grpc.use_local_subchannel_pool", 1)]
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=options) as channel:
+    interceptors = identifying(headers_of(token, user_id))
+    address = f"127.0.0.1:{server.port}"
+    async with grpc.aio.insecure_channel(address, options=options, interceptors=interceptors) as channel:
         yield channel
 
 
@@ -122,3 +143,8 @@ def projects(channel: grpc.aio.Channel) -> ProjectServiceAsyncStub:
 @pytest.fixture(scope="session")
 def cloud_providers(channel: grpc.aio.Channel) -> CloudProviderServiceAsyncStub:
     return cloud_provider_pb2_grpc.CloudProviderServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+def audit(channel: grpc.aio.Channel) -> AuditServiceAsyncStub:
+    return audit_pb2_grpc.AuditServiceStub(channel)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
+from stagely_rpc.call import current_call
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -15,11 +17,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def statements(server: Server) -> Iterator[list[str]]:
-    """Collect the text of every statement that a server executes during the block."""
+    """Collect the text of every statement that a server executes for its calls during the block."""
     executed: list[str] = []
 
     def note(*details: Any) -> None:
-        executed.append(details[2])
+        # What is done in the background belongs to no call.
+        if current_call.get(None) is not None:
+            executed.append(details[2])
 
     engine = server._db._engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)

@@ -55,14 +55,14 @@ def floors(database_of_benchmarks: str, directory: Path) -> Iterator[ServerProce
 
 @pytest.fixture(scope="module")
 def dataset(database_of_benchmarks: str, stagely: ServerProcess) -> Dataset:
-    return populate(database_of_benchmarks, stagely.target)
+    return populate(database_of_benchmarks, stagely)
 
 
 def test_every_row_and_every_floor_answers(stagely: ServerProcess, floors: ServerProcess, dataset: Dataset) -> None:
     every = rows(dataset)
 
     for case in {ECHO, *(row.floor for row in every), *(row.case for row in every)}:
-        assert sample((floors if case.is_floor else stagely).target, case) > 0
+        assert sample(floors if case.is_floor else stagely, case) > 0
 
 
 def test_client_makes_the_calls_that_it_is_told_to(stagely: ServerProcess, dataset: Dataset) -> None:
@@ -70,7 +70,7 @@ def test_client_makes_the_calls_that_it_is_told_to(stagely: ServerProcess, datas
         (row.case.method, base64.b64encode(body).decode()) for row in rows(dataset) for body in row.case.bodies[:1]
     ]
 
-    result = run_client(Job(stagely.target, requests, connections=1, in_flight=2, calls=CALLS))
+    result = run_client(Job(stagely.target, list(stagely.metadata), requests, connections=1, in_flight=2, calls=CALLS))
 
     assert result.calls == CALLS
     assert result.p50_micros > 0
@@ -81,7 +81,7 @@ def test_refused_call_fails_the_run(stagely: ServerProcess) -> None:
     case = Case("/stagely.v1.TeamService/GetTeam", (b"",))
 
     with pytest.raises(BenchmarkError, match="GetTeam fails: key: one of id, slug is required"):
-        sample(stagely.target, case)
+        sample(stagely, case)
 
     # The caller has its answer a moment before the log has its line.
     refusals: list[str] = []

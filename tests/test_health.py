@@ -204,7 +204,7 @@ async def test_schema_behind_is_not_serving_until_it_is_migrated(fresh_database_
 async def test_pool_in_full_use_is_no_ill_health(fresh_database_url: str) -> None:
     async with (
         running_server(fresh_database_url, database_pool_size=1, **QUICK) as server,
-        server._db.read() as session,
+        server._db.maintain() as session,
         health_of(server) as health,
     ):
         _ = await session.connection()

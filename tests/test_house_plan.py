@@ -23,7 +23,7 @@ def test_of_another_slice_only_the_service_and_what_it_takes_are_used() -> None:
         if imported.rpartition(".")[2] not in OFFERED
     }
 
-    assert len(SLICES) == 8
+    assert len(SLICES) == 9
     assert trespasses == set()
 
 

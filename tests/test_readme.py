@@ -27,7 +27,7 @@ def test_every_code_that_the_service_gives_is_in_the_table() -> None:
 
 
 def test_every_room_is_on_the_map() -> None:
-    rooms = {path.name for path in (ROOT / "stagely_rpc").iterdir() if not path.name.startswith("__")}
+    rooms = {path.name for path in (ROOT / "stagely_rpc").iterdir() if not path.name.startswith(("__", "py.typed"))}
 
     assert {room for room in rooms if room not in README} == set()
 

@@ -6,6 +6,7 @@ from stagely_rpc.settings import DatabaseSettings, EmbeddedSettings, Settings, S
 
 REQUIRED = {"DATABASE_URL": "postgresql://stagely:hunter2@db/stagely", "REDIS_URL": "redis://:hunter2@redis:6379/0"}
 KEY = "0123456789abcdef" * 4
+JWT_SECRET = "hunter2 signs, with 32 bytes or more"
 
 
 @pytest.fixture
@@ -42,7 +43,13 @@ def test_defaults_are_those_of_the_plan(environment: pytest.MonkeyPatch) -> None
 
 def test_settings_come_from_the_environment(environment: pytest.MonkeyPatch) -> None:
     settings = given_settings(
-        environment, PORT="9000", ENVIRONMENT="production", LOG_LEVEL="debug", ENCRYPTION_KEY=KEY, DOMAIN="example.com"
+        environment,
+        PORT="9000",
+        ENVIRONMENT="production",
+        LOG_LEVEL="debug",
+        ENCRYPTION_KEY=KEY,
+        JWT_SECRET=JWT_SECRET,
+        DOMAIN="example.com",
     )
 
     assert settings.database_url.get_secret_value() == REQUIRED["DATABASE_URL"]
@@ -96,7 +103,7 @@ def test_malformed_setting_is_named_and_its_value_is_not_shown(
 
 
 def test_production_needs_an_encryption_key(environment: pytest.MonkeyPatch) -> None:
-    lines = problems(environment, ENVIRONMENT="production")
+    lines = problems(environment, ENVIRONMENT="production", JWT_SECRET=JWT_SECRET)
 
     assert len(lines) == 1
     assert lines[0].startswith("ENCRYPTION_KEY: is required in production")
@@ -110,7 +117,7 @@ def test_both_url_schemes_and_libpq_parameters_work(environment: pytest.MonkeyPa
 
 
 def test_secrets_are_not_in_the_representation(environment: pytest.MonkeyPatch) -> None:
-    settings = given_settings(environment, ENCRYPTION_KEY=KEY, JWT_SECRET="hunter2-signs")
+    settings = given_settings(environment, ENCRYPTION_KEY=KEY, JWT_SECRET=JWT_SECRET)
 
     for shown in (repr(settings), str(settings), settings.model_dump_json()):
         assert "hunter2" not in shown

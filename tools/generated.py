@@ -1,4 +1,4 @@
-"""Generate gen/ from protos/, or check that it is what would be generated."""
+"""Generate what is made from protos/, or check that it is what would be generated."""
 
 from __future__ import annotations
 
@@ -11,32 +11,61 @@ from pathlib import Path
 
 from grpc_tools import protoc
 
+from tools.client.generate import generate_services
+
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
-GENERATED = ROOT / "gen"
+WELL_KNOWN = Path(str(files("grpc_tools") / "_proto"))
 
 
-def generate(directory: Path) -> None:
-    """Write the messages, the stubs and their types; what stood there before is gone."""
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+def generate_contract(directory: Path) -> None:
+    """Write the messages, the stubs and their types."""
     outputs = [f"--{plugin}_out={directory}" for plugin in ("python", "grpc_python")]
     outputs += [f"--{plugin}_out=quiet:{directory}" for plugin in ("mypy", "mypy_grpc")]
     outputs += [f"--plugin={Path(sys.executable).with_name(f'protoc-gen-{name}')}" for name in ("mypy", "mypy_grpc")]
-    sources = sorted(str(path) for path in PROTOS.rglob("*.proto"))
-    well_known = files("grpc_tools") / "_proto"
-    if protoc.main(["protoc", f"-I{PROTOS}", f"-I{well_known}", *outputs, *sources]) != 0:
-        sys.exit("protoc failed")
+    compile_protos(outputs)
     (directory / "stagely" / "py.typed").touch()
 
 
+def generate_client(directory: Path) -> None:
+    """Write the client's services."""
+    with tempfile.NamedTemporaryFile(suffix=".binpb") as compiled:
+        compile_protos(["--include_imports", "--include_source_info", f"--descriptor_set_out={compiled.name}"])
+        generate_services(Path(compiled.name).read_bytes(), directory)
+
+
+GENERATED = {
+    ROOT / "gen": generate_contract,
+    ROOT / "stagely_rpc" / "client" / "services": generate_client,
+}
+
+
+def compile_protos(options: list[str]) -> None:
+    """Run protoc over the contract."""
+    sources = sorted(str(path) for path in PROTOS.rglob("*.proto"))
+    if protoc.main(["protoc", f"-I{PROTOS}", f"-I{WELL_KNOWN}", *options, *sources]) != 0:
+        sys.exit("protoc failed")
+
+
+def generate() -> None:
+    """Write everything anew; what stood there before is gone."""
+    for directory, write in GENERATED.items():
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        write(directory)
+
+
 def stale_files() -> list[str]:
-    """Return the files of gen/ that are missing, too many, or not what the protos say."""
+    """Return the files that are missing, too many, or not what the protos say."""
+    return [str(path.relative_to(ROOT)) for directory in GENERATED for path in _stale(directory)]
+
+
+def _stale(directory: Path) -> list[Path]:
     with tempfile.TemporaryDirectory() as scratch:
-        fresh = Path(scratch) / "gen"
-        generate(fresh)
-        names = {path.relative_to(tree) for tree in (fresh, GENERATED) for path in tree.rglob("*") if _is_source(path)}
-        return sorted(str(name) for name in names if not _same(fresh / name, GENERATED / name))
+        fresh = Path(scratch)
+        GENERATED[directory](fresh)
+        names = {path.relative_to(tree) for tree in (fresh, directory) for path in tree.rglob("*") if _is_source(path)}
+        return sorted(directory / name for name in names if not _same(fresh / name, directory / name))
 
 
 def _is_source(path: Path) -> bool:
@@ -49,6 +78,6 @@ def _same(one: Path, other: Path) -> bool:
 
 if __name__ == "__main__":
     if "--check" not in sys.argv:
-        generate(GENERATED)
+        generate()
     elif stale := stale_files():
-        sys.exit(f"gen/ is stale, run `make generate`: {', '.join(stale)}")
+        sys.exit(f"stale, run `make generate`: {', '.join(stale)}")

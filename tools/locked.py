@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {
-    "requirements.lock": ["--extra", "embedded"],
+    "requirements.lock": ["--extra", "server"],
     "requirements-dev.lock": ["--all-extras", "--group", "dev"],
 }
 OPTIONS = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header", "--quiet"]

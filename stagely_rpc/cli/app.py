@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from stagely_rpc.cli import keys, migrate, probe, serve, version
+from stagely_rpc.cli import audit, keys, migrate, probe, serve, token, version
 
 app = typer.Typer(
     help="Stagely RPC, the control-plane store of Stagely.",
@@ -16,5 +16,7 @@ app.command()(serve.serve)
 app.command()(serve.dev)
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
+app.add_typer(token.app, name="token")
 app.command()(probe.probe)
 app.command()(version.version)

@@ -13,7 +13,9 @@ NOT_SERVING = 1
 
 
 def probe(
-    target: Annotated[str, typer.Option(help="Host and port. Default: this host and PORT.")] = "",
+    target: Annotated[
+        str, typer.Option(help="Host and port, without TLS. Default: this host and HEALTH_PORT, or PORT.")
+    ] = "",
     service: Annotated[
         str, typer.Option(help="Full name of a service, or `liveness`. Default: the server as a whole.")
     ] = "",
@@ -24,7 +26,7 @@ def probe(
     from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
 
     with reported():
-        target = target or f"127.0.0.1:{load(PortSettings).port}"
+        target = target or _own_target()
     request = health_pb2.HealthCheckRequest(service=service)
     with grpc.insecure_channel(target) as channel:
         try:
@@ -36,3 +38,8 @@ def probe(
     typer.echo(status)
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         raise typer.Exit(NOT_SERVING)
+
+
+def _own_target() -> str:
+    ports = load(PortSettings)
+    return f"127.0.0.1:{ports.health_port or ports.port}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,19 +15,33 @@ from stagely_rpc.settings import EmbeddedSettings, Settings, load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydantic import SecretStr
+
     from stagely_rpc.server import Server
 
 _BANNER = """
 Stagely RPC is up on {address}, over PostgreSQL {postgres} in {directory}.
-Anyone who reaches this port may do everything: it listens on this host only.
+{authentication}
 
   grpcurl -plaintext {address} list
   grpcurl -plaintext {address} grpc.health.v1.Health/Check
-  grpcurl -plaintext -d '{{"slug": "acme", "name": "Acme"}}' {address} stagely.v1.TeamService/CreateTeam
-  grpcurl -plaintext -d '{{"slug": "acme"}}' {address} stagely.v1.TeamService/GetTeam
+  grpcurl -plaintext {header}-d '{{"slug": "acme", "name": "Acme"}}' {address} stagely.v1.TeamService/CreateTeam
+  grpcurl -plaintext {header}-d '{{"slug": "acme"}}' {address} stagely.v1.TeamService/GetTeam
 
 Ctrl-C stops it; the data is there next time.
 """
+_AUTHENTICATION_IS_OFF = """Authentication is off: anyone who reaches this port may do everything. It listens on {host}.
+With --auth, callers need a token."""
+_AUTHENTICATION_IS_ON = """Authentication is on. This token may do everything for {hours} hours:
+
+  export TOKEN={token}
+
+Others are made with the secret of this directory:
+
+  JWT_SECRET=$(cat {secret_file}) stagely-rpc token mint --subject reaper --permission 'environments.*'"""
+_DEVELOPER = "developer"
+_TOKEN_HOURS = 12
+_SIGNING_KEY = Path("jwt.secret")
 
 
 def serve() -> None:
@@ -37,7 +52,8 @@ def serve() -> None:
 
 
 def dev(
-    directory: Annotated[Path, typer.Option(help="Where the data and the key are kept.")] = Path(".stagely"),
+    directory: Annotated[Path, typer.Option(help="Where the data and the keys are kept.")] = Path(".stagely"),
+    auth: Annotated[bool, typer.Option("--auth", help="Ask callers for a token, and print one.")] = False,
 ) -> None:
     """Run the whole service on this host over an embedded PostgreSQL."""
     from stagely_rpc import embedded  # noqa: PLC0415
@@ -46,15 +62,48 @@ def dev(
     with reported(embedded.EmbeddedError, migrations.MigrationError, OSError):
         directory.mkdir(exist_ok=True)
         key = embedded.load_or_create_key(directory / "encryption.key")
+        jwt_secret = embedded.load_or_create_key(directory / _SIGNING_KEY) if auth else None
         with embedded.start(directory / "postgres") as postgres:
             migrations.upgrade(postgres.url)
-            settings = load(EmbeddedSettings, database_url=postgres.url, encryption_key=key)
+            settings = load(EmbeddedSettings, database_url=postgres.url, encryption_key=key, **_only_secret(jwt_secret))
 
             def greet(server: Server) -> None:
-                address = f"{settings.host}:{server.port}"
-                typer.echo(_BANNER.format(address=address, postgres=postgres.version, directory=directory))
+                typer.echo(_banner(settings, server, postgres.version, directory))
 
             _run(settings, greet)
+
+
+def _only_secret(jwt_secret: str | None) -> dict[str, str | None]:
+    """Return settings by which tokens of one secret are taken and nothing else; or, without one, everybody is."""
+    return {"jwt_secret": jwt_secret, "jwt_secret_previous": None, "jwt_jwks": None}
+
+
+def _banner(settings: EmbeddedSettings, server: Server, postgres: str, directory: Path) -> str:
+    if settings.jwt_secret is None:
+        authentication, header = _AUTHENTICATION_IS_OFF.format(host=settings.host), ""
+    else:
+        token = _token_for_everything(settings, settings.jwt_secret)
+        authentication = _AUTHENTICATION_IS_ON.format(
+            hours=_TOKEN_HOURS, token=token, secret_file=directory / _SIGNING_KEY
+        )
+        header = '-H "authorization: Bearer $TOKEN" '
+    address = f"{settings.host}:{server.port}"
+    return _BANNER.format(
+        address=address, postgres=postgres, directory=directory, authentication=authentication, header=header
+    )
+
+
+def _token_for_everything(settings: EmbeddedSettings, secret: SecretStr) -> str:
+    from stagely_rpc.identity.tokens import mint  # noqa: PLC0415
+
+    return mint(
+        secret.get_secret_value().encode(),
+        subject=_DEVELOPER,
+        permissions=["*"],
+        ttl=timedelta(hours=_TOKEN_HOURS),
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+    )
 
 
 def _run(settings: Settings, on_ready: Callable[[Server], None]) -> None:

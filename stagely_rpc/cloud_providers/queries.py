@@ -16,6 +16,7 @@ from stagely_rpc.db.paging import Found, Page, fetch_page
 if TYPE_CHECKING:
     import uuid
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from stagely_rpc.cloud_providers.inputs import ProviderFilter, ProviderKey
@@ -50,10 +51,12 @@ async def lock_cloud_provider(
     return await session.scalar(statement.execution_options(populate_existing=True))
 
 
-async def list_cloud_providers(session: AsyncSession, wanted: ProviderFilter, page: Page) -> Found[CloudProvider]:
-    """Return a page of cloud providers."""
-    statement = select(CloudProvider).filter_by(**wanted.model_dump(exclude_none=True)).options(_WITHOUT_CREDENTIALS)
-    return await fetch_page(session, statement, CloudProvider, page)
+async def list_cloud_providers(
+    session: AsyncSession, wanted: ProviderFilter, page: Page, visible: ColumnElement[bool]
+) -> Found[CloudProvider]:
+    """Return a page of the visible cloud providers."""
+    statement = select(CloudProvider).where(visible).filter_by(**wanted.model_dump(exclude_none=True))
+    return await fetch_page(session, statement.options(_WITHOUT_CREDENTIALS), CloudProvider, page)
 
 
 async def mark_validated(session: AsyncSession, provider: CloudProvider) -> CloudProvider:

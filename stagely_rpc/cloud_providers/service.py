@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from stagely_rpc import access
 from stagely_rpc.cloud_providers import queries
 from stagely_rpc.cloud_providers.inputs import ProviderKey
 from stagely_rpc.crypto.envelope import Place
 from stagely_rpc.db.errors import constraint
 from stagely_rpc.db.etag import check_etag
 from stagely_rpc.db.models import CloudProvider
+from stagely_rpc.db.session import state
 from stagely_rpc.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
 from stagely_rpc.teams import service as teams
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession
-
     from stagely_rpc.cloud_providers.inputs import (
         NewProvider,
         ProviderChanges,
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     )
     from stagely_rpc.crypto.envelope import Keyring
     from stagely_rpc.db.paging import Found, Page
+    from stagely_rpc.db.session import Session, WriteSession
     from stagely_rpc.inputs import Target
 
 
-async def create_cloud_provider(session: AsyncSession, keyring: Keyring, new: NewProvider) -> CloudProvider:
+async def create_cloud_provider(session: WriteSession, keyring: Keyring, new: NewProvider) -> CloudProvider:
     """Add a cloud provider to a team.
 
     Raises:
@@ -47,10 +48,11 @@ async def create_cloud_provider(session: AsyncSession, keyring: Keyring, new: Ne
     session.add(provider)
     with constraint("unique_provider_name", _name_taken(new.name)):
         await session.flush()
+    session.record(provider)
     return provider
 
 
-async def get_cloud_provider(session: AsyncSession, key: ProviderKey) -> CloudProvider:
+async def get_cloud_provider(session: Session, key: ProviderKey) -> CloudProvider:
     """Return a cloud provider, active or not.
 
     Raises:
@@ -58,11 +60,12 @@ async def get_cloud_provider(session: AsyncSession, key: ProviderKey) -> CloudPr
     """
     provider = await queries.get_cloud_provider(session, key)
     if provider is None:
-        raise NotFoundError("CloudProvider", key.team_name.name if key.team_name else key.id)
+        raise _not_found(key)
+    await access.require_team(session, provider.team_id, _not_found(key))
     return provider
 
 
-async def get_provider_of_team(session: AsyncSession, provider_id: uuid.UUID, team_id: uuid.UUID) -> CloudProvider:
+async def get_provider_of_team(session: Session, provider_id: uuid.UUID, team_id: uuid.UUID) -> CloudProvider:
     """Return a cloud provider of a team, active or not.
 
     Raises:
@@ -74,13 +77,13 @@ async def get_provider_of_team(session: AsyncSession, provider_id: uuid.UUID, te
     return provider
 
 
-async def list_cloud_providers(session: AsyncSession, wanted: ProviderFilter, page: Page) -> Found[CloudProvider]:
+async def list_cloud_providers(session: Session, wanted: ProviderFilter, page: Page) -> Found[CloudProvider]:
     """Return a page of cloud providers."""
-    return await queries.list_cloud_providers(session, wanted, page)
+    return await queries.list_cloud_providers(session, wanted, page, access.visible(session, CloudProvider.team_id))
 
 
 async def update_cloud_provider(
-    session: AsyncSession, keyring: Keyring, target: Target, changes: ProviderChanges
+    session: WriteSession, keyring: Keyring, target: Target, changes: ProviderChanges
 ) -> CloudProvider:
     """Change a cloud provider.
 
@@ -92,6 +95,7 @@ async def update_cloud_provider(
         AbortedError: the etag is stale.
     """
     provider = await _lock_provider(session, target)
+    before = state(provider)
     values = changes.model_dump(exclude_unset=True)
     if credentials := values.pop("credentials", None):
         provider.encrypted_credentials = await _sealed(session, keyring, provider, credentials)
@@ -100,10 +104,11 @@ async def update_cloud_provider(
         setattr(provider, name, value)
     with constraint("unique_provider_name", _name_taken(str(values.get("name")))):
         await session.flush()
+    session.record(provider, before=before)
     return provider
 
 
-async def delete_cloud_provider(session: AsyncSession, deletion: ProviderDeletion) -> None:
+async def delete_cloud_provider(session: WriteSession, deletion: ProviderDeletion) -> None:
     """Delete a cloud provider with its credentials.
 
     Raises:
@@ -115,12 +120,14 @@ async def delete_cloud_provider(session: AsyncSession, deletion: ProviderDeletio
     if not deletion.force and (projects := await queries.count_projects(session, provider.id)):
         message = f"cloud provider {provider.name!r} is used by {projects} projects: change them first, or force"
         raise FailedPreconditionError(message, subject=f"CloudProvider {provider.id}", reason="CLOUD_PROVIDER_IN_USE")
+    before = state(provider)
     await session.delete(provider)
     await session.flush()
+    session.record(provider, before=before)
 
 
 async def access_credentials(
-    session: AsyncSession, keyring: Keyring, provider_id: uuid.UUID
+    session: WriteSession, keyring: Keyring, provider_id: uuid.UUID
 ) -> tuple[CloudProvider, dict[str, Any]]:
     """Return a cloud provider, active or not, and its credentials.
 
@@ -132,11 +139,13 @@ async def access_credentials(
     provider = await queries.get_credentials(session, provider_id)
     if provider is None:
         raise NotFoundError("CloudProvider", provider_id)
+    await access.require_team(session, provider.team_id, NotFoundError("CloudProvider", provider_id))
+    session.record_entry(provider.id, None, {"name": provider.name, "version": provider.row_version})
     plaintext = await keyring.open(session, provider.encrypted_credentials, place=_place(provider))
     return provider, orjson.loads(plaintext)
 
 
-async def record_validation(session: AsyncSession, validation: Validation) -> CloudProvider:
+async def record_validation(session: WriteSession, validation: Validation) -> CloudProvider:
     """Record whether the credentials of a cloud provider work.
 
     Raises:
@@ -145,15 +154,18 @@ async def record_validation(session: AsyncSession, validation: Validation) -> Cl
         AbortedError: the etag is stale.
     """
     provider = await _lock_provider(session, validation)
+    before = state(provider)
     if validation.validation_error is None:
-        return await queries.mark_validated(session, provider)
-    provider.validation_error = validation.validation_error
-    await session.flush()
+        provider = await queries.mark_validated(session, provider)
+    else:
+        provider.validation_error = validation.validation_error
+        await session.flush()
+    session.record(provider, before=before)
     return provider
 
 
 async def _lock_provider(
-    session: AsyncSession, target: Target | ProviderDeletion, *, to_delete: bool = False
+    session: WriteSession, target: Target | ProviderDeletion, *, to_delete: bool = False
 ) -> CloudProvider:
     """Return a cloud provider of a live team, with both held in this order."""
     provider = await get_cloud_provider(session, ProviderKey(id=target.id))
@@ -165,13 +177,17 @@ async def _lock_provider(
     return locked
 
 
-async def _sealed(session: AsyncSession, keyring: Keyring, provider: CloudProvider, credentials: dict[str, Any]) -> str:
+async def _sealed(session: WriteSession, keyring: Keyring, provider: CloudProvider, credentials: dict[str, Any]) -> str:
     plaintext = orjson.dumps(credentials)
     return await keyring.seal(session, plaintext, team_id=provider.team_id, place=_place(provider))
 
 
 def _place(provider: CloudProvider) -> Place:
     return Place(table="cloud_providers", column="encrypted_credentials", row_id=provider.id)
+
+
+def _not_found(key: ProviderKey) -> NotFoundError:
+    return NotFoundError("CloudProvider", key.team_name.name if key.team_name else key.id)
 
 
 def _name_taken(name: str) -> AlreadyExistsError:

@@ -21,9 +21,9 @@ from stagely_rpc.wire.requests import parse, parse_changes
 from stagely_rpc.wire.values import to_struct
 
 if TYPE_CHECKING:
-    from stagely_rpc.call import Context
     from stagely_rpc.crypto.envelope import Keyring
     from stagely_rpc.db.engine import Database
+    from stagely_rpc.interceptors.metadata import Context
     from stagely_rpc.wire.paging import PageTokens
 
 
@@ -41,7 +41,9 @@ class CloudProviderServicer(cloud_provider_pb2_grpc.CloudProviderServiceServicer
         new = parse(NewProvider, request)
         async with self._db.write() as session:
             provider = await service.create_cloud_provider(session, self._keyring, new)
-            return cloud_provider_pb2.CreateCloudProviderResponse(cloud_provider=cloud_provider_to_proto(provider))
+            return session.answer(
+                cloud_provider_pb2.CreateCloudProviderResponse(cloud_provider=cloud_provider_to_proto(provider))
+            )
 
     async def GetCloudProvider(
         self, request: cloud_provider_pb2.GetCloudProviderRequest, context: Context
@@ -69,7 +71,9 @@ class CloudProviderServicer(cloud_provider_pb2_grpc.CloudProviderServiceServicer
         changes = parse_changes(ProviderChanges, request, cloud_provider_pb2.CloudProvider.DESCRIPTOR)
         async with self._db.write() as session:
             provider = await service.update_cloud_provider(session, self._keyring, target, changes)
-            return cloud_provider_pb2.UpdateCloudProviderResponse(cloud_provider=cloud_provider_to_proto(provider))
+            return session.answer(
+                cloud_provider_pb2.UpdateCloudProviderResponse(cloud_provider=cloud_provider_to_proto(provider))
+            )
 
     async def DeleteCloudProvider(
         self, request: cloud_provider_pb2.DeleteCloudProviderRequest, context: Context
@@ -77,16 +81,18 @@ class CloudProviderServicer(cloud_provider_pb2_grpc.CloudProviderServiceServicer
         deletion = parse(ProviderDeletion, request)
         async with self._db.write() as session:
             await service.delete_cloud_provider(session, deletion)
-            return cloud_provider_pb2.DeleteCloudProviderResponse()
+            return session.answer(cloud_provider_pb2.DeleteCloudProviderResponse())
 
     async def AccessCloudProviderCredentials(
         self, request: cloud_provider_pb2.AccessCloudProviderCredentialsRequest, context: Context
     ) -> cloud_provider_pb2.AccessCloudProviderCredentialsResponse:
         wanted = parse(ProviderId, request)
-        async with self._db.read() as session:
+        async with self._db.write() as session:
             provider, credentials = await service.access_credentials(session, self._keyring, wanted.id)
-            return cloud_provider_pb2.AccessCloudProviderCredentialsResponse(
-                cloud_provider=cloud_provider_to_proto(provider), credentials=to_struct(credentials)
+            return session.answer(
+                cloud_provider_pb2.AccessCloudProviderCredentialsResponse(
+                    cloud_provider=cloud_provider_to_proto(provider), credentials=to_struct(credentials)
+                )
             )
 
     async def RecordCloudProviderValidation(
@@ -95,6 +101,8 @@ class CloudProviderServicer(cloud_provider_pb2_grpc.CloudProviderServiceServicer
         validation = parse(Validation, request)
         async with self._db.write() as session:
             provider = await service.record_validation(session, validation)
-            return cloud_provider_pb2.RecordCloudProviderValidationResponse(
-                cloud_provider=cloud_provider_to_proto(provider)
+            return session.answer(
+                cloud_provider_pb2.RecordCloudProviderValidationResponse(
+                    cloud_provider=cloud_provider_to_proto(provider)
+                )
             )

@@ -1,4 +1,4 @@
-"""The pool of connections, and the two ways in: `read` for one statement at a time, `write` for one transaction."""
+"""The pool of connections, and the ways in: `read` and `write` for calls, `maintain` for the service's own work."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
+from stagely_rpc.call import current_call
+from stagely_rpc.db import trail
 from stagely_rpc.db.errors import domain_error
+from stagely_rpc.db.session import Session, WriteSession
 from stagely_rpc.errors import OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from stagely_rpc.db.once import Answers
 
 _TRIM_SECONDS = 30.0
 
@@ -46,13 +51,15 @@ class PoolLimits:
 class Database:
     """One PostgreSQL database, as the servicers use it."""
 
-    def __init__(self, url: str, limits: PoolLimits) -> None:
+    def __init__(self, url: str, limits: PoolLimits, answers: Answers) -> None:
         """Prepare the pool; nothing connects yet.
 
         Args:
             url: a libpq URL (`postgresql://` or `postgres://`) with any of libpq's parameters. libpq itself reads it.
             limits: of the pool.
+            answers: keeps the answers of requests that may be repeated.
         """
+        self._answers = answers
         self._engine = _engine(url, limits)
         self._writer = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._trimmer = _Trimmer(self._engine, limits.idle)
@@ -63,8 +70,9 @@ class Database:
         Raises:
             UnavailableError: the database can't be reached.
         """
-        async with self.read() as session:
-            await session.execute(text("SELECT 1"))
+        with _domain_errors():
+            async with self._engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
         self._trimmer.start()
 
     async def close(self) -> None:
@@ -73,9 +81,9 @@ class Database:
         await self._engine.dispose()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncSession]:
-        """Give a session in which each statement is a transaction of its own: no round trip but the statement's."""
-        session = AsyncSession(self._engine, expire_on_commit=False, autoflush=False)
+    async def read(self) -> AsyncIterator[Session]:
+        """Give the session of a call in which each statement is a transaction of its own: no round trip but its own."""
+        session = Session(self._engine, current_call.get(), autoflush=False)
         with _domain_errors():
             try:
                 yield session
@@ -83,13 +91,30 @@ class Database:
                 # `async with` closes in a task, lest a rollback is cancelled. Here is none, and a task costs much.
                 if session.in_transaction():
                     await session.close()
+        session.call.check_decided()
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
-        """Give a session in one READ COMMITTED transaction: committed when the block ends, rolled back when it raises.
+    async def write(self) -> AsyncIterator[WriteSession]:
+        """Give the session of a call in one READ COMMITTED transaction: committed when the block ends, or rolled back.
 
-        The one place for whatever must be atomic with every change.
+        The one place for whatever is atomic with every change: what the audit trail records of it, and the answer that
+        a repetition of the request gets.
+
+        Raises:
+            AnsweredBeforeError: the request was answered before.
         """
+        with _domain_errors():
+            async with WriteSession(self._writer, current_call.get()) as session, session.begin():
+                await self._answers.claim(session)
+                yield session
+                session.call.check_decided()
+                session.check_complete()
+                await trail.append(session, session.entries)
+                await self._answers.keep(session)
+
+    @asynccontextmanager
+    async def maintain(self) -> AsyncIterator[AsyncSession]:
+        """Give a session in one READ COMMITTED transaction of the service's own, that no call has asked for."""
         with _domain_errors():
             async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
                 yield session
@@ -116,7 +141,7 @@ def _engine(url: str, limits: PoolLimits) -> AsyncEngine:
         pool_timeout=limits.wait_seconds,
         pool_use_lifo=True,
         hide_parameters=True,
-        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
         json_deserializer=orjson.loads,
     )
 

@@ -72,8 +72,11 @@ LIVE_STATUSES = ("pending", "building", "deploying", "ready")
 
 SLUG_CHECK = "slug ~ '^[a-z0-9][a-z0-9-]*[a-z0-9]$'"
 NEWEST_FIRST = (text("created_at DESC"), text("id DESC"))
+LATEST_FIRST = (text("timestamp DESC"), text("id DESC"))
 # what the triggers write during UPDATE comes back through RETURNING, as on INSERT
 RETURN_WRITTEN_DEFAULTS = {"eager_defaults": True}
+SENSITIVE = {"sensitive": True}
+"""Of a column whose values the audit trail never shows."""
 TRUE, FALSE, EMPTY_OBJECT = text("true"), text("false"), text("'{}'")
 
 
@@ -219,7 +222,9 @@ class CloudProvider(Base):
     team_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("teams.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(100))
     provider_type: Mapped[str] = mapped_column(String(50))
-    encrypted_credentials: Mapped[str] = mapped_column(comment="AES-256-GCM encrypted JSON of API keys/tokens")
+    encrypted_credentials: Mapped[str] = mapped_column(
+        comment="AES-256-GCM encrypted JSON of API keys/tokens", info=SENSITIVE
+    )
     region: Mapped[str | None] = mapped_column(String(50))
     config: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
     is_active: Mapped[bool] = mapped_column(server_default=TRUE)
@@ -398,7 +403,7 @@ class Secret(Base):
     id: Mapped[Id]
     project_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     key: Mapped[str] = mapped_column(String(255))
-    encrypted_value: Mapped[str] = mapped_column(comment="AES-256-GCM encrypted")
+    encrypted_value: Mapped[str] = mapped_column(comment="AES-256-GCM encrypted", info=SENSITIVE)
     scope: Mapped[str] = mapped_column(
         String(50), server_default="global", comment='"global" or service name (e.g., "backend", "frontend")'
     )
@@ -418,7 +423,7 @@ class AuditLog(Base):
     __table_args__ = (
         CheckConstraint(
             "resource_type IN ('team', 'project', 'environment', 'secret', 'user', 'workflow_run',"
-            " 'cloud_provider', 'build_job', 'agent', 'key')",
+            " 'cloud_provider', 'build_job', 'agent', 'key', 'team_member', 'access', 'audit_log')",
             name="valid_resource_type",
         ),
         Index("idx_audit_logs_actor", "actor_id"),
@@ -426,6 +431,23 @@ class AuditLog(Base):
         Index("idx_audit_logs_team", "team_id"),
         Index("idx_audit_logs_timestamp", text("timestamp DESC")),
         Index("idx_audit_logs_team_time", "team_id", text("timestamp DESC")),
+        Index("idx_audit_logs_list", *LATEST_FIRST),
+        Index("idx_audit_logs_team_list", "team_id", *LATEST_FIRST),
+        Index(
+            "idx_audit_logs_project_list",
+            "project_id",
+            *LATEST_FIRST,
+            postgresql_where=text("project_id IS NOT NULL"),
+        ),
+        Index("idx_audit_logs_actor_list", "actor_id", *LATEST_FIRST, postgresql_where=text("actor_id IS NOT NULL")),
+        Index(
+            "idx_audit_logs_actor_service_list",
+            "actor_service",
+            *LATEST_FIRST,
+            postgresql_where=text("actor_service IS NOT NULL"),
+        ),
+        Index("idx_audit_logs_action_list", "action", *LATEST_FIRST),
+        Index("idx_audit_logs_request", "request_id", postgresql_where=text("request_id IS NOT NULL")),
         {"comment": "Audit trail for all sensitive operations"},
     )
 
@@ -441,6 +463,70 @@ class AuditLog(Base):
     # declarative keeps the name `metadata` for itself
     details: Mapped[dict[str, Any] | None] = mapped_column("metadata")
     timestamp: Mapped[Now]
+    actor_service: Mapped[str | None] = mapped_column(String(255), comment="Identity of the calling service")
+    request_id: Mapped[str | None] = mapped_column(String(128), comment="The x-request-id of the call")
+
+
+class AuditUnsealed(Base):
+    """A row of the trail that waits for its seal."""
+
+    __tablename__ = "audit_unsealed"
+    __table_args__ = ({"comment": "The queue of audit_logs' rows that have no seal yet, oldest first"},)
+
+    timestamp: Mapped[datetime] = mapped_column(primary_key=True, comment="Of the row")
+    audit_log_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+
+
+class AuditSeal(Base):
+    """The place of a row of the trail in its team's chain: append-only."""
+
+    __tablename__ = "audit_seals"
+    __table_args__ = (
+        CheckConstraint("position > 0", name="valid_position"),
+        CheckConstraint("octet_length(row_hash) = 32 AND octet_length(hash) = 32", name="valid_hashes"),
+        {"comment": "The hash chain over audit_logs, one chain for each team; append-only"},
+    )
+
+    chain: Mapped[uuid.UUID] = mapped_column(
+        primary_key=True, comment="Whose rows the chain is of: a team's id, or the nil UUID for rows of no team"
+    )
+    position: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, comment="From 1, without a gap"
+    )
+    audit_log_id: Mapped[uuid.UUID] = mapped_column(unique=True)
+    row_hash: Mapped[bytes] = mapped_column(comment="HMAC-SHA-256 of the row as it was sealed")
+    hash: Mapped[bytes] = mapped_column(
+        comment="HMAC-SHA-256 of the hash at the position before, the chain, the position and row_hash"
+    )
+
+
+class AuditChainHead(Base):
+    """Where a chain of seals ends."""
+
+    __tablename__ = "audit_chain_heads"
+    __table_args__ = ({"comment": "Where each chain of audit_seals ends, so that a tail that was cut off is noticed"},)
+
+    chain: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, comment="Of the chain's last seal")
+    hash: Mapped[bytes] = mapped_column(comment="Of the chain's last seal")
+    mac: Mapped[bytes] = mapped_column(comment="HMAC-SHA-256 of the other columns")
+
+
+class IdempotencyKey(Base):
+    """A request that must not have its effect twice, and its answer, sealed; it commits with the effect."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (
+        Index("idx_idempotency_keys_expires", "expires_at"),
+        {"comment": "Requests that were answered, so that a repetition gets the same answer (AIP-155)"},
+    )
+
+    caller: Mapped[str] = mapped_column(String(255), primary_key=True, comment="Identity of the calling service")
+    request_id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    sealed_answer: Mapped[bytes | None] = mapped_column(
+        comment="AES-256-GCM of fingerprint and answer; NULL only while the request is worked on"
+    )
+    expires_at: Mapped[datetime]
 
 
 class AgentConnection(Base):
@@ -457,7 +543,7 @@ class AgentConnection(Base):
     id: Mapped[Id]
     environment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("environments.id", ondelete="CASCADE"))
     agent_id: Mapped[str] = mapped_column(String(100), unique=True)
-    token_hash: Mapped[str] = mapped_column(String(64))
+    token_hash: Mapped[str] = mapped_column(String(64), info=SENSITIVE)
     status: Mapped[str] = mapped_column(String(20), server_default="connected")
     ip_address: Mapped[IpAddress | None] = mapped_column(INET)
     agent_version: Mapped[str | None] = mapped_column(String(20))

@@ -42,15 +42,26 @@ class Found(Generic[Row]):
     last: Cursor | None
 
 
-async def fetch_page(session: AsyncSession, select: Select[Row], model: type[Row], page: Page) -> Found[Row]:
-    """Fetch one page of a statement that selects rows of a model, and look whether more follow."""
+async def fetch_page(
+    session: AsyncSession, select: Select[Row], model: type[Row], page: Page, *, created: str = "created_at"
+) -> Found[Row]:
+    """Fetch one page of a statement that selects rows of a model, and look whether more follow.
+
+    Args:
+        session: to ask.
+        select: the statement, without an order.
+        model: of the rows.
+        page: which one.
+        created: the column that says when a row was created.
+    """
     columns = inspect(model, raiseerr=True).columns
+    place = columns[created], columns.id
     if page.after is not None:
-        select = select.where(tuple_(columns.created_at, columns.id) < tuple_(page.after.created_at, page.after.id))
-    select = select.order_by(columns.created_at.desc(), columns.id.desc()).limit(page.size + 1)
+        select = select.where(tuple_(*place) < tuple_(page.after.created_at, page.after.id))
+    select = select.order_by(*(column.desc() for column in place)).limit(page.size + 1)
     rows = (await session.scalars(select)).all()
     if len(rows) <= page.size:
         return Found(rows=rows, last=None)
     rows = rows[: page.size]
     last: Any = rows[-1]
-    return Found(rows=rows, last=Cursor(created_at=last.created_at, id=last.id))
+    return Found(rows=rows, last=Cursor(created_at=getattr(last, created), id=last.id))

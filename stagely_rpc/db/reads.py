@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
 
-async def fetch_one(session: AsyncSession, statement: Select[Any], **parameters: object) -> Row[Any] | None:
+async def fetch_one(
+    session: AsyncSession, statement: Select[*tuple[Any, ...]], **parameters: object
+) -> Row[Any] | None:
     """Return the one row that a statement selects, or None, as the session's transaction sees it.
 
     Outside of a transaction, as in `Database.read`, a connection is taken, asked and given back in one go, without the
@@ -25,6 +27,8 @@ async def fetch_one(session: AsyncSession, statement: Select[Any], **parameters:
     return row
 
 
-def _fetch_one(bind: Engine | Connection, statement: Select[Any], parameters: dict[str, object]) -> Row[Any] | None:
+def _fetch_one(
+    bind: Engine | Connection, statement: Select[*tuple[Any, ...]], parameters: dict[str, object]
+) -> Row[Any] | None:
     with bind.engine.connect() as connection:
         return connection.execute(statement, parameters).one_or_none()

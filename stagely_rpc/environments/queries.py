@@ -54,9 +54,11 @@ def _is_open(of: PullRequest) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-async def list_environments(session: AsyncSession, wanted: EnvironmentFilter, page: Page) -> Found[Environment]:
-    """Return a page of environments."""
-    statement = select(Environment)
+async def list_environments(
+    session: AsyncSession, wanted: EnvironmentFilter, page: Page, visible: ColumnElement[bool]
+) -> Found[Environment]:
+    """Return a page of the visible environments."""
+    statement = select(Environment).where(visible)
     if wanted.team_id:
         projects = select(Project.id).where(Project.team_id == wanted.team_id)
         statement = statement.where(Environment.project_id.in_(projects))

@@ -9,9 +9,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from stagely_rpc import access
 from stagely_rpc.db.errors import constraint
 from stagely_rpc.db.etag import check_etag
-from stagely_rpc.db.models import LIVE_STATUSES
+from stagely_rpc.db.models import LIVE_STATUSES, Environment
+from stagely_rpc.db.session import state
 from stagely_rpc.environments import queries
 from stagely_rpc.environments.inputs import Transition
 from stagely_rpc.environments.queries import CLOSED_STATUSES
@@ -24,10 +26,9 @@ from stagely_rpc.teams import service as teams
 if TYPE_CHECKING:
     import uuid
 
-    from sqlalchemy.ext.asyncio import AsyncSession
-
-    from stagely_rpc.db.models import Environment, Team
+    from stagely_rpc.db.models import Team
     from stagely_rpc.db.paging import Found, Page
+    from stagely_rpc.db.session import Session, WriteSession
     from stagely_rpc.environments.inputs import (
         EnvironmentChanges,
         EnvironmentFilter,
@@ -52,7 +53,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
 _SUBDOMAIN_ATTEMPTS = 3
 
 
-async def create_environment(session: AsyncSession, new: NewEnvironment) -> Environment:
+async def create_environment(session: WriteSession, new: NewEnvironment) -> Environment:
     """Add a pending environment.
 
     Raises:
@@ -65,7 +66,7 @@ async def create_environment(session: AsyncSession, new: NewEnvironment) -> Envi
     return await _add_environment(session, team, new)
 
 
-async def ensure_environment(session: AsyncSession, head: PullRequestHead) -> tuple[Environment, bool]:
+async def ensure_environment(session: WriteSession, head: PullRequestHead) -> tuple[Environment, bool]:
     """See to it that a pull request has a live environment for a commit; tell whether it was created.
 
     Raises:
@@ -77,12 +78,14 @@ async def ensure_environment(session: AsyncSession, head: PullRequestHead) -> tu
     environment = await queries.lock_open_environment(session, head)
     if environment is None:
         return await _add_environment(session, team, head), True
+    before = state(environment)
     if environment.status == "failed" or environment.commit_hash != head.commit_hash:
         await _move(session, team, environment, head)
+    session.record(environment, before=before)
     return environment, False
 
 
-async def get_environment(session: AsyncSession, key: EnvironmentKey) -> Environment:
+async def get_environment(session: Session, key: EnvironmentKey) -> Environment:
     """Return an environment.
 
     Raises:
@@ -90,16 +93,18 @@ async def get_environment(session: AsyncSession, key: EnvironmentKey) -> Environ
     """
     environment = await queries.get_environment(session, key)
     if environment is None:
-        raise NotFoundError("Environment", key.id or key.subdomain_hash or key.pull_request)
+        raise _not_found(key)
+    await access.require_project(session, environment.project_id, _not_found(key))
     return environment
 
 
-async def list_environments(session: AsyncSession, wanted: EnvironmentFilter, page: Page) -> Found[Environment]:
+async def list_environments(session: Session, wanted: EnvironmentFilter, page: Page) -> Found[Environment]:
     """Return a page of environments."""
-    return await queries.list_environments(session, wanted, page)
+    visible = access.visible_by_project(session, Environment.project_id)
+    return await queries.list_environments(session, wanted, page, visible)
 
 
-async def update_environment(session: AsyncSession, target: Target, changes: EnvironmentChanges) -> Environment:
+async def update_environment(session: WriteSession, target: Target, changes: EnvironmentChanges) -> Environment:
     """Record what is the case with an environment, whatever its status, its project's and its team's are.
 
     Raises:
@@ -108,16 +113,18 @@ async def update_environment(session: AsyncSession, target: Target, changes: Env
         AbortedError: the etag is stale.
     """
     environment = await _lock_environment(session, target)
+    before = state(environment)
     if "commit_hash" in changes.model_fields_set and environment.status in CLOSED_STATUSES:
         message = f"environment {environment.subdomain_hash!r} is {environment.status}: its commit can't change"
         raise FailedPreconditionError(message, subject=f"Environment {environment.id}", reason="ENVIRONMENT_CLOSED")
     for name, value in _column_values(changes).items():
         setattr(environment, name, value)
     await session.flush()
+    session.record(environment, before=before)
     return environment
 
 
-async def transition_environment(session: AsyncSession, transition: Transition) -> Environment:
+async def transition_environment(session: WriteSession, transition: Transition) -> Environment:
     """Change the status of an environment.
 
     Raises:
@@ -130,14 +137,15 @@ async def transition_environment(session: AsyncSession, transition: Transition) 
     team = await _hold_for_transition(session, transition)
     environment = await _lock_environment(session, transition)
     _check_transition(environment, transition.status)
-    is_retried = environment.status == "failed"
+    is_retried, before = environment.status == "failed", state(environment)
     environment = await queries.set_status(session, environment, transition.status)
     if team is not None and is_retried:
         await _require_quota(session, team)
+    session.record(environment, before=before)
     return environment
 
 
-async def terminate_environment(session: AsyncSession, target: Target) -> Environment:
+async def terminate_environment(session: WriteSession, target: Target) -> Environment:
     """End an environment for good.
 
     Raises:
@@ -148,7 +156,7 @@ async def terminate_environment(session: AsyncSession, target: Target) -> Enviro
     return await transition_environment(session, Transition(id=target.id, etag=target.etag, status="terminated"))
 
 
-async def _hold_for_work(session: AsyncSession, project_id: uuid.UUID) -> Team:
+async def _hold_for_work(session: WriteSession, project_id: uuid.UUID) -> Team:
     """Hold a project in which work may start, and its team, for the quota.
 
     Raises:
@@ -167,34 +175,37 @@ async def _hold_for_work(session: AsyncSession, project_id: uuid.UUID) -> Team:
     return team
 
 
-async def _hold_for_transition(session: AsyncSession, transition: Transition) -> Team | None:
+async def _hold_for_transition(session: WriteSession, transition: Transition) -> Team | None:
     """Hold what must stay as it is while an environment gets a status; return the team if all of it is held."""
     if transition.status not in LIVE_STATUSES:
         return None
     project = await queries.get_project_of(session, transition.id)
     if project is None:
         raise NotFoundError("Environment", transition.id)
+    await access.require_team(session, project.team_id, NotFoundError("Environment", transition.id))
     if transition.status == "building":
         return await _hold_for_work(session, project.id)
     await teams.hold_live_team(session, project.team_id)
     return None
 
 
-async def _lock_environment(session: AsyncSession, target: Target) -> Environment:
+async def _lock_environment(session: WriteSession, target: Target) -> Environment:
     environment = await queries.lock_environment(session, target.id)
     if environment is None:
         raise NotFoundError("Environment", target.id)
+    await access.require_project(session, environment.project_id, NotFoundError("Environment", target.id))
     check_etag(environment, target.etag)
     return environment
 
 
-async def _add_environment(session: AsyncSession, team: Team, new: NewEnvironment | PullRequestHead) -> Environment:
+async def _add_environment(session: WriteSession, team: Team, new: NewEnvironment | PullRequestHead) -> Environment:
     """Add a pending environment; the team must be held."""
     for _ in range(_SUBDOMAIN_ATTEMPTS):
         with constraint("unique_open_environment_per_pr", _is_open_already(new)):
             environment = await queries.add_environment(session, new, _new_subdomain_hash(new.pr_number))
         if environment is not None:
             await _require_quota(session, team)
+            session.record(environment)
             return environment
     raise RuntimeError(f"{_SUBDOMAIN_ATTEMPTS} random subdomains in a row are taken: they are not random")
 
@@ -208,11 +219,15 @@ def _is_open_already(new: NewEnvironment | PullRequestHead) -> AlreadyExistsErro
     )
 
 
+def _not_found(key: EnvironmentKey) -> NotFoundError:
+    return NotFoundError("Environment", key.id or key.subdomain_hash or key.pull_request)
+
+
 def _new_subdomain_hash(pr_number: int | None) -> str:
     return f"env-{new_id()}" if pr_number is None else f"pr-{pr_number}-{new_id()}"
 
 
-async def _move(session: AsyncSession, team: Team, environment: Environment, head: PullRequestHead) -> None:
+async def _move(session: WriteSession, team: Team, environment: Environment, head: PullRequestHead) -> None:
     """Have an open environment show another commit; one that is through, well or badly, starts over."""
     is_retried = environment.status == "failed"
     environment.branch_name = head.branch_name
@@ -230,7 +245,7 @@ def _check_transition(environment: Environment, status: str) -> None:
         raise FailedPreconditionError(message, subject=f"Environment {environment.id}", reason="ILLEGAL_TRANSITION")
 
 
-async def _require_quota(session: AsyncSession, team: Team) -> None:
+async def _require_quota(session: WriteSession, team: Team) -> None:
     """Check that a team's live environments, with the one that has just come to them, are within its quota.
 
     Counting after the change leaves it to the constraints to refuse first, and what is refused here is rolled back.

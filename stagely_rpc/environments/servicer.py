@@ -19,9 +19,9 @@ from stagely_rpc.inputs import Target
 from stagely_rpc.wire.requests import parse, parse_changes
 
 if TYPE_CHECKING:
-    from stagely_rpc.call import Context
     from stagely_rpc.db.engine import Database
     from stagely_rpc.db.models import Environment
+    from stagely_rpc.interceptors.metadata import Context
     from stagely_rpc.wire.paging import PageTokens
 
 
@@ -39,7 +39,7 @@ class EnvironmentServicer(environment_pb2_grpc.EnvironmentServiceServicer):
         new = parse(NewEnvironment, request)
         async with self._db.write() as session:
             environment = await service.create_environment(session, new)
-            return environment_pb2.CreateEnvironmentResponse(environment=self._to_proto(environment))
+            return session.answer(environment_pb2.CreateEnvironmentResponse(environment=self._to_proto(environment)))
 
     async def EnsureEnvironment(
         self, request: environment_pb2.EnsureEnvironmentRequest, context: Context
@@ -47,7 +47,9 @@ class EnvironmentServicer(environment_pb2_grpc.EnvironmentServiceServicer):
         head = parse(PullRequestHead, request)
         async with self._db.write() as session:
             environment, created = await service.ensure_environment(session, head)
-            return environment_pb2.EnsureEnvironmentResponse(environment=self._to_proto(environment), created=created)
+            return session.answer(
+                environment_pb2.EnsureEnvironmentResponse(environment=self._to_proto(environment), created=created)
+            )
 
     async def GetEnvironment(
         self, request: environment_pb2.GetEnvironmentRequest, context: Context
@@ -75,7 +77,7 @@ class EnvironmentServicer(environment_pb2_grpc.EnvironmentServiceServicer):
         changes = parse_changes(EnvironmentChanges, request, environment_pb2.Environment.DESCRIPTOR)
         async with self._db.write() as session:
             environment = await service.update_environment(session, target, changes)
-            return environment_pb2.UpdateEnvironmentResponse(environment=self._to_proto(environment))
+            return session.answer(environment_pb2.UpdateEnvironmentResponse(environment=self._to_proto(environment)))
 
     async def TransitionEnvironment(
         self, request: environment_pb2.TransitionEnvironmentRequest, context: Context
@@ -83,7 +85,9 @@ class EnvironmentServicer(environment_pb2_grpc.EnvironmentServiceServicer):
         transition = parse(Transition, request)
         async with self._db.write() as session:
             environment = await service.transition_environment(session, transition)
-            return environment_pb2.TransitionEnvironmentResponse(environment=self._to_proto(environment))
+            return session.answer(
+                environment_pb2.TransitionEnvironmentResponse(environment=self._to_proto(environment))
+            )
 
     async def TerminateEnvironment(
         self, request: environment_pb2.TerminateEnvironmentRequest, context: Context
@@ -91,7 +95,7 @@ class EnvironmentServicer(environment_pb2_grpc.EnvironmentServiceServicer):
         target = parse(Target, request)
         async with self._db.write() as session:
             environment = await service.terminate_environment(session, target)
-            return environment_pb2.TerminateEnvironmentResponse(environment=self._to_proto(environment))
+            return session.answer(environment_pb2.TerminateEnvironmentResponse(environment=self._to_proto(environment)))
 
     def _to_proto(self, environment: Environment) -> environment_pb2.Environment:
         return environment_to_proto(environment, self._domain)

@@ -1,3 +1,3 @@
-"""What every call passes through, outermost first: context, access log, errors, decoding."""
+"""What every call passes through, outermost first: context, access log, errors, auth, decoding, once."""
 
 from __future__ import annotations

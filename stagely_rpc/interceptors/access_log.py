@@ -1,4 +1,4 @@
-"""One line for each call: its method, code, duration, peer and request id. Never what is in a message."""
+"""One line for each call: its method, code, duration, peer, caller and request id. Never what is in a message."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stagely_rpc.interceptors.wrapping import AroundInterceptor
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stagely_rpc.call import Context
+    from stagely_rpc.interceptors.metadata import Context
 
 _HEALTH_SERVICE = "/grpc.health.v1.Health/"
 
@@ -46,6 +46,8 @@ class AccessLogInterceptor(AroundInterceptor):
                 code=code.name,
                 duration_ms=round((time.perf_counter() - call.started) * 1000, 3),
                 peer=call.peer,
+                service=call.caller.service or None,
+                user_id=call.caller.user and str(call.caller.user.id),
                 request_id=call.request_id,
             )
 

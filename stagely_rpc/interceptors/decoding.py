@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import grpc
     from google.protobuf.message import Message
 
-    from stagely_rpc.call import Context
+    from stagely_rpc.interceptors.metadata import Context
 
 
 class DecodingInterceptor(WrappingInterceptor):

@@ -12,7 +12,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
 from stagely_rpc import errors
-from stagely_rpc.call import REQUEST_ID_HEADER, current_call
+from stagely_rpc.call import current_call
+from stagely_rpc.interceptors.metadata import REQUEST_ID_HEADER
 from stagely_rpc.interceptors.wrapping import AroundInterceptor
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from stagely_rpc.call import Context
+    from stagely_rpc.interceptors.metadata import Context
 
 ERROR_DOMAIN = "stagely.dev"
 
@@ -28,6 +29,8 @@ STATUS_BY_ERROR: dict[type[errors.StagelyError], grpc.StatusCode] = {
     errors.InvalidArgumentError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.NotFoundError: grpc.StatusCode.NOT_FOUND,
     errors.AlreadyExistsError: grpc.StatusCode.ALREADY_EXISTS,
+    errors.UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
+    errors.PermissionDeniedError: grpc.StatusCode.PERMISSION_DENIED,
     errors.FailedPreconditionError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.AbortedError: grpc.StatusCode.ABORTED,
     errors.ResourceExhaustedError: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from stagely_rpc.call import Context
+    from stagely_rpc.interceptors.metadata import Context
 
     Behavior = Callable[[Any, Any], Any]
 

@@ -12,6 +12,7 @@ from stagely_rpc.db.paging import Found, Page, fetch_page
 if TYPE_CHECKING:
     import uuid
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from stagely_rpc.projects.inputs import ProjectFilter, ProjectKey
@@ -32,9 +33,12 @@ async def lock_project(session: AsyncSession, project_id: uuid.UUID, *, to_delet
     return await session.scalar(statement.execution_options(populate_existing=True))
 
 
-async def list_projects(session: AsyncSession, wanted: ProjectFilter, page: Page) -> Found[Project]:
-    """Return a page of projects."""
-    return await fetch_page(session, select(Project).filter_by(**wanted.model_dump(exclude_none=True)), Project, page)
+async def list_projects(
+    session: AsyncSession, wanted: ProjectFilter, page: Page, visible: ColumnElement[bool]
+) -> Found[Project]:
+    """Return a page of the visible projects."""
+    statement = select(Project).where(visible).filter_by(**wanted.model_dump(exclude_none=True))
+    return await fetch_page(session, statement, Project, page)
 
 
 async def count_live_environments(session: AsyncSession, project_id: uuid.UUID) -> int:

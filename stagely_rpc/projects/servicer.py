@@ -12,8 +12,8 @@ from stagely_rpc.projects.inputs import NewProject, ProjectChanges, ProjectDelet
 from stagely_rpc.wire.requests import parse, parse_changes
 
 if TYPE_CHECKING:
-    from stagely_rpc.call import Context
     from stagely_rpc.db.engine import Database
+    from stagely_rpc.interceptors.metadata import Context
     from stagely_rpc.wire.paging import PageTokens
 
 
@@ -30,7 +30,7 @@ class ProjectServicer(project_pb2_grpc.ProjectServiceServicer):
         new = parse(NewProject, request)
         async with self._db.write() as session:
             project = await service.create_project(session, new)
-            return project_pb2.CreateProjectResponse(project=project_to_proto(project))
+            return session.answer(project_pb2.CreateProjectResponse(project=project_to_proto(project)))
 
     async def GetProject(
         self, request: project_pb2.GetProjectRequest, context: Context
@@ -58,7 +58,7 @@ class ProjectServicer(project_pb2_grpc.ProjectServiceServicer):
         changes = parse_changes(ProjectChanges, request, project_pb2.Project.DESCRIPTOR)
         async with self._db.write() as session:
             project = await service.update_project(session, target, changes)
-            return project_pb2.UpdateProjectResponse(project=project_to_proto(project))
+            return session.answer(project_pb2.UpdateProjectResponse(project=project_to_proto(project)))
 
     async def DeleteProject(
         self, request: project_pb2.DeleteProjectRequest, context: Context
@@ -66,4 +66,4 @@ class ProjectServicer(project_pb2_grpc.ProjectServiceServicer):
         deletion = parse(ProjectDeletion, request)
         async with self._db.write() as session:
             await service.delete_project(session, deletion)
-            return project_pb2.DeleteProjectResponse()
+            return session.answer(project_pb2.DeleteProjectResponse())

@@ -11,9 +11,9 @@ from stagely_rpc.secrets.inputs import NewSecret, SecretDeletion, SecretFilter, 
 from stagely_rpc.wire.requests import parse
 
 if TYPE_CHECKING:
-    from stagely_rpc.call import Context
     from stagely_rpc.crypto.envelope import Keyring
     from stagely_rpc.db.engine import Database
+    from stagely_rpc.interceptors.metadata import Context
     from stagely_rpc.wire.paging import PageTokens
 
 
@@ -29,7 +29,7 @@ class SecretServicer(secret_pb2_grpc.SecretServiceServicer):
         new = parse(NewSecret, request)
         async with self._db.write() as session:
             secret, created = await service.set_secret(session, self._keyring, new)
-            return secret_pb2.SetSecretResponse(secret=secret_to_proto(secret), created=created)
+            return session.answer(secret_pb2.SetSecretResponse(secret=secret_to_proto(secret), created=created))
 
     async def GetSecret(self, request: secret_pb2.GetSecretRequest, context: Context) -> secret_pb2.GetSecretResponse:
         key = parse(SecretKey, request)
@@ -52,9 +52,9 @@ class SecretServicer(secret_pb2_grpc.SecretServiceServicer):
         self, request: secret_pb2.AccessSecretRequest, context: Context
     ) -> secret_pb2.AccessSecretResponse:
         key = parse(SecretKey, request)
-        async with self._db.read() as session:
+        async with self._db.write() as session:
             secret, value = await service.access_secret(session, self._keyring, key)
-            return secret_pb2.AccessSecretResponse(secret=secret_to_proto(secret), value=value)
+            return session.answer(secret_pb2.AccessSecretResponse(secret=secret_to_proto(secret), value=value))
 
     async def DeleteSecret(
         self, request: secret_pb2.DeleteSecretRequest, context: Context
@@ -62,12 +62,14 @@ class SecretServicer(secret_pb2_grpc.SecretServiceServicer):
         deletion = parse(SecretDeletion, request)
         async with self._db.write() as session:
             await service.delete_secret(session, deletion)
-            return secret_pb2.DeleteSecretResponse()
+            return session.answer(secret_pb2.DeleteSecretResponse())
 
     async def ResolveSecrets(
         self, request: secret_pb2.ResolveSecretsRequest, context: Context
     ) -> secret_pb2.ResolveSecretsResponse:
         wanted = parse(ServiceScope, request)
-        async with self._db.read() as session:
+        async with self._db.write() as session:
             resolved = await service.resolve_secrets(session, self._keyring, wanted)
-            return secret_pb2.ResolveSecretsResponse(secrets=[resolved_to_proto(*pair) for pair in resolved])
+            return session.answer(
+                secret_pb2.ResolveSecretsResponse(secrets=[resolved_to_proto(*pair) for pair in resolved])
+            )

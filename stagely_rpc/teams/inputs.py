@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from stagely_rpc.call import Role
 from stagely_rpc.inputs import Email, Etag, Input, Name, Quota, ResourceId, Slug
 
 Plan = Literal["free", "pro", "enterprise"]
-Role = Literal["owner", "admin", "member", "viewer"]
 
 
 class TeamChanges(Input):

@@ -13,6 +13,7 @@ from stagely_rpc.db.reads import fetch_one
 if TYPE_CHECKING:
     import uuid
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from stagely_rpc.teams.inputs import MemberFilter, TeamFilter, TeamKey
@@ -48,9 +49,11 @@ async def hold_team(session: AsyncSession, team_id: uuid.UUID) -> Team | None:
     return await session.scalar(statement.execution_options(populate_existing=True))
 
 
-async def list_teams(session: AsyncSession, wanted: TeamFilter, page: Page) -> Found[Team]:
-    """Return a page of teams."""
-    statement = select(Team)
+async def list_teams(
+    session: AsyncSession, wanted: TeamFilter, page: Page, visible: ColumnElement[bool]
+) -> Found[Team]:
+    """Return a page of the visible teams."""
+    statement = select(Team).where(visible)
     if not wanted.show_deleted:
         statement = statement.where(Team.deleted_at.is_(None))
     if wanted.billing_plan:

@@ -22,8 +22,8 @@ from stagely_rpc.teams.inputs import (
 from stagely_rpc.wire.requests import parse, parse_changes
 
 if TYPE_CHECKING:
-    from stagely_rpc.call import Context
     from stagely_rpc.db.engine import Database
+    from stagely_rpc.interceptors.metadata import Context
     from stagely_rpc.wire.paging import PageTokens
 
 
@@ -38,7 +38,7 @@ class TeamServicer(team_pb2_grpc.TeamServiceServicer):
         new = parse(NewTeam, request)
         async with self._db.write() as session:
             team = await service.create_team(session, new)
-            return team_pb2.CreateTeamResponse(team=team_to_proto(team))
+            return session.answer(team_pb2.CreateTeamResponse(team=team_to_proto(team)))
 
     async def GetTeam(self, request: team_pb2.GetTeamRequest, context: Context) -> team_pb2.GetTeamResponse:
         key = parse(TeamKey, request)
@@ -58,13 +58,13 @@ class TeamServicer(team_pb2_grpc.TeamServiceServicer):
         target, changes = parse(Target, request), parse_changes(TeamChanges, request, team_pb2.Team.DESCRIPTOR)
         async with self._db.write() as session:
             team = await service.update_team(session, target, changes)
-            return team_pb2.UpdateTeamResponse(team=team_to_proto(team))
+            return session.answer(team_pb2.UpdateTeamResponse(team=team_to_proto(team)))
 
     async def DeleteTeam(self, request: team_pb2.DeleteTeamRequest, context: Context) -> team_pb2.DeleteTeamResponse:
         deletion = parse(TeamDeletion, request)
         async with self._db.write() as session:
             team = await service.delete_team(session, deletion)
-            return team_pb2.DeleteTeamResponse(team=team_to_proto(team))
+            return session.answer(team_pb2.DeleteTeamResponse(team=team_to_proto(team)))
 
     async def UndeleteTeam(
         self, request: team_pb2.UndeleteTeamRequest, context: Context
@@ -72,7 +72,7 @@ class TeamServicer(team_pb2_grpc.TeamServiceServicer):
         target = parse(Target, request)
         async with self._db.write() as session:
             team = await service.undelete_team(session, target)
-            return team_pb2.UndeleteTeamResponse(team=team_to_proto(team))
+            return session.answer(team_pb2.UndeleteTeamResponse(team=team_to_proto(team)))
 
     async def AddTeamMember(
         self, request: team_pb2.AddTeamMemberRequest, context: Context
@@ -80,7 +80,7 @@ class TeamServicer(team_pb2_grpc.TeamServiceServicer):
         new = parse(NewMember, request)
         async with self._db.write() as session:
             member = await service.add_member(session, new)
-            return team_pb2.AddTeamMemberResponse(member=member_to_proto(member))
+            return session.answer(team_pb2.AddTeamMemberResponse(member=member_to_proto(member)))
 
     async def UpdateTeamMember(
         self, request: team_pb2.UpdateTeamMemberRequest, context: Context
@@ -88,7 +88,7 @@ class TeamServicer(team_pb2_grpc.TeamServiceServicer):
         change = parse(MemberChange, request)
         async with self._db.write() as session:
             member = await service.update_member(session, change)
-            return team_pb2.UpdateTeamMemberResponse(member=member_to_proto(member))
+            return session.answer(team_pb2.UpdateTeamMemberResponse(member=member_to_proto(member)))
 
     async def RemoveTeamMember(
         self, request: team_pb2.RemoveTeamMemberRequest, context: Context
@@ -96,7 +96,7 @@ class TeamServicer(team_pb2_grpc.TeamServiceServicer):
         target = parse(MemberTarget, request)
         async with self._db.write() as session:
             await service.remove_member(session, target)
-            return team_pb2.RemoveTeamMemberResponse()
+            return session.answer(team_pb2.RemoveTeamMemberResponse())
 
     async def ListTeamMembers(
         self, request: team_pb2.ListTeamMembersRequest, context: Context

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Sequence
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from stagely_rpc.users.inputs import UserFilter, UserKey, UserLogin
@@ -64,9 +65,11 @@ async def record_login(session: AsyncSession, user: User, values: dict[str, Any]
     return (await session.scalars(statement.execution_options(populate_existing=True))).one()
 
 
-async def list_users(session: AsyncSession, wanted: UserFilter, page: Page) -> Found[User]:
-    """Return a page of users."""
-    statement = select(User)
+async def list_users(
+    session: AsyncSession, wanted: UserFilter, page: Page, visible: ColumnElement[bool]
+) -> Found[User]:
+    """Return a page of the visible users."""
+    statement = select(User).where(visible)
     if wanted.is_active is not None:
         statement = statement.where(User.is_active.is_(wanted.is_active))
     if wanted.team_id:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stagely_rpc import access
 from stagely_rpc.db.errors import constraint
 from stagely_rpc.db.etag import check_etag
+from stagely_rpc.db.session import state
 from stagely_rpc.errors import AbortedError, AlreadyExistsError, FailedPreconditionError, NotFoundError
 from stagely_rpc.users import queries
 
@@ -13,10 +15,9 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncSession
-
     from stagely_rpc.db.models import User
     from stagely_rpc.db.paging import Found, Page
+    from stagely_rpc.db.session import Session, WriteSession
     from stagely_rpc.inputs import Target
     from stagely_rpc.users.inputs import UserChanges, UserFilter, UserKey, UserLogin
 
@@ -32,7 +33,7 @@ CONFLICT_REASONS = {
 _ATTEMPTS = 5
 
 
-async def upsert_user(session: AsyncSession, login: UserLogin) -> tuple[User, bool]:
+async def upsert_user(session: WriteSession, login: UserLogin) -> tuple[User, bool]:
     """Find the user who logged in, or make one.
 
     Returns:
@@ -48,11 +49,12 @@ async def upsert_user(session: AsyncSession, login: UserLogin) -> tuple[User, bo
         if candidates:
             return await _log_in(session, _the_one(candidates, login), login), False
         if (user := await queries.insert_user(session, login)) is not None:
+            session.record(user)
             return user, True
     raise AbortedError("concurrent logins got in the way: retry")
 
 
-async def get_user(session: AsyncSession, key: UserKey) -> User:
+async def get_user(session: Session, key: UserKey) -> User:
     """Return a user, active or not.
 
     Raises:
@@ -60,11 +62,12 @@ async def get_user(session: AsyncSession, key: UserKey) -> User:
     """
     user = await queries.get_user(session, key)
     if user is None:
-        raise NotFoundError("User", key.id or key.email or key.github_id or key.google_id)
+        raise _not_found(key)
+    await access.require_user(session, user.id, _not_found(key))
     return user
 
 
-async def get_active_user(session: AsyncSession, user_id: uuid.UUID) -> User:
+async def get_active_user(session: Session, user_id: uuid.UUID) -> User:
     """Return a user who is not deactivated.
 
     Raises:
@@ -78,12 +81,12 @@ async def get_active_user(session: AsyncSession, user_id: uuid.UUID) -> User:
     return user
 
 
-async def list_users(session: AsyncSession, wanted: UserFilter, page: Page) -> Found[User]:
+async def list_users(session: Session, wanted: UserFilter, page: Page) -> Found[User]:
     """Return a page of users."""
-    return await queries.list_users(session, wanted, page)
+    return await queries.list_users(session, wanted, page, access.visible_users(session, wanted.team_id))
 
 
-async def update_user(session: AsyncSession, target: Target, changes: UserChanges) -> User:
+async def update_user(session: WriteSession, target: Target, changes: UserChanges) -> User:
     """Change a user.
 
     Raises:
@@ -91,13 +94,15 @@ async def update_user(session: AsyncSession, target: Target, changes: UserChange
         AbortedError: the etag is stale.
     """
     user = await _lock_user(session, target)
+    before = state(user)
     for name, value in changes.model_dump(exclude_unset=True).items():
         setattr(user, name, value)
     await session.flush()
+    session.record(user, before=before)
     return user
 
 
-async def deactivate_user(session: AsyncSession, target: Target) -> User:
+async def deactivate_user(session: WriteSession, target: Target) -> User:
     """Deactivate a user; one who is deactivated already stays as it is.
 
     Raises:
@@ -105,22 +110,30 @@ async def deactivate_user(session: AsyncSession, target: Target) -> User:
         AbortedError: the etag is stale.
     """
     user = await _lock_user(session, target)
+    before = state(user)
     user.is_active = False
     await session.flush()
+    session.record(user, before=before)
     return user
 
 
-async def _lock_user(session: AsyncSession, target: Target) -> User:
+async def _lock_user(session: WriteSession, target: Target) -> User:
     user = await queries.lock_user(session, target.id)
     if user is None:
         raise NotFoundError("User", target.id)
+    await access.require_user(session, user.id, NotFoundError("User", target.id))
     check_etag(user, target.etag)
     return user
 
 
+def _not_found(key: UserKey) -> NotFoundError:
+    return NotFoundError("User", key.id or key.email or key.github_id or key.google_id)
+
+
 def _refuse_deactivated(user: User) -> None:
     if not user.is_active:
-        message = f"user {user.email!r} is deactivated"
+        # By the id: whoever adds a member knows that, and need not know the address.
+        message = f"user {user.id} is deactivated"
         raise FailedPreconditionError(message, subject=f"User {user.id}", reason="USER_DEACTIVATED")
 
 
@@ -138,11 +151,12 @@ def _owner(candidates: Iterable[User], name: str, login: UserLogin) -> User | No
     return next((user for user in candidates if value is not None and getattr(user, name) == value), None)
 
 
-async def _log_in(session: AsyncSession, user: User, login: UserLogin) -> User:
+async def _log_in(session: WriteSession, user: User, login: UserLogin) -> User:
     """Bring an account up to date with a login that means it."""
     _refuse_deactivated(user)
     _refuse_takeover(user, login)
     values = login.model_dump(exclude_none=True)
+    before = state(user)
     values["email_verified"] = login.email_verified or (user.email_verified and user.email == login.email)
     # What was nobody's when the candidates were locked can be another's by now.
     with (
@@ -150,7 +164,9 @@ async def _log_in(session: AsyncSession, user: User, login: UserLogin) -> User:
         constraint("users_github_id_key", _taken(login, ["github_id"])),
         constraint("users_google_id_key", _taken(login, ["google_id"])),
     ):
-        return await queries.record_login(session, user, values)
+        user = await queries.record_login(session, user, values)
+    session.record(user, before=before)
+    return user
 
 
 def _refuse_takeover(user: User, login: UserLogin) -> None:

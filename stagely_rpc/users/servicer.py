@@ -12,8 +12,8 @@ from stagely_rpc.users.inputs import UserChanges, UserFilter, UserKey, UserLogin
 from stagely_rpc.wire.requests import parse, parse_changes
 
 if TYPE_CHECKING:
-    from stagely_rpc.call import Context
     from stagely_rpc.db.engine import Database
+    from stagely_rpc.interceptors.metadata import Context
     from stagely_rpc.wire.paging import PageTokens
 
 
@@ -28,7 +28,7 @@ class UserServicer(user_pb2_grpc.UserServiceServicer):
         login = parse(UserLogin, request)
         async with self._db.write() as session:
             user, created = await service.upsert_user(session, login)
-            return user_pb2.UpsertUserResponse(user=user_to_proto(user), created=created)
+            return session.answer(user_pb2.UpsertUserResponse(user=user_to_proto(user), created=created))
 
     async def GetUser(self, request: user_pb2.GetUserRequest, context: Context) -> user_pb2.GetUserResponse:
         key = parse(UserKey, request)
@@ -48,7 +48,7 @@ class UserServicer(user_pb2_grpc.UserServiceServicer):
         target, changes = parse(Target, request), parse_changes(UserChanges, request, user_pb2.User.DESCRIPTOR)
         async with self._db.write() as session:
             user = await service.update_user(session, target, changes)
-            return user_pb2.UpdateUserResponse(user=user_to_proto(user))
+            return session.answer(user_pb2.UpdateUserResponse(user=user_to_proto(user)))
 
     async def DeactivateUser(
         self, request: user_pb2.DeactivateUserRequest, context: Context
@@ -56,4 +56,4 @@ class UserServicer(user_pb2_grpc.UserServiceServicer):
         target = parse(Target, request)
         async with self._db.write() as session:
             user = await service.deactivate_user(session, target)
-            return user_pb2.DeactivateUserResponse(user=user_to_proto(user))
+            return session.answer(user_pb2.DeactivateUserResponse(user=user_to_proto(user)))

@@ -36,9 +36,13 @@ class Besieged:
 
     async def send(self, method: Method, raw: bytes) -> grpc.aio.AioRpcError | None:
         """Call an RPC with bytes for a request; return how it was refused, None if it was granted."""
-        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(method.path)
         try:
-            await call(raw, timeout=_TIMEOUT_SECONDS)
+            if method.is_streaming:
+                stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self.channel.unary_stream(method.path)
+                _ = [response async for response in stream(raw, timeout=_TIMEOUT_SECONDS)]
+            else:
+                call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(method.path)
+                await call(raw, timeout=_TIMEOUT_SECONDS)
         except grpc.aio.AioRpcError as error:
             return error
         return None

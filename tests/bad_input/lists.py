@@ -34,11 +34,17 @@ class Listing:
         field: the filter that keeps the rows of other worlds out.
         table: where the rows are.
         add: makes one more row.
+        created: the field and column that say when a row was made.
     """
 
     field: str
     table: str
     add: Renewal
+    created: str = "created_at"
+
+    def place_of(self, row: Any) -> tuple[int, str]:
+        """Return where a row has its place in the list."""
+        return getattr(row, self.created).ToNanoseconds(), row.id
 
 
 async def _join_new_team(channel: grpc.aio.Channel, world: World) -> World:
@@ -61,6 +67,7 @@ LISTINGS = {
     "ProjectService.ListProjects": Listing("team_id", "projects", new_project),
     "EnvironmentService.ListEnvironments": Listing("project_id", "environments", new_environment),
     "SecretService.ListSecrets": Listing("project_id", "secrets", new_secret),
+    "AuditService.ListAuditLogs": Listing("team_id", "audit_logs", new_secret, created="timestamp"),
 }
 
 

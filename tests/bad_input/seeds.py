@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.json_format import ParseDict
 
+from tests.canaries import canary_key
 from tests.contract.methods import METHOD
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.bad_input.world import World
 
-CANARY = b"canary-5e1f0c3a9b7d4268-canary!!"
+CANARY = canary_key("seed")
 """What every sensitive field holds, and no refusal may: 32 bytes, so that it can be a key."""
 
 _NONCE = bytes(12)
@@ -30,6 +31,7 @@ _CONSTANTS = {
     "canary": CANARY.decode(),
     "canary_base64": base64.b64encode(CANARY).decode(),
     "ciphertext": base64.b64encode(_NONCE + AESGCM(CANARY).encrypt(_NONCE, CANARY, _PLACE)).decode(),
+    "hash_base64": base64.b64encode(bytes(32)).decode(),
     "place_base64": base64.b64encode(_PLACE).decode(),
 }
 _numbers = itertools.count(1)
@@ -87,6 +89,18 @@ _FILE_SECRET = {
     "value": "{canary_base64}",
     "file_path": "/run/key.pem",
     "file_permissions": "0400",
+}
+
+_AUDIT_FILTER = {
+    "project_id": "{project.id}",
+    "actor_id": "{user.id}",
+    "actor_service": "api",
+    "action": "secret.set",
+    "resource_type": "AUDIT_RESOURCE_TYPE_SECRET",
+    "resource_id": "{secret.id}",
+    "request_id": "r-1",
+    "since": "2026-01-01T00:00:00Z",
+    "until": "2046-01-01T00:00:00Z",
 }
 
 SEEDS: dict[str, tuple[dict[str, Any], ...]] = {
@@ -176,6 +190,8 @@ SEEDS: dict[str, tuple[dict[str, Any], ...]] = {
     "CryptoService.Decrypt": (
         {"ciphertext": "{ciphertext}", "key": "{canary_base64}", "associated_data": "{place_base64}"},
     ),
+    "AuditService.ListAuditLogs": ({"page_size": 2, "team_id": "{team.id}", **_AUDIT_FILTER},),
+    "AuditService.VerifyAuditLog": ({"team_id": "{team.id}", "anchor": {"position": 1, "hash": "{hash_base64}"}},),
     "IdService.GenerateId": ({"length": 12},),
     "IdService.GenerateIds": ({"count": 3, "length": 12},),
 }
@@ -185,7 +201,10 @@ SEEDS: dict[str, tuple[dict[str, Any], ...]] = {
 def seed(name: str, world: World, variant: int = 0) -> Message:
     """Return a valid request of an RPC about a world, with what must not be taken made anew."""
     places = vars(world) | _CONSTANTS | {"fresh": uuid.uuid4().hex[:12], "number": next(_numbers)}
-    return ParseDict(_filled(SEEDS[name][variant], places), METHOD[name].request())
+    given = _filled(SEEDS[name][variant], places)
+    if METHOD[name].changes_something:
+        given["request_id"] = str(uuid.uuid4())
+    return ParseDict(given, METHOD[name].request())
 
 
 def _filled(value: Any, places: dict[str, Any]) -> Any:

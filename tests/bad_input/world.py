@@ -45,9 +45,12 @@ def paper_world() -> World:
 
 
 async def ask(channel: grpc.aio.Channel, name: str, request: Message) -> Any:
-    """Call an RPC with a request that it is expected to grant."""
+    """Call an RPC with a request that it is expected to grant; of a stream, return the last response."""
     method = METHOD[name]
-    return await channel.unary_unary(method.path, type(request).SerializeToString, method.response.FromString)(request)
+    coders = type(request).SerializeToString, method.response.FromString
+    if method.is_streaming:
+        return [response async for response in channel.unary_stream(method.path, *coders)(request)][-1]
+    return await channel.unary_unary(method.path, *coders)(request)
 
 
 async def make_world(channel: grpc.aio.Channel) -> World:

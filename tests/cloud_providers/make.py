@@ -7,6 +7,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import MessageToDict
 
 from stagely.v1 import cloud_provider_pb2, team_pb2
+from tests.canaries import canary
 
 if TYPE_CHECKING:
     from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 AWS = cloud_provider_pb2.CLOUD_PROVIDER_TYPE_AWS
 HETZNER = cloud_provider_pb2.CLOUD_PROVIDER_TYPE_HETZNER
-TOKEN = "hetzner-token-canary-4711"
+TOKEN = canary("hetzner token")
 
 
 async def make_provider(

@@ -11,6 +11,7 @@ from grpc import StatusCode
 from stagely.v1 import cloud_provider_pb2, cloud_provider_pb2_grpc, team_pb2
 from stagely_rpc.cloud_providers.inputs import NewProvider
 from stagely_rpc.wire.values import to_struct
+from tests.canaries import canary
 from tests.cloud_providers.make import HETZNER, TOKEN, access, make_provider, update
 from tests.refusals import refused
 from tests.rpc import connected, running_server
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
 
-OTHER_TOKEN = "other-token-canary-0815"
+OTHER_TOKEN = canary("other token")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pkgutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message_factory import GetMessageClass
 
 import stagely.v1
@@ -28,6 +29,8 @@ class Method:
     response: type[Message]
     input: Descriptor
     output: Descriptor
+    changes_something: bool
+    is_streaming: bool
 
     def __str__(self) -> str:
         return self.name
@@ -48,6 +51,8 @@ def _method(method: MethodDescriptor) -> Method:
         response=GetMessageClass(method.output_type),
         input=method.input_type,
         output=method.output_type,
+        changes_something=method.GetOptions().idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN,
+        is_streaming=method.client_streaming or method.server_streaming,
     )
 
 

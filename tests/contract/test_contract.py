@@ -85,7 +85,9 @@ def test_rpcs_that_can_miss_something_say_so(comments: dict[str, str], method: M
 def _names_one_thing(method: Method) -> bool:
     request = method.input
     required = {field.name for field in request.fields if not field.has_presence}
-    return "key" in request.oneofs_by_name or any(name == "id" or name.endswith("_id") for name in required)
+    return "key" in request.oneofs_by_name or any(
+        name == "id" or (name.endswith("_id") and name != "request_id") for name in required
+    )
 
 
 @every_method
@@ -149,5 +151,6 @@ def test_every_rpc_is_implemented(service: ServiceDescriptor) -> None:
     (generated,) = (base for base in servicer.__mro__ if base.__name__ == f"{service.name}Servicer")
 
     for method in service.methods:
-        assert inspect.iscoroutinefunction(getattr(servicer, method.name))
+        is_right_kind = inspect.isasyncgenfunction if method.server_streaming else inspect.iscoroutinefunction
+        assert is_right_kind(getattr(servicer, method.name))
         assert getattr(servicer, method.name) is not getattr(generated, method.name)

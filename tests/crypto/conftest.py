@@ -5,17 +5,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stagely_rpc.crypto.envelope import Keyring
-from stagely_rpc.db.engine import Database, PoolLimits
 from tests.crypto.make import KEY, make_team_id
+from tests.databases import database_at
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import AsyncIterator
 
+    from stagely_rpc.db.engine import Database
+
 
 @pytest.fixture(scope="session")
 async def db(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url, PoolLimits(size=20, wait_seconds=30))
+    database = database_at(database_url, size=20, wait_seconds=30)
     yield database
     await database.close()
 
@@ -32,6 +34,6 @@ async def team_id(db: Database) -> uuid.UUID:
 
 @pytest.fixture
 async def own_db(fresh_database_url: str) -> AsyncIterator[Database]:
-    database = Database(fresh_database_url, PoolLimits(size=2))
+    database = database_at(fresh_database_url, size=2)
     yield database
     await database.close()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from stagely_rpc.crypto.envelope import Place
+from tests.canaries import ENCRYPTION_KEY
+from tests.databases import reading
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from stagely_rpc.crypto.envelope import Keyring
     from stagely_rpc.db.engine import Database
 
-KEY = bytes.fromhex("5f" * 32)
+KEY = ENCRYPTION_KEY
 
 
 def make_place() -> Place:
@@ -24,7 +26,7 @@ def make_place() -> Place:
 async def make_team_id(db: Database) -> uuid.UUID:
     """Add a team, without the service."""
     slug = f"team-{uuid.uuid4().hex[:12]}"
-    async with db.write() as session:
+    async with db.maintain() as session:
         added = await session.scalars(
             text("INSERT INTO teams (slug, name) VALUES (:slug, 'Web') RETURNING id"), {"slug": slug}
         )
@@ -34,12 +36,12 @@ async def make_team_id(db: Database) -> uuid.UUID:
 
 async def sealed(db: Database, keyring: Keyring, plaintext: bytes, team_id: uuid.UUID, place: Place) -> str:
     """Seal in a transaction of its own."""
-    async with db.write() as session:
+    async with db.maintain() as session:
         return await keyring.seal(session, plaintext, team_id=team_id, place=place)
 
 
 async def opened(db: Database, keyring: Keyring, stored: str, place: Place) -> bytes:
-    async with db.read() as session:
+    async with reading(db) as session:
         return await keyring.open(session, stored, place=place)
 
 

@@ -17,12 +17,14 @@ from stagely_rpc.db.models import DataKey
 from stagely_rpc.errors import DataLossError
 from tests.crypto.independent import open_by_the_description
 from tests.crypto.make import KEY, execute, make_place, make_team_id, opened, sealed
+from tests.databases import reading
 
 if TYPE_CHECKING:
     from stagely_rpc.db.engine import Database
 
 BASE64_DIGITS = string.ascii_letters + string.digits + "+/"
 
+KEY_OF_THE_FIRST_RELEASE = bytes.fromhex("5f" * 32)
 STORED_BY_THE_FIRST_RELEASE: dict[str, Any] = {
     "team_id": uuid.UUID("7b0e6a51-6a35-4a4b-9d0e-2f7a3c9d1e00"),
     "row_id": uuid.UUID("c6a3f5de-0f43-4c9a-8a52-94f0b1f5e777"),
@@ -66,7 +68,7 @@ async def test_any_bytes_come_back(db: Database, one_value: tuple[Keyring, str, 
     keyring, stored, place = one_value
     data_key_id = uuid.UUID(hex=stored.split(".")[1])
     plaintext = random.Random(seed).randbytes(size)  # noqa: S311
-    async with db.write() as session:
+    async with db.maintain() as session:
         team_id = (await session.scalars(select(DataKey.team_id).where(DataKey.id == data_key_id))).one()
         again = await keyring.seal(session, plaintext, team_id=team_id, place=place)
 
@@ -83,7 +85,7 @@ async def test_one_plaintext_is_another_ciphertext_each_time(
 
 async def test_every_flipped_bit_is_noticed(db: Database, one_value: tuple[Keyring, str, Place]) -> None:
     keyring, stored, place = one_value
-    async with db.read() as session:
+    async with reading(db) as session:
         for bit in range(len(stored) * 8):
             changed = bytearray(stored.encode())
             changed[bit // 8] ^= 1 << bit % 8
@@ -93,7 +95,7 @@ async def test_every_flipped_bit_is_noticed(db: Database, one_value: tuple[Keyri
 
 async def test_every_truncation_is_noticed(db: Database, one_value: tuple[Keyring, str, Place]) -> None:
     keyring, stored, place = one_value
-    async with db.read() as session:
+    async with reading(db) as session:
         for length in range(len(stored)):
             with pytest.raises(DataLossError):
                 await keyring.open(session, stored[:length], place=place)
@@ -106,7 +108,7 @@ async def test_another_spelling_of_the_same_bytes_is_refused(
     place = make_place()
     stored = await sealed(db, keyring, bytes(length), team_id, place)
     digits = stored.rstrip("=")
-    async with db.read() as session:
+    async with reading(db) as session:
         for last in set(BASE64_DIGITS) - {digits[-1]}:
             with pytest.raises(DataLossError):
                 await keyring.open(session, digits[:-1] + last + stored[len(digits) :], place=place)
@@ -204,7 +206,7 @@ async def test_a_value_does_not_open_under_another_data_key(
 async def test_the_form_is_as_it_is_described(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
     place = make_place()
     stored = await sealed(db, keyring, b"hunter2", team_id, place)
-    async with db.read() as session:
+    async with reading(db) as session:
         row = (await session.scalars(select(DataKey).where(DataKey.team_id == team_id))).one()
 
     assert open_by_the_description(KEY, row, stored, place) == b"hunter2"
@@ -212,7 +214,7 @@ async def test_the_form_is_as_it_is_described(db: Database, keyring: Keyring, te
 
 async def test_what_the_first_release_stored_still_opens(own_db: Database) -> None:
     known = STORED_BY_THE_FIRST_RELEASE
-    async with own_db.write() as session:
+    async with own_db.maintain() as session:
         await execute(session, "INSERT INTO teams (id, slug, name) VALUES (:team_id, 'web', 'Web')", **known)
         await execute(
             session,
@@ -223,4 +225,4 @@ async def test_what_the_first_release_stored_still_opens(own_db: Database) -> No
 
     place = Place("secrets", "encrypted_value", known["row_id"])
 
-    assert await opened(own_db, Keyring(KEY), known["value"], place) == b"s3cret \x00\xff"
+    assert await opened(own_db, Keyring(KEY_OF_THE_FIRST_RELEASE), known["value"], place) == b"s3cret \x00\xff"

@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Float, bindparam, func, select, text
 
-from stagely_rpc.db.engine import Database, PoolLimits
 from stagely_rpc.db.models import Team
 from stagely_rpc.db.reads import fetch_one
 from stagely_rpc.errors import UnavailableError
+from tests.databases import database_at, reading
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from stagely_rpc.db.engine import Database
 
 CANCELLATIONS = 30
 
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Database]:
-    db = Database(url, PoolLimits(size=2, idle=2, wait_seconds=5))
+    db = database_at(url, size=2, idle=2, wait_seconds=5)
     await db.start()
     try:
         yield db
@@ -29,35 +31,40 @@ async def connected(url: str) -> AsyncIterator[Database]:
 
 
 async def sleep(db: Database, seconds: float) -> None:
-    async with db.read() as session:
+    async with reading(db) as session:
         await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
 
 
 async def sleep_in_a_point_read(db: Database, seconds: float) -> None:
-    async with db.read() as session:
+    async with reading(db) as session:
         await fetch_one(session, select(func.pg_sleep(bindparam("seconds", type_=Float))), seconds=seconds)
 
 
+async def sleep_in_a_transaction(db: Database, seconds: float) -> None:
+    async with db.maintain() as session:
+        await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+
+
 async def ping(db: Database) -> int:
-    async with db.read() as session:
+    async with reading(db) as session:
         answer: int = (await session.scalars(text("SELECT 1"))).one()
         return answer
 
 
-@pytest.mark.parametrize("read", [sleep, sleep_in_a_point_read])
+@pytest.mark.parametrize("work", [sleep, sleep_in_a_point_read, sleep_in_a_transaction])
 @pytest.mark.parametrize("cancellations", [1, 2, 3])
-async def test_cancelled_reads_leave_no_connection_behind(
-    database_url: str, cancellations: int, read: Callable[[Database, float], Coroutine[None, None, None]]
+async def test_cancelled_work_leaves_no_connection_behind(
+    database_url: str, cancellations: int, work: Callable[[Database, float], Coroutine[None, None, None]]
 ) -> None:
     async with connected(database_url) as db:
         for attempt in range(CANCELLATIONS):
-            reading = asyncio.create_task(read(db, 5))
+            working = asyncio.create_task(work(db, 5))
             await asyncio.sleep(attempt * 0.0005)
             for _ in range(cancellations):
-                reading.cancel()
+                working.cancel()
                 await asyncio.sleep(0)
             with pytest.raises(asyncio.CancelledError):
-                await reading
+                await working
 
         # More at a time than one connection could answer: both are there.
         assert await asyncio.gather(*(ping(db) for _ in range(8))) == [1] * 8
@@ -68,7 +75,7 @@ async def test_failed_read_gives_its_connection_back(database_url: str) -> None:
     async with connected(database_url) as db:
         for _ in range(5):
             with pytest.raises(LookupError):
-                async with db.read() as session:
+                async with reading(db) as session:
                     await session.execute(text("SELECT 1"))
                     raise LookupError
 
@@ -79,8 +86,8 @@ async def test_point_read_sees_what_its_transaction_wrote_and_nothing_that_anoth
     fresh_database_url: str,
 ) -> None:
     statement = select(Team.__table__).where(Team.slug == bindparam("slug"))
-    async with connected(fresh_database_url) as db, db.read() as reader:
-        async with db.write() as writer:
+    async with connected(fresh_database_url) as db, reading(db) as reader:
+        async with db.maintain() as writer:
             writer.add(Team(slug="web", name="Web"))
             await writer.flush()
 
@@ -98,7 +105,7 @@ async def test_point_read_sees_what_its_transaction_wrote_and_nothing_that_anoth
 async def test_point_read_without_its_connection_is_unavailable(database_url: str) -> None:
     async with connected(database_url) as db:
         with pytest.raises(UnavailableError):
-            async with db.read() as session:
+            async with reading(db) as session:
                 await fetch_one(session, select(func.pg_terminate_backend(func.pg_backend_pid())))
 
         assert await ping(db) == 1

@@ -7,7 +7,6 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from stagely_rpc.db.engine import Database, PoolLimits
 from stagely_rpc.db.errors import UnexpectedDatabaseError, constraint
 from stagely_rpc.errors import (
     AbortedError,
@@ -16,10 +15,13 @@ from stagely_rpc.errors import (
     OverloadedError,
     UnavailableError,
 )
+from tests.databases import database_at, reading
 from tests.eventually import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from stagely_rpc.db.engine import Database
 
 INSERT = text("INSERT INTO teams (slug, name) VALUES (:slug, 'canary-' || 'value')")
 IS_IDLE = text("SELECT state = 'idle' FROM pg_stat_activity WHERE pid = :pid")
@@ -31,24 +33,24 @@ TAKEN = AlreadyExistsError("taken", resource_type="Team", resource_name="web")
 
 @pytest.fixture
 async def db(fresh_database_url: str) -> AsyncIterator[Database]:
-    db = Database(fresh_database_url, PoolLimits(size=3, wait_seconds=0.2))
+    db = database_at(fresh_database_url, size=3, wait_seconds=0.2)
     yield db
     await db.close()
 
 
 async def test_violation_of_a_named_constraint_is_the_domain_error(db: Database) -> None:
-    async with db.write() as session:
+    async with db.maintain() as session:
         await session.execute(INSERT, {"slug": "web"})
 
     with pytest.raises(AlreadyExistsError):
-        async with db.write() as session:
+        async with db.maintain() as session:
             with constraint("teams_slug_key", TAKEN):
                 await session.execute(INSERT, {"slug": "web"})
 
 
 async def test_violation_of_another_constraint_is_no_domain_error_and_tells_no_value(db: Database) -> None:
     with pytest.raises(UnexpectedDatabaseError) as error:
-        async with db.write() as session:
+        async with db.maintain() as session:
             with constraint("teams_slug_key", TAKEN):
                 await session.execute(INSERT, {"slug": "-"})
 
@@ -61,33 +63,33 @@ async def test_violation_of_another_constraint_is_no_domain_error_and_tells_no_v
 
 async def test_write_that_raises_leaves_nothing(db: Database) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with db.write() as session:
+        async with db.maintain() as session:
             await session.execute(INSERT, {"slug": "web"})
             raise ZeroDivisionError
 
-    async with db.read() as session:
+    async with reading(db) as session:
         assert (await session.scalars(text("SELECT count(*) FROM teams"))).one() == 0
 
 
 async def test_read_holds_no_transaction(db: Database) -> None:
-    async with db.read() as session:
+    async with reading(db) as session:
         await session.execute(text("SELECT 1"))
         pid = (await session.scalars(text("SELECT pg_backend_pid()"))).one()
-        async with db.read() as other:
+        async with reading(db) as other:
             assert (await other.scalars(IS_IDLE, {"pid": pid})).one()
 
 
 async def test_terminated_connection_is_unavailable_and_the_next_call_works(db: Database) -> None:
     with pytest.raises(UnavailableError):
-        async with db.read() as session:
+        async with reading(db) as session:
             await session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
-    async with db.read() as session:
+    async with reading(db) as session:
         assert (await session.scalars(text("SELECT 1"))).one() == 1
 
 
 async def test_unreachable_database_is_unavailable() -> None:
-    db = Database("postgresql://nobody:hunter2@127.0.0.1:1/nothing", PoolLimits())
+    db = database_at("postgresql://nobody:hunter2@127.0.0.1:1/nothing")
 
     with pytest.raises(UnavailableError) as error:
         await db.start()
@@ -100,10 +102,10 @@ async def test_read_only_database_is_unavailable(fresh_database_url: str) -> Non
     name = psycopg.conninfo.conninfo_to_dict(fresh_database_url)["dbname"]
     with psycopg.connect(fresh_database_url, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    db = Database(fresh_database_url, PoolLimits())
+    db = database_at(fresh_database_url)
 
     with pytest.raises(UnavailableError):
-        async with db.write() as session:
+        async with db.maintain() as session:
             await session.execute(INSERT, {"slug": "web"})
 
     await db.close()
@@ -111,19 +113,19 @@ async def test_read_only_database_is_unavailable(fresh_database_url: str) -> Non
 
 async def test_statement_that_takes_too_long_exceeds_the_deadline(db: Database) -> None:
     with pytest.raises(DeadlineExceededError):
-        async with db.write() as session:
+        async with db.maintain() as session:
             await session.execute(text("SET LOCAL statement_timeout = 50"))
             await session.execute(text("SELECT pg_sleep(10)"))
 
 
 async def test_deadlock_is_aborted_for_one_of_the_two(db: Database) -> None:
-    async with db.write() as session:
+    async with db.maintain() as session:
         await session.execute(INSERT, {"slug": "web"})
         await session.execute(INSERT, {"slug": "api"})
     both_hold_one = asyncio.Barrier(2)
 
     async def lock(first: str, second: str) -> None:
-        async with db.write() as session:
+        async with db.maintain() as session:
             await session.execute(text("SELECT FROM teams WHERE slug = :slug FOR UPDATE"), {"slug": first})
             await both_hold_one.wait()
             await session.execute(text("SELECT FROM teams WHERE slug = :slug FOR UPDATE"), {"slug": second})
@@ -134,14 +136,14 @@ async def test_deadlock_is_aborted_for_one_of_the_two(db: Database) -> None:
 
 
 async def test_serialization_failure_is_aborted(db: Database) -> None:
-    async with db.write() as session:
+    async with db.maintain() as session:
         await session.execute(INSERT, {"slug": "web"})
 
     with pytest.raises(AbortedError):
-        async with db.write() as session:
+        async with db.maintain() as session:
             await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             await session.execute(text("SELECT FROM teams"))
-            async with db.write() as other:
+            async with db.maintain() as other:
                 await other.execute(text("UPDATE teams SET name = 'other'"))
             await session.execute(text("UPDATE teams SET name = 'mine'"))
 
@@ -151,7 +153,7 @@ async def test_full_pool_is_overload_after_a_bounded_wait(db: Database) -> None:
     inside = asyncio.Semaphore(0)
 
     async def hold() -> None:
-        async with db.read() as session:
+        async with reading(db) as session:
             await session.execute(text("SELECT 1"))
             inside.release()
             await release.wait()
@@ -160,12 +162,12 @@ async def test_full_pool_is_overload_after_a_bounded_wait(db: Database) -> None:
     for _ in holders:
         await inside.acquire()
     with pytest.raises(OverloadedError):
-        async with db.read() as session:
+        async with reading(db) as session:
             await session.execute(text("SELECT 1"))
     release.set()
     await asyncio.gather(*holders)
 
-    async with db.read() as session:
+    async with reading(db) as session:
         assert (await session.scalars(text("SELECT 1"))).one() == 1
 
 
@@ -173,13 +175,13 @@ async def test_cancelled_call_cancels_its_statement(db: Database) -> None:
     marker = "SELECT pg_sleep(30) /* to be cancelled */"
 
     async def slow() -> None:
-        async with db.read() as session:
+        async with reading(db) as session:
             await session.execute(text(marker))
 
     running = text("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep(30)%'")
 
     async def count() -> int:
-        async with db.read() as session:
+        async with reading(db) as session:
             found: int = (await session.scalars(running)).one()
             return found
 
@@ -193,11 +195,11 @@ async def test_cancelled_call_cancels_its_statement(db: Database) -> None:
 
 
 async def test_idle_connections_are_closed_down_to_what_load_needs(fresh_database_url: str) -> None:
-    db = Database(fresh_database_url, PoolLimits(size=6, idle=2))
+    db = database_at(fresh_database_url, size=6, idle=2)
     together = asyncio.Barrier(6)
 
     async def use() -> None:
-        async with db.read() as session:
+        async with reading(db) as session:
             await session.execute(text("SELECT 1"))
             await together.wait()
 

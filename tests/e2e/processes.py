@@ -13,12 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.canaries import ENCRYPTION_KEY, canary_password
+from tests.leaks import HUNT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAGELY_RPC = Path(sys.executable).with_name("stagely-rpc")
-KEY = "5f" * 32
+KEY = ENCRYPTION_KEY.hex()
 LISTENING = re.compile(r"(?=.*listening).*address[\"=:]+([\w.]+:\d+)")
 START_SECONDS = 30
 
@@ -32,7 +35,7 @@ def environment(**overrides: str) -> dict[str, str]:
 def settings_for(database_url: str, **overrides: str) -> dict[str, str]:
     given = {
         "DATABASE_URL": database_url,
-        "REDIS_URL": "redis://127.0.0.1:1",
+        "REDIS_URL": f"redis://:{canary_password('redis')}@127.0.0.1:1",
         "ENCRYPTION_KEY": KEY,
         "HOST": "127.0.0.1",
         "PORT": "0",
@@ -42,11 +45,13 @@ def settings_for(database_url: str, **overrides: str) -> dict[str, str]:
 
 
 def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run a command of `stagely-rpc` to its end."""
+    """Run a command of `stagely-rpc` to its end. No secret may be in what it says."""
     command = [str(STAGELY_RPC), *arguments]
-    return subprocess.run(
+    ended = subprocess.run(
         command, env=dict(env or environment()), cwd=cwd, capture_output=True, text=True, timeout=60, check=False
     )
+    HUNT.search(f"output of {' '.join(arguments[:2])}", ended.stdout + ended.stderr)
+    return ended
 
 
 class Running:
@@ -68,11 +73,15 @@ class Running:
         self._fresh.put(None)
 
     def wait_until_it_listens(self) -> None:
-        while not self.address:
+        self.address = self.wait_for(LISTENING)
+
+    def wait_for(self, pattern: str | re.Pattern[str]) -> str:
+        """Wait for a line that was not waited for yet, and return what is in the pattern's group."""
+        while True:
             line = self._fresh.get(timeout=START_SECONDS)
-            assert line is not None, "\n".join(["ended before it listened:", *self.lines])
-            if found := LISTENING.search(line):
-                self.address = found[1]
+            assert line is not None, "\n".join([f"ended before it said {pattern!r}:", *self.lines])
+            if found := re.search(pattern, line):
+                return found[1]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Signal it, and return its exit code."""
@@ -91,7 +100,10 @@ class Running:
 def serving(
     command: Sequence[str], env: Mapping[str, str], cwd: Path = ROOT, *, program: Path = STAGELY_RPC
 ) -> Iterator[Running]:
-    """Run a command that serves; it listens when the block begins, and is gone when it ends."""
+    """Run a command that serves; it listens when the block begins, and is gone when it ends.
+
+    No secret may be in what it says.
+    """
     process = subprocess.Popen(
         [str(program), *command],
         env=dict(env),
@@ -109,3 +121,4 @@ def serving(
         if process.poll() is None:
             process.terminate()
         running.wait()
+        HUNT.search(f"output of {' '.join(command)}", "\n".join(running.lines))

@@ -14,6 +14,8 @@ from stagely.v1 import team_pb2, team_pb2_grpc
 from stagely_rpc import __version__
 from stagely_rpc.db.migrations import head_revision
 from tests.e2e.processes import KEY, environment, run, serving, settings_for
+from tests.identified import headers_of
+from tests.tokens import JWT_SECRET, token
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,10 +80,10 @@ def test_call_that_does_not_end_is_cut_off_when_the_grace_is_over(fresh_database
 
 
 def test_production_logs_one_json_object_a_line(fresh_database_url: str) -> None:
-    env = settings_for(fresh_database_url, ENVIRONMENT="production")
+    env = settings_for(fresh_database_url, ENVIRONMENT="production", JWT_SECRET=JWT_SECRET)
     with serving(["serve"], env) as server:
         with grpc.insecure_channel(server.address) as channel:
-            metadata = (("x-request-id", "the-request"),)
+            metadata = (("x-request-id", "the-request"), *headers_of(token("ops", "teams.create")))
             _, call = team_stub(channel).CreateTeam.with_call(
                 team_pb2.CreateTeamRequest(slug="web", name="Web"), metadata=metadata, timeout=10
             )
@@ -98,11 +100,19 @@ def test_production_logs_one_json_object_a_line(fresh_database_url: str) -> None
             "code": "OK",
             "request_id": "the-request",
             "level": "info",
+            "service": "ops",
+            "user_id": None,
         }.items()
     )
     assert calls[0]["duration_ms"] > 0
     assert calls[0]["peer"].startswith("ipv4:127.0.0.1:")
     assert "timestamp" in calls[0]
+
+
+def test_production_does_not_start_with_authentication_off(fresh_database_url: str) -> None:
+    result = run("serve", env=settings_for(fresh_database_url, ENVIRONMENT="production"))
+
+    assert_gave_up(result, "JWT_SECRET")
 
 
 def assert_gave_up(result: object, *lines: str) -> None:
@@ -195,7 +205,7 @@ def test_version_names_the_schema_that_it_needs() -> None:
     assert run("version").stdout == f"stagely-rpc {__version__}, schema {head_revision()}\n"
 
 
-def test_dev_keeps_its_data_and_its_key(tmp_path: Path) -> None:
+def test_dev_keeps_its_data_and_its_keys_and_asks_for_tokens_when_told_to(tmp_path: Path) -> None:
     env = environment(PORT="0", TMPDIR=str(tmp_path))
     request = team_pb2.GetTeamRequest(slug="web")
     with serving(["dev", "--directory", "d"], env, tmp_path) as first:
@@ -204,13 +214,21 @@ def test_dev_keeps_its_data_and_its_key(tmp_path: Path) -> None:
         assert first.stop(signal.SIGINT) == 0
     key = (tmp_path / "d" / "encryption.key").read_text()
 
-    with serving(["dev", "--directory", "d"], env, tmp_path) as second:
+    with serving(["dev", "--directory", "d", "--auth"], env, tmp_path) as second:
         with grpc.insecure_channel(second.address) as channel:
-            assert team_stub(channel).GetTeam(request, timeout=10).team == team
+            with pytest.raises(grpc.RpcError) as refused:
+                team_stub(channel).GetTeam(request, timeout=10)
+            assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+            headers = headers_of(second.wait_for(r"export TOKEN=(\S+)"))
+            assert team_stub(channel).GetTeam(request, metadata=headers, timeout=10).team == team
         assert second.stop(signal.SIGINT) == 0
+    secret = (tmp_path / "d" / "jwt.secret").read_text().strip()
 
     assert (tmp_path / "d" / "encryption.key").read_text() == key
     assert (tmp_path / "d" / "encryption.key").stat().st_mode & 0o777 == 0o600
     assert key.strip() not in "\n".join(first.lines + second.lines)
     assert key.strip() != KEY
+    assert secret not in "\n".join(second.lines)
     assert any("grpcurl -plaintext" in line for line in first.lines)
+    assert any("Authentication is off" in line for line in first.lines)
+    assert any("Authentication is on" in line for line in second.lines)

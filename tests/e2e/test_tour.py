@@ -13,16 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import ROOT, environment, serving, settings_for
+from tests.e2e.processes import ROOT, STAGELY_RPC, environment, serving, settings_for
 
 # What grpcurl is called with in the tour, said to buf.
 BUF_AS_GRPCURL = """#!/usr/bin/env bash
 set -eu
 [ "$1" = -plaintext ]; shift
 message={}
-if [ "$1" = -d ]; then message=$2; shift 2; fi
-address=$1; shift
 flags=(--http2-prior-knowledge --protocol grpc --reflect-protocol grpc-v1alpha)
+while true; do
+    case "$1" in
+        -d) message=$2; shift 2 ;;
+        -H) flags+=(--header "$2"); shift 2 ;;
+        *) break ;;
+    esac
+done
+address=$1; shift
 case "$1" in
     list) exec "$BUF" curl "${flags[@]}" --list-services "http://$address" ;;
     describe) exec "$BUF" curl "${flags[@]}" --list-methods "http://$address" ;;
@@ -31,10 +37,25 @@ esac
 """
 
 
-def tour() -> str:
-    found = re.search(r"<!-- tour.*?-->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def lines_of(name: str) -> str:
+    """Return the lines of the README that stand under a comment of this name."""
+    found = re.search(rf"<!-- {name}:.*?-->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert found is not None
     return found[1]
+
+
+def pasted(lines: str, client_path: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run lines as if they were pasted into a shell that ends at the first that fails."""
+    return subprocess.run(
+        ["bash", "-euo", "pipefail"],
+        input=lines,
+        env=environment(PATH=client_path, BUF=str(Path(sys.executable).with_name("buf"))),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
 
 
 @pytest.fixture(params=["grpcurl", "buf"])
@@ -52,16 +73,7 @@ def client_path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_tour_of_the_readme_runs_line_by_line(fresh_database_url: str, client_path: str) -> None:
     with serving(["serve"], settings_for(fresh_database_url)) as server:
-        lines = tour().replace("127.0.0.1:8080", server.address)
-        result = subprocess.run(
-            ["bash", "-euo", "pipefail"],
-            input=lines,
-            env=environment(PATH=client_path, BUF=str(Path(sys.executable).with_name("buf"))),
-            capture_output=True,
-            text=True,
-            timeout=110,
-            check=False,
-        )
+        result = pasted(lines_of("tour").replace("127.0.0.1:8080", server.address), client_path)
 
     assert result.returncode == 0, result.stdout + result.stderr
     for seen in (
@@ -77,7 +89,23 @@ def test_tour_of_the_readme_runs_line_by_line(fresh_database_url: str, client_pa
         assert seen in result.stdout
     statuses = json.loads(result.stdout[result.stdout.rindex('{\n  "statuses"') :])["statuses"]
     assert {answer["status"] for answer in statuses.values()} == {"SERVING"}
-    assert len(statuses) == 10
+    assert len(statuses) == 11
     log = "\n".join(server.lines)
     for secret in ("not-a-real-token", "correct horse", "battery staple", "Y29ycmVjdCBob3JzZQ"):
         assert secret not in log
+
+
+def test_lines_about_trust_run_line_by_line(fresh_database_url: str, client_path: str, tmp_path: Path) -> None:
+    secret = tmp_path / ".stagely" / "jwt.secret"
+    secret.parent.mkdir()
+    secret.write_text("a-secret-of-the-test-of-the-readme-lines")
+    env = settings_for(fresh_database_url, JWT_SECRET=secret.read_text())
+    with serving(["serve"], env) as server:
+        lines = lines_of("trust").replace("127.0.0.1:8080", server.address)
+        result = pasted(lines.replace(".venv/bin/stagely-rpc", str(STAGELY_RPC)), client_path, tmp_path)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    for seen in ("a token is required", "lacks the permission", "Team 'initech' not found"):
+        assert seen in result.stderr.replace("\\u0027", "'"), result.stderr
+    for seen in ('"team.create"', '"access.deny"', '"ada@example.com"', '"head": {'):
+        assert seen in result.stdout, result.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -36,35 +37,96 @@ def test_wheel_carries_the_contract_and_the_migrations_and_nothing_else(wheel: P
         "stagely/v1/team_pb2.py",
         "stagely/v1/team_pb2.pyi",
         "stagely/py.typed",
+        "stagely_rpc/py.typed",
         "stagely_rpc/_migrations/env.py",
         f"stagely_rpc/_migrations/versions/{head_revision()}",
     ):
         assert any(name.startswith(needed) for name in names), needed
 
 
-def test_installed_wheel_migrates_and_answers(wheel: Path, tmp_path: Path, empty_database_url: str) -> None:
-    venv = tmp_path / "venv"
-    uv = [sys.executable, "-m", "uv"]
-    subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, str(venv)], check=True)
-    into = ["pip", "install", "--quiet", "--python", str(venv / "bin" / "python")]
-    subprocess.run([*uv, *into, "--require-hashes", "--requirement", str(ROOT / "requirements.lock")], check=True)
-    subprocess.run([*uv, *into, "--no-deps", str(wheel)], check=True)
-    program = venv / "bin" / "stagely-rpc"
+class Environment:
+    """A virtual environment of its own, with nothing in it but what it is given."""
 
-    migrated = subprocess.run(
-        [program, "migrate", "up"],
-        env=environment(DATABASE_URL=empty_database_url),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert migrated.stdout.strip().endswith(head_revision())
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        _uv("venv", "--quiet", "--python", sys.executable, str(path))
+
+    def install(self, *arguments: str | Path) -> None:
+        _uv("pip", "install", "--quiet", "--python", str(self.program("python")), *map(str, arguments))
+
+    def program(self, name: str) -> Path:
+        return self.path / "bin" / name
+
+    def run(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.program(command[0]), *command[1:]],
+            env=environment(**env),
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+def _uv(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "uv", *arguments], check=True)
+
+
+@pytest.fixture(scope="module")
+def client_alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """The wheel without extras: what it asks for itself, in the versions that the lock file has."""
+    made = Environment(tmp_path_factory.mktemp("client") / "venv")
+    made.install(wheel, "--constraint", ROOT / "requirements.lock")
+    return made
+
+
+def test_installed_wheel_migrates_and_answers(wheel: Path, tmp_path: Path, empty_database_url: str) -> None:
+    venv = Environment(tmp_path / "venv")
+    venv.install("--require-hashes", "--requirement", ROOT / "requirements.lock")
+    venv.install("--no-deps", wheel)
+
+    migrated = venv.run("stagely-rpc", "migrate", "up", DATABASE_URL=empty_database_url)
+
+    assert migrated.stdout.strip().endswith(head_revision()), migrated
     with (
-        serving(["serve"], settings_for(empty_database_url), tmp_path, program=program) as server,
+        serving(["serve"], settings_for(empty_database_url), tmp_path, program=venv.program("stagely-rpc")) as server,
         grpc.insecure_channel(server.address) as channel,
     ):
         created = team_pb2_grpc.TeamServiceStub(channel).CreateTeam(
             team_pb2.CreateTeamRequest(slug="web", name="Web"), timeout=10
         )
     assert created.team.slug == "web"
+
+
+def test_client_brings_grpc_and_protobuf_and_nothing_of_the_server(client_alone: Environment) -> None:
+    listed = "from importlib.metadata import distributions as d; print(*sorted(each.name for each in d()))"
+
+    installed = client_alone.run("python", "-c", listed).stdout.split()
+
+    assert installed == ["googleapis-common-protos", "grpcio", "protobuf", "stagely-rpc", "typing_extensions"]
+
+
+def test_lines_of_the_readme_run_with_the_client_alone(client_alone: Environment, fresh_database_url: str) -> None:
+    with serving(["serve"], settings_for(fresh_database_url)) as server:
+        lines = lines_of_the_readme().replace("127.0.0.1:8080", server.address)
+        result = client_alone.run("python", "-W", "error", "-c", lines)
+
+    assert result.returncode == 0, result
+    assert result.stdout.splitlines() == [
+        "umbrella Umbrella, Inc.",
+        "RESOURCE_NOT_FOUND Resource(type='stagely.v1.Project', name='web')",
+    ]
+
+
+def lines_of_the_readme() -> str:
+    found = re.search(r"<!-- python.*?-->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_command_without_the_server_says_what_to_install(client_alone: Environment) -> None:
+    result = client_alone.run("stagely-rpc", "serve")
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "stagely-rpc: typer is not installed: pip install 'stagely-rpc[server]'\n"

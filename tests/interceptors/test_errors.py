@@ -32,6 +32,8 @@ EXAMPLES: dict[type[StagelyError], StagelyError] = {
         errors.InvalidArgumentError.of("name", "is required"),
         errors.NotFoundError("Team", "web"),
         errors.AlreadyExistsError("taken", resource_type="Team", resource_name="web"),
+        errors.UnauthenticatedError("who are you"),
+        errors.PermissionDeniedError("not you", reason="PERMISSION_MISSING"),
         errors.FailedPreconditionError("wrong state", subject="Team web"),
         errors.AbortedError("lost a race"),
         errors.ResourceExhaustedError("5 of 5", subject="Team web"),
@@ -167,7 +169,7 @@ async def test_retry_delay_is_told(faults: Faults, faulty: grpc.aio.Channel) -> 
 async def test_other_errors_tell_nothing_but_the_request_id(
     faults: Faults, faulty: grpc.aio.Channel, kind: str
 ) -> None:
-    faults.error = ZeroDivisionError("password=hunter2")
+    faults.error = ZeroDivisionError("for the log alone")
 
     with structlog.testing.capture_logs() as logs, refused(StatusCode.INTERNAL, reason="INTERNAL") as refusal:
         await call(faulty, kind, metadata=[("x-request-id", "the-request")])

@@ -71,8 +71,8 @@ def populate(connection: psycopg.Connection) -> None:
 
 
 def rows_of(connection: psycopg.Connection) -> dict[str, list[dict[str, Any]]]:
-    """All rows of all tables, without the versions that a later revision gives them."""
-    select = sql.SQL("SELECT to_jsonb({0}) - 'row_version' FROM {0} ORDER BY id")
+    """All rows of all tables, without the columns that later revisions give them."""
+    select = sql.SQL("SELECT to_jsonb({0}) - '{{row_version,actor_service,request_id}}'::text[] FROM {0} ORDER BY id")
     return {table: [row for (row,) in connection.execute(select.format(sql.Identifier(table)))] for table in VALUES}
 
 

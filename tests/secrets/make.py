@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from stagely.v1 import secret_pb2
+from tests.canaries import canary
 from tests.teams.make import make_team
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 ENV = secret_pb2.SECRET_TYPE_ENV
 FILE = secret_pb2.SECRET_TYPE_FILE
+VALUE = canary("postgres://db").encode()
 
 
 async def execute(database_url: str, statement: LiteralString, *values: object) -> list[tuple[Any, ...]]:
@@ -45,7 +47,7 @@ async def set_secret(
     secrets: SecretServiceAsyncStub, project_id: str, **overrides: Any
 ) -> secret_pb2.SetSecretResponse:
     """Set the secret DATABASE_URL, unless told another."""
-    given: dict[str, Any] = {"key": "DATABASE_URL", "value": b"postgres://db"} | overrides
+    given: dict[str, Any] = {"key": "DATABASE_URL", "value": VALUE} | overrides
     return await secrets.SetSecret(secret_pb2.SetSecretRequest(project_id=project_id, **given))
 
 

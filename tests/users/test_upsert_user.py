@@ -41,8 +41,8 @@ class TestNewUser:
 
         user = (await users.UpsertUser(request)).user
 
-        for field in request.DESCRIPTOR.fields:
-            assert getattr(user, field.name) == getattr(request, field.name)
+        for field, value in request.ListFields():
+            assert getattr(user, field.name) == value
 
     async def test_times_are_those_of_the_login(self, users: UserServiceAsyncStub) -> None:
         user = await make_user(users)

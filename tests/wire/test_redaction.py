@@ -40,6 +40,7 @@ SENSITIVE = {
 """Every field of the contract that carries a secret."""
 
 HARMLESS = {
+    "ChainPlace.hash",
     "DecryptRequest.associated_data",
     "EncryptRequest.associated_data",
 }

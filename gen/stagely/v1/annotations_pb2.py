@@ -25,11 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cstagely/v1/annotations.proto\x12\nstagely.v1\x1a google/protobuf/descriptor.proto:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xd1\x86\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cstagely/v1/annotations.proto\x12\nstagely.v1\x1a google/protobuf/descriptor.proto\"w\n\x06Policy\x12\x12\n\npermission\x18\x01 \x01(\t\x12\x1e\n\x04role\x18\x02 \x01(\x0e\x32\x10.stagely.v1.Role\x12)\n\nacting_for\x18\x03 \x01(\x0e\x32\x15.stagely.v1.ActingFor\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t*^\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_OWNER\x10\x01\x12\x0e\n\nROLE_ADMIN\x10\x02\x12\x0f\n\x0bROLE_MEMBER\x10\x03\x12\x0f\n\x0bROLE_VIEWER\x10\x04*\x85\x01\n\tActingFor\x12\x1a\n\x16\x41\x43TING_FOR_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43TING_FOR_NOBODY\x10\x01\x12\x13\n\x0f\x41\x43TING_FOR_SELF\x10\x02\x12\x17\n\x13\x41\x43TING_FOR_TEAMMATE\x10\x03\x12\x17\n\x13\x41\x43TING_FOR_ANY_USER\x10\x04:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xd1\x86\x03 \x01(\x08:D\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xd2\x86\x03 \x01(\x0b\x32\x12.stagely.v1.Policyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stagely.v1.annotations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ROLE']._serialized_start=199
+  _globals['_ROLE']._serialized_end=293
+  _globals['_ACTINGFOR']._serialized_start=296
+  _globals['_ACTINGFOR']._serialized_end=429
+  _globals['_POLICY']._serialized_start=78
+  _globals['_POLICY']._serialized_end=197
 # @@protoc_insertion_point(module_scope)

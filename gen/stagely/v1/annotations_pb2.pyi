@@ -17,7 +17,13 @@ What holds for every RPC, and is not repeated below:
 - Every error carries `google.rpc.ErrorInfo` (domain `stagely.dev`) and `google.rpc.RequestInfo`, and the other details of
   `google/rpc/error_details.proto` that apply: `BadRequest` with one violation for each wrong field, `QuotaFailure`,
   `PreconditionFailure`, `ResourceInfo`, `RetryInfo`.
-- Beside the codes named at an RPC, any RPC may fail with INVALID_ARGUMENT (the request is wrong whatever the state of the
+- `request_id` is a UUID that the caller makes for each thing it wants done (AIP-155), and sends again when it repeats the call: for
+  24 hours the repetition gets the first answer, and nothing is done twice. An error is not kept: a repetition tries again. The
+  same id with another request, RPC or acting user is INVALID_ARGUMENT. Each calling service has ids of its own.
+- Who may call an RPC stands in its `policy`; whoever may not gets UNAUTHENTICATED or PERMISSION_DENIED, or NOT_FOUND where it may
+  not know that there is anything. The caller is a service: it shows a token in `authorization: Bearer …` or a client certificate.
+  With the id of a user in `x-stagely-user-id` it acts for that user, for which it needs the permission `users.impersonate`.
+- Beside the codes named at an RPC, any RPC may fail with UNAUTHENTICATED, PERMISSION_DENIED, INVALID_ARGUMENT (the request is wrong whatever the state of the
   store), DEADLINE_EXCEEDED and CANCELLED (the caller's), UNAVAILABLE (the database is away or the server is draining: retry
   after `RetryInfo`), ABORTED (a deadlock or serialization failure: read again and retry), RESOURCE_EXHAUSTED with
   `RetryInfo` (too much load) and INTERNAL (a fault of the service, logged under the request's id).
@@ -25,11 +31,113 @@ What holds for every RPC, and is not repeated below:
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf import message as _message
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
+import sys
+import typing as _typing
+
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
+else:
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Role:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROLE_UNSPECIFIED: _Role.ValueType  # 0
+    ROLE_OWNER: _Role.ValueType  # 1
+    ROLE_ADMIN: _Role.ValueType  # 2
+    ROLE_MEMBER: _Role.ValueType  # 3
+    ROLE_VIEWER: _Role.ValueType  # 4
+
+class Role(_Role, metaclass=_RoleEnumTypeWrapper):
+    """Role is what a user may do in a team. Each role includes those after it."""
+
+ROLE_UNSPECIFIED: Role.ValueType  # 0
+ROLE_OWNER: Role.ValueType  # 1
+ROLE_ADMIN: Role.ValueType  # 2
+ROLE_MEMBER: Role.ValueType  # 3
+ROLE_VIEWER: Role.ValueType  # 4
+Global___Role: _TypeAlias = Role  # noqa: Y015
+
+class _ActingFor:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ActingForEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ActingFor.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ACTING_FOR_UNSPECIFIED: _ActingFor.ValueType  # 0
+    ACTING_FOR_NOBODY: _ActingFor.ValueType  # 1
+    """For no user."""
+    ACTING_FOR_SELF: _ActingFor.ValueType  # 2
+    """For the user that the request is about."""
+    ACTING_FOR_TEAMMATE: _ActingFor.ValueType  # 3
+    """For the user that the request is about, and for whoever is in a team with them."""
+    ACTING_FOR_ANY_USER: _ActingFor.ValueType  # 4
+    """For every user."""
+
+class ActingFor(_ActingFor, metaclass=_ActingForEnumTypeWrapper):
+    """ActingFor is for whom a service may call an RPC that is about no team's resources. For itself alone, it may call any."""
+
+ACTING_FOR_UNSPECIFIED: ActingFor.ValueType  # 0
+ACTING_FOR_NOBODY: ActingFor.ValueType  # 1
+"""For no user."""
+ACTING_FOR_SELF: ActingFor.ValueType  # 2
+"""For the user that the request is about."""
+ACTING_FOR_TEAMMATE: ActingFor.ValueType  # 3
+"""For the user that the request is about, and for whoever is in a team with them."""
+ACTING_FOR_ANY_USER: ActingFor.ValueType  # 4
+"""For every user."""
+Global___ActingFor: _TypeAlias = ActingFor  # noqa: Y015
+
+@_typing.final
+class Policy(_message.Message):
+    """Policy is who may call an RPC, and what the audit trail keeps of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    ACTING_FOR_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    permission: _builtins.str
+    """What the calling service must hold, such as `secrets.access`. A service that holds `secrets.*` or `*` holds it."""
+    role: Global___Role.ValueType
+    """What the user that it acts for must be, at least, in the team that owns the resource. To whoever is no member of that team, the
+    resource does not exist; of several resources, as in a list, those of other teams don't.
+    """
+    acting_for: Global___ActingFor.ValueType
+    """In place of a role, where no team owns what the RPC is about."""
+    action: _builtins.str
+    """What the audit trail calls a call that succeeded, such as `secret.access`: the type of the resource and what was done with it.
+    Without one, only denials are recorded.
+    """
+    def __init__(
+        self,
+        *,
+        permission: _builtins.str = ...,
+        role: Global___Role.ValueType = ...,
+        acting_for: Global___ActingFor.ValueType = ...,
+        action: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting_for", b"acting_for", "action", b"action", "permission", b"permission", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Policy: _TypeAlias = Policy  # noqa: Y015
+
 SENSITIVE_FIELD_NUMBER: _builtins.int
+POLICY_FIELD_NUMBER: _builtins.int
 sensitive: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """The field carries a secret: a value, a key, a credential. Whatever logs, traces or prints a message leaves it out."""
+policy: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Policy]
+"""Who may call the RPC, and what is recorded of it. An RPC without a policy is denied to everyone."""

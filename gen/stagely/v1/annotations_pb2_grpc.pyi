@@ -17,7 +17,13 @@ What holds for every RPC, and is not repeated below:
 - Every error carries `google.rpc.ErrorInfo` (domain `stagely.dev`) and `google.rpc.RequestInfo`, and the other details of
   `google/rpc/error_details.proto` that apply: `BadRequest` with one violation for each wrong field, `QuotaFailure`,
   `PreconditionFailure`, `ResourceInfo`, `RetryInfo`.
-- Beside the codes named at an RPC, any RPC may fail with INVALID_ARGUMENT (the request is wrong whatever the state of the
+- `request_id` is a UUID that the caller makes for each thing it wants done (AIP-155), and sends again when it repeats the call: for
+  24 hours the repetition gets the first answer, and nothing is done twice. An error is not kept: a repetition tries again. The
+  same id with another request, RPC or acting user is INVALID_ARGUMENT. Each calling service has ids of its own.
+- Who may call an RPC stands in its `policy`; whoever may not gets UNAUTHENTICATED or PERMISSION_DENIED, or NOT_FOUND where it may
+  not know that there is anything. The caller is a service: it shows a token in `authorization: Bearer …` or a client certificate.
+  With the id of a user in `x-stagely-user-id` it acts for that user, for which it needs the permission `users.impersonate`.
+- Beside the codes named at an RPC, any RPC may fail with UNAUTHENTICATED, PERMISSION_DENIED, INVALID_ARGUMENT (the request is wrong whatever the state of the
   store), DEADLINE_EXCEEDED and CANCELLED (the caller's), UNAVAILABLE (the database is away or the server is draining: retry
   after `RetryInfo`), ABORTED (a deadlock or serialization failure: read again and retry), RESOURCE_EXHAUSTED with
   `RetryInfo` (too much load) and INTERNAL (a fault of the service, logged under the request's id).

@@ -156,6 +156,7 @@ class CreateCloudProviderRequest(_message.Message):
     CREDENTIALS_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     team_id: _builtins.str
     """Required."""
     name: _builtins.str
@@ -164,6 +165,8 @@ class CreateCloudProviderRequest(_message.Message):
     """Required."""
     region: _builtins.str
     """1 to 50 characters."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     @_builtins.property
     def credentials(self) -> _struct_pb2.Struct:
         """Required. A JSON object that is not empty, of at most 65,536 bytes as JSON, and 20 levels deep."""
@@ -181,10 +184,11 @@ class CreateCloudProviderRequest(_message.Message):
         credentials: _struct_pb2.Struct | None = ...,
         region: _builtins.str | None = ...,
         config: _struct_pb2.Struct | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_region", b"_region", "config", b"config", "credentials", b"credentials", "region", b"region"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_region", b"_region", "config", b"config", "credentials", b"credentials", "name", b"name", "provider_type", b"provider_type", "region", b"region", "team_id", b"team_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_region", b"_region", "config", b"config", "credentials", b"credentials", "name", b"name", "provider_type", b"provider_type", "region", b"region", "request_id", b"request_id", "team_id", b"team_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__region: _TypeAlias = _typing.Literal["region"]  # noqa: Y015
     _WhichOneofArgType__region: _TypeAlias = _typing.Literal["_region", b"_region"]  # noqa: Y015
@@ -336,6 +340,7 @@ class UpdateCloudProviderRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     CREDENTIALS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required."""
     etag: _builtins.str
@@ -345,6 +350,8 @@ class UpdateCloudProviderRequest(_message.Message):
     """As in CreateCloudProviderRequest."""
     is_active: _builtins.bool
     """Cleared, it is true again."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of `name`, `region`, `config`, `is_active` and `credentials` to change."""
@@ -368,10 +375,11 @@ class UpdateCloudProviderRequest(_message.Message):
         config: _struct_pb2.Struct | None = ...,
         is_active: _builtins.bool | None = ...,
         credentials: _struct_pb2.Struct | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "_name", b"_name", "_region", b"_region", "config", b"config", "credentials", b"credentials", "is_active", b"is_active", "name", b"name", "region", b"region", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "_name", b"_name", "_region", b"_region", "config", b"config", "credentials", b"credentials", "etag", b"etag", "id", b"id", "is_active", b"is_active", "name", b"name", "region", b"region", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "_name", b"_name", "_region", b"_region", "config", b"config", "credentials", b"credentials", "etag", b"etag", "id", b"id", "is_active", b"is_active", "name", b"name", "region", b"region", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__is_active: _TypeAlias = _typing.Literal["is_active"]  # noqa: Y015
     _WhichOneofArgType__is_active: _TypeAlias = _typing.Literal["_is_active", b"_is_active"]  # noqa: Y015
@@ -415,21 +423,25 @@ class DeleteCloudProviderRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required."""
     etag: _builtins.str
     force: _builtins.bool
     """Delete the cloud provider though projects use it."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         etag: _builtins.str = ...,
         force: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force", b"force", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force", b"force", "id", b"id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -501,21 +513,25 @@ class RecordCloudProviderValidationRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     VALIDATION_ERROR_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required."""
     etag: _builtins.str
     validation_error: _builtins.str
     """Why the credentials don't work: 1 to 4,096 characters, of more than one line if need be. No place for secrets. Unset, they do work."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         etag: _builtins.str = ...,
         validation_error: _builtins.str | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_validation_error", b"_validation_error", "validation_error", b"validation_error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_validation_error", b"_validation_error", "etag", b"etag", "id", b"id", "validation_error", b"validation_error"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_validation_error", b"_validation_error", "etag", b"etag", "id", b"id", "request_id", b"request_id", "validation_error", b"validation_error"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__validation_error: _TypeAlias = _typing.Literal["validation_error"]  # noqa: Y015
     _WhichOneofArgType__validation_error: _TypeAlias = _typing.Literal["_validation_error", b"_validation_error"]  # noqa: Y015

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from stagely.v1 import annotations_pb2 as stagely_dot_v1_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17stagely/v1/crypto.proto\x12\nstagely.v1\x1a\x1cstagely/v1/annotations.proto\"\x14\n\x12GenerateKeyRequest\"(\n\x13GenerateKeyResponse\x12\x11\n\x03key\x18\x01 \x01(\x0c\x42\x04\x88\xb5\x18\x01\"U\n\x0e\x45ncryptRequest\x12\x17\n\tplaintext\x18\x01 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x11\n\x03key\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x17\n\x0f\x61ssociated_data\x18\x03 \x01(\x0c\"%\n\x0f\x45ncryptResponse\x12\x12\n\nciphertext\x18\x01 \x01(\t\"P\n\x0e\x44\x65\x63ryptRequest\x12\x12\n\nciphertext\x18\x01 \x01(\t\x12\x11\n\x03key\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x17\n\x0f\x61ssociated_data\x18\x03 \x01(\x0c\"*\n\x0f\x44\x65\x63ryptResponse\x12\x17\n\tplaintext\x18\x01 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x32\xe7\x01\n\rCryptoService\x12N\n\x0bGenerateKey\x12\x1e.stagely.v1.GenerateKeyRequest\x1a\x1f.stagely.v1.GenerateKeyResponse\x12\x42\n\x07\x45ncrypt\x12\x1a.stagely.v1.EncryptRequest\x1a\x1b.stagely.v1.EncryptResponse\x12\x42\n\x07\x44\x65\x63rypt\x12\x1a.stagely.v1.DecryptRequest\x1a\x1b.stagely.v1.DecryptResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17stagely/v1/crypto.proto\x12\nstagely.v1\x1a\x1cstagely/v1/annotations.proto\"\x14\n\x12GenerateKeyRequest\"(\n\x13GenerateKeyResponse\x12\x11\n\x03key\x18\x01 \x01(\x0c\x42\x04\x88\xb5\x18\x01\"U\n\x0e\x45ncryptRequest\x12\x17\n\tplaintext\x18\x01 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x11\n\x03key\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x17\n\x0f\x61ssociated_data\x18\x03 \x01(\x0c\"%\n\x0f\x45ncryptResponse\x12\x12\n\nciphertext\x18\x01 \x01(\t\"P\n\x0e\x44\x65\x63ryptRequest\x12\x12\n\nciphertext\x18\x01 \x01(\t\x12\x11\n\x03key\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x17\n\x0f\x61ssociated_data\x18\x03 \x01(\x0c\"*\n\x0f\x44\x65\x63ryptResponse\x12\x17\n\tplaintext\x18\x01 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x32\xbd\x02\n\rCryptoService\x12n\n\x0bGenerateKey\x12\x1e.stagely.v1.GenerateKeyRequest\x1a\x1f.stagely.v1.GenerateKeyResponse\"\x1e\x90\x02\x01\x92\xb5\x18\x17\n\x13\x63rypto.generate_key\x18\x04\x12]\n\x07\x45ncrypt\x12\x1a.stagely.v1.EncryptRequest\x1a\x1b.stagely.v1.EncryptResponse\"\x19\x90\x02\x01\x92\xb5\x18\x12\n\x0e\x63rypto.encrypt\x18\x04\x12]\n\x07\x44\x65\x63rypt\x12\x1a.stagely.v1.DecryptRequest\x1a\x1b.stagely.v1.DecryptResponse\"\x19\x90\x02\x01\x92\xb5\x18\x12\n\x0e\x63rypto.decrypt\x18\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECRYPTREQUEST'].fields_by_name['key']._serialized_options = b'\210\265\030\001'
   _globals['_DECRYPTRESPONSE'].fields_by_name['plaintext']._loaded_options = None
   _globals['_DECRYPTRESPONSE'].fields_by_name['plaintext']._serialized_options = b'\210\265\030\001'
+  _globals['_CRYPTOSERVICE'].methods_by_name['GenerateKey']._loaded_options = None
+  _globals['_CRYPTOSERVICE'].methods_by_name['GenerateKey']._serialized_options = b'\220\002\001\222\265\030\027\n\023crypto.generate_key\030\004'
+  _globals['_CRYPTOSERVICE'].methods_by_name['Encrypt']._loaded_options = None
+  _globals['_CRYPTOSERVICE'].methods_by_name['Encrypt']._serialized_options = b'\220\002\001\222\265\030\022\n\016crypto.encrypt\030\004'
+  _globals['_CRYPTOSERVICE'].methods_by_name['Decrypt']._loaded_options = None
+  _globals['_CRYPTOSERVICE'].methods_by_name['Decrypt']._serialized_options = b'\220\002\001\222\265\030\022\n\016crypto.decrypt\030\004'
   _globals['_GENERATEKEYREQUEST']._serialized_start=69
   _globals['_GENERATEKEYREQUEST']._serialized_end=89
   _globals['_GENERATEKEYRESPONSE']._serialized_start=91
@@ -55,5 +61,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECRYPTRESPONSE']._serialized_start=341
   _globals['_DECRYPTRESPONSE']._serialized_end=383
   _globals['_CRYPTOSERVICE']._serialized_start=386
-  _globals['_CRYPTOSERVICE']._serialized_end=617
+  _globals['_CRYPTOSERVICE']._serialized_end=703
 # @@protoc_insertion_point(module_scope)

@@ -24,51 +24,66 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from stagely.v1 import annotations_pb2 as stagely_dot_v1_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cstagely/v1/environment.proto\x12\nstagely.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x04\n\x0b\x45nvironment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x16\n\tpr_number\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x0b\x62ranch_name\x18\x04 \x01(\t\x12\x13\n\x0b\x63ommit_hash\x18\x05 \x01(\t\x12\x16\n\x0esubdomain_hash\x18\x06 \x01(\t\x12\x0b\n\x03url\x18\x07 \x01(\t\x12\x12\n\x05vm_id\x18\x08 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05vm_ip\x18\t \x01(\tH\x02\x88\x01\x01\x12\'\n\tvm_status\x18\n \x01(\x0e\x32\x14.stagely.v1.VmStatus\x12-\n\x06status\x18\x0b \x01(\x0e\x32\x1d.stagely.v1.EnvironmentStatus\x12/\n\x0b\x64\x65ployed_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11last_heartbeat_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rterminated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x19\x65stimated_cost_usd_micros\x18\x0f \x01(\x03\x12.\n\ncreated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x12 \x01(\tB\x0c\n\n_pr_numberB\x08\n\x06_vm_idB\x08\n\x06_vm_ip\"~\n\x18\x43reateEnvironmentRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x16\n\tpr_number\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x0b\x62ranch_name\x18\x03 \x01(\t\x12\x13\n\x0b\x63ommit_hash\x18\x04 \x01(\tB\x0c\n\n_pr_number\"I\n\x19\x43reateEnvironmentResponse\x12,\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x17.stagely.v1.Environment\"k\n\x18\x45nsureEnvironmentRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x11\n\tpr_number\x18\x02 \x01(\x05\x12\x13\n\x0b\x62ranch_name\x18\x03 \x01(\t\x12\x13\n\x0b\x63ommit_hash\x18\x04 \x01(\t\"Z\n\x19\x45nsureEnvironmentResponse\x12,\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x17.stagely.v1.Environment\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"4\n\x0bPullRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x11\n\tpr_number\x18\x02 \x01(\x05\"w\n\x15GetEnvironmentRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12\x18\n\x0esubdomain_hash\x18\x02 \x01(\tH\x00\x12/\n\x0cpull_request\x18\x03 \x01(\x0b\x32\x17.stagely.v1.PullRequestH\x00\x42\x05\n\x03key\"F\n\x16GetEnvironmentResponse\x12,\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x17.stagely.v1.Environment\"\x9e\x02\n\x17ListEnvironmentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x17\n\nproject_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07team_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12/\n\x08statuses\x18\x05 \x03(\x0e\x32\x1d.stagely.v1.EnvironmentStatus\x12\x16\n\tpr_number\x18\x06 \x01(\x05H\x02\x88\x01\x01\x12\x18\n\x0b\x62ranch_name\x18\x07 \x01(\tH\x03\x88\x01\x01\x12\x11\n\tlive_only\x18\x08 \x01(\x08\x42\r\n\x0b_project_idB\n\n\x08_team_idB\x0c\n\n_pr_numberB\x0e\n\x0c_branch_name\"b\n\x18ListEnvironmentsResponse\x12-\n\x0c\x65nvironments\x18\x01 \x03(\x0b\x32\x17.stagely.v1.Environment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xba\x02\n\x18UpdateEnvironmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\x05vm_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05vm_ip\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\'\n\tvm_status\x18\x06 \x01(\x0e\x32\x14.stagely.v1.VmStatus\x12\x18\n\x0b\x63ommit_hash\x18\x07 \x01(\tH\x02\x88\x01\x01\x12&\n\x19\x65stimated_cost_usd_micros\x18\x08 \x01(\x03H\x03\x88\x01\x01\x42\x08\n\x06_vm_idB\x08\n\x06_vm_ipB\x0e\n\x0c_commit_hashB\x1c\n\x1a_estimated_cost_usd_micros\"I\n\x19UpdateEnvironmentResponse\x12,\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x17.stagely.v1.Environment\"g\n\x1cTransitionEnvironmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x1d.stagely.v1.EnvironmentStatus\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"M\n\x1dTransitionEnvironmentResponse\x12,\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x17.stagely.v1.Environment\"7\n\x1bTerminateEnvironmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"L\n\x1cTerminateEnvironmentResponse\x12,\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x17.stagely.v1.Environment*\x99\x02\n\x11\x45nvironmentStatus\x12\"\n\x1e\x45NVIRONMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45NVIRONMENT_STATUS_PENDING\x10\x01\x12\x1f\n\x1b\x45NVIRONMENT_STATUS_BUILDING\x10\x02\x12 \n\x1c\x45NVIRONMENT_STATUS_DEPLOYING\x10\x03\x12\x1c\n\x18\x45NVIRONMENT_STATUS_READY\x10\x04\x12\x1d\n\x19\x45NVIRONMENT_STATUS_FAILED\x10\x05\x12!\n\x1d\x45NVIRONMENT_STATUS_TERMINATED\x10\x06\x12\x1d\n\x19\x45NVIRONMENT_STATUS_REAPED\x10\x07*\xa0\x01\n\x08VmStatus\x12\x19\n\x15VM_STATUS_UNSPECIFIED\x10\x00\x12\x15\n\x11VM_STATUS_PENDING\x10\x01\x12\x1a\n\x16VM_STATUS_PROVISIONING\x10\x02\x12\x15\n\x11VM_STATUS_RUNNING\x10\x03\x12\x15\n\x11VM_STATUS_STOPPED\x10\x04\x12\x18\n\x14VM_STATUS_TERMINATED\x10\x05\x32\xcb\x05\n\x12\x45nvironmentService\x12`\n\x11\x43reateEnvironment\x12$.stagely.v1.CreateEnvironmentRequest\x1a%.stagely.v1.CreateEnvironmentResponse\x12`\n\x11\x45nsureEnvironment\x12$.stagely.v1.EnsureEnvironmentRequest\x1a%.stagely.v1.EnsureEnvironmentResponse\x12W\n\x0eGetEnvironment\x12!.stagely.v1.GetEnvironmentRequest\x1a\".stagely.v1.GetEnvironmentResponse\x12]\n\x10ListEnvironments\x12#.stagely.v1.ListEnvironmentsRequest\x1a$.stagely.v1.ListEnvironmentsResponse\x12`\n\x11UpdateEnvironment\x12$.stagely.v1.UpdateEnvironmentRequest\x1a%.stagely.v1.UpdateEnvironmentResponse\x12l\n\x15TransitionEnvironment\x12(.stagely.v1.TransitionEnvironmentRequest\x1a).stagely.v1.TransitionEnvironmentResponse\x12i\n\x14TerminateEnvironment\x12\'.stagely.v1.TerminateEnvironmentRequest\x1a(.stagely.v1.TerminateEnvironmentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cstagely/v1/environment.proto\x12\nstagely.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cstagely/v1/annotations.proto\"\xe2\x04\n\x0b\x45nvironment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x16\n\tpr_number\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x0b\x62ranch_name\x18\x04 \x01(\t\x12\x13\n\x0b\x63ommit_hash\x18\x05 \x01(\t\x12\x16\n\x0esubdomain_hash\x18\x06 \x01(\t\x12\x0b\n\x03url\x18\x07 \x01(\t\x12\x12\n\x05vm_id\x18\x08 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05vm_ip\x18\t \x01(\tH\x02\x88\x01\x01\x12\'\n\tvm_status\x18\n \x01(\x0e\x32\x14.stagely.v1.VmStatus\x12-\n\x06status\x18\x0b \x01(\x0e\x32\x1d.stagely.v1.EnvironmentStatus\x12/\n\x0b\x64\x65ployed_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11last_heartbeat_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rterminated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x19\x65stimated_cost_usd_micros\x18\x0f \x01(\x03\x12.\n\ncreated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x12 \x01(\tB\x0c\n\n_pr_numberB\x08\n\x06_vm_idB\x08\n\x06_vm_ip\"\x92\x01\n\x18\x43reateEnvironmentRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x16\n\tpr_number\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x0b\x62ranch_name\x18\x03 \x01(\t\x12\x13\n\x0b\x63ommit_hash\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\tB\x0c\n\n_pr_number\"I\n\x19\x43reateEnvironmentResponse\x12,\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x17.stagely.v1.Environment\"\x7f\n\x18\x45nsureEnvironmentRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x11\n\tpr_number\x18\x02 \x01(\x05\x12\x13\n\x0b\x62ranch_name\x18\x03 \x01(\t\x12\x13\n\x0b\x63ommit_hash\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"Z\n\x19\x45nsureEnvironmentResponse\x12,\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x17.stagely.v1.Environment\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"4\n\x0bPullRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x11\n\tpr_number\x18\x02 \x01(\x05\"w\n\x15GetEnvironmentRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12\x18\n\x0esubdomain_hash\x18\x02 \x01(\tH\x00\x12/\n\x0cpull_request\x18\x03 \x01(\x0b\x32\x17.stagely.v1.PullRequestH\x00\x42\x05\n\x03key\"F\n\x16GetEnvironmentResponse\x12,\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x17.stagely.v1.Environment\"\x9e\x02\n\x17ListEnvironmentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x17\n\nproject_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07team_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12/\n\x08statuses\x18\x05 \x03(\x0e\x32\x1d.stagely.v1.EnvironmentStatus\x12\x16\n\tpr_number\x18\x06 \x01(\x05H\x02\x88\x01\x01\x12\x18\n\x0b\x62ranch_name\x18\x07 \x01(\tH\x03\x88\x01\x01\x12\x11\n\tlive_only\x18\x08 \x01(\x08\x42\r\n\x0b_project_idB\n\n\x08_team_idB\x0c\n\n_pr_numberB\x0e\n\x0c_branch_name\"b\n\x18ListEnvironmentsResponse\x12-\n\x0c\x65nvironments\x18\x01 \x03(\x0b\x32\x17.stagely.v1.Environment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xce\x02\n\x18UpdateEnvironmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\x05vm_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05vm_ip\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\'\n\tvm_status\x18\x06 \x01(\x0e\x32\x14.stagely.v1.VmStatus\x12\x18\n\x0b\x63ommit_hash\x18\x07 \x01(\tH\x02\x88\x01\x01\x12&\n\x19\x65stimated_cost_usd_micros\x18\x08 \x01(\x03H\x03\x88\x01\x01\x12\x12\n\nrequest_id\x18\t \x01(\tB\x08\n\x06_vm_idB\x08\n\x06_vm_ipB\x0e\n\x0c_commit_hashB\x1c\n\x1a_estimated_cost_usd_micros\"I\n\x19UpdateEnvironmentResponse\x12,\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x17.stagely.v1.Environment\"{\n\x1cTransitionEnvironmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x1d.stagely.v1.EnvironmentStatus\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"M\n\x1dTransitionEnvironmentResponse\x12,\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x17.stagely.v1.Environment\"K\n\x1bTerminateEnvironmentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"L\n\x1cTerminateEnvironmentResponse\x12,\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x17.stagely.v1.Environment*\x99\x02\n\x11\x45nvironmentStatus\x12\"\n\x1e\x45NVIRONMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45NVIRONMENT_STATUS_PENDING\x10\x01\x12\x1f\n\x1b\x45NVIRONMENT_STATUS_BUILDING\x10\x02\x12 \n\x1c\x45NVIRONMENT_STATUS_DEPLOYING\x10\x03\x12\x1c\n\x18\x45NVIRONMENT_STATUS_READY\x10\x04\x12\x1d\n\x19\x45NVIRONMENT_STATUS_FAILED\x10\x05\x12!\n\x1d\x45NVIRONMENT_STATUS_TERMINATED\x10\x06\x12\x1d\n\x19\x45NVIRONMENT_STATUS_REAPED\x10\x07*\xa0\x01\n\x08VmStatus\x12\x19\n\x15VM_STATUS_UNSPECIFIED\x10\x00\x12\x15\n\x11VM_STATUS_PENDING\x10\x01\x12\x1a\n\x16VM_STATUS_PROVISIONING\x10\x02\x12\x15\n\x11VM_STATUS_RUNNING\x10\x03\x12\x15\n\x11VM_STATUS_STOPPED\x10\x04\x12\x18\n\x14VM_STATUS_TERMINATED\x10\x05\x32\x8e\x08\n\x12\x45nvironmentService\x12\x91\x01\n\x11\x43reateEnvironment\x12$.stagely.v1.CreateEnvironmentRequest\x1a%.stagely.v1.CreateEnvironmentResponse\"/\x92\xb5\x18+\n\x13\x65nvironments.create\x10\x03\"\x12\x65nvironment.create\x12\x91\x01\n\x11\x45nsureEnvironment\x12$.stagely.v1.EnsureEnvironmentRequest\x1a%.stagely.v1.EnsureEnvironmentResponse\"/\x92\xb5\x18+\n\x13\x65nvironments.ensure\x10\x03\"\x12\x65nvironment.ensure\x12t\n\x0eGetEnvironment\x12!.stagely.v1.GetEnvironmentRequest\x1a\".stagely.v1.GetEnvironmentResponse\"\x1b\x90\x02\x01\x92\xb5\x18\x14\n\x10\x65nvironments.get\x10\x04\x12{\n\x10ListEnvironments\x12#.stagely.v1.ListEnvironmentsRequest\x1a$.stagely.v1.ListEnvironmentsResponse\"\x1c\x90\x02\x01\x92\xb5\x18\x15\n\x11\x65nvironments.list\x10\x04\x12\x91\x01\n\x11UpdateEnvironment\x12$.stagely.v1.UpdateEnvironmentRequest\x1a%.stagely.v1.UpdateEnvironmentResponse\"/\x92\xb5\x18+\n\x13\x65nvironments.update\x10\x03\"\x12\x65nvironment.update\x12\xa5\x01\n\x15TransitionEnvironment\x12(.stagely.v1.TransitionEnvironmentRequest\x1a).stagely.v1.TransitionEnvironmentResponse\"7\x92\xb5\x18\x33\n\x17\x65nvironments.transition\x10\x03\"\x16\x65nvironment.transition\x12\xa0\x01\n\x14TerminateEnvironment\x12\'.stagely.v1.TerminateEnvironmentRequest\x1a(.stagely.v1.TerminateEnvironmentResponse\"5\x92\xb5\x18\x31\n\x16\x65nvironments.terminate\x10\x03\"\x15\x65nvironment.terminateb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stagely.v1.environment_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENVIRONMENTSTATUS']._serialized_start=2476
-  _globals['_ENVIRONMENTSTATUS']._serialized_end=2757
-  _globals['_VMSTATUS']._serialized_start=2760
-  _globals['_VMSTATUS']._serialized_end=2920
-  _globals['_ENVIRONMENT']._serialized_start=112
-  _globals['_ENVIRONMENT']._serialized_end=722
-  _globals['_CREATEENVIRONMENTREQUEST']._serialized_start=724
-  _globals['_CREATEENVIRONMENTREQUEST']._serialized_end=850
-  _globals['_CREATEENVIRONMENTRESPONSE']._serialized_start=852
-  _globals['_CREATEENVIRONMENTRESPONSE']._serialized_end=925
-  _globals['_ENSUREENVIRONMENTREQUEST']._serialized_start=927
-  _globals['_ENSUREENVIRONMENTREQUEST']._serialized_end=1034
-  _globals['_ENSUREENVIRONMENTRESPONSE']._serialized_start=1036
-  _globals['_ENSUREENVIRONMENTRESPONSE']._serialized_end=1126
-  _globals['_PULLREQUEST']._serialized_start=1128
-  _globals['_PULLREQUEST']._serialized_end=1180
-  _globals['_GETENVIRONMENTREQUEST']._serialized_start=1182
-  _globals['_GETENVIRONMENTREQUEST']._serialized_end=1301
-  _globals['_GETENVIRONMENTRESPONSE']._serialized_start=1303
-  _globals['_GETENVIRONMENTRESPONSE']._serialized_end=1373
-  _globals['_LISTENVIRONMENTSREQUEST']._serialized_start=1376
-  _globals['_LISTENVIRONMENTSREQUEST']._serialized_end=1662
-  _globals['_LISTENVIRONMENTSRESPONSE']._serialized_start=1664
-  _globals['_LISTENVIRONMENTSRESPONSE']._serialized_end=1762
-  _globals['_UPDATEENVIRONMENTREQUEST']._serialized_start=1765
-  _globals['_UPDATEENVIRONMENTREQUEST']._serialized_end=2079
-  _globals['_UPDATEENVIRONMENTRESPONSE']._serialized_start=2081
-  _globals['_UPDATEENVIRONMENTRESPONSE']._serialized_end=2154
-  _globals['_TRANSITIONENVIRONMENTREQUEST']._serialized_start=2156
-  _globals['_TRANSITIONENVIRONMENTREQUEST']._serialized_end=2259
-  _globals['_TRANSITIONENVIRONMENTRESPONSE']._serialized_start=2261
-  _globals['_TRANSITIONENVIRONMENTRESPONSE']._serialized_end=2338
-  _globals['_TERMINATEENVIRONMENTREQUEST']._serialized_start=2340
-  _globals['_TERMINATEENVIRONMENTREQUEST']._serialized_end=2395
-  _globals['_TERMINATEENVIRONMENTRESPONSE']._serialized_start=2397
-  _globals['_TERMINATEENVIRONMENTRESPONSE']._serialized_end=2473
-  _globals['_ENVIRONMENTSERVICE']._serialized_start=2923
-  _globals['_ENVIRONMENTSERVICE']._serialized_end=3638
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['CreateEnvironment']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['CreateEnvironment']._serialized_options = b'\222\265\030+\n\023environments.create\020\003\"\022environment.create'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['EnsureEnvironment']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['EnsureEnvironment']._serialized_options = b'\222\265\030+\n\023environments.ensure\020\003\"\022environment.ensure'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['GetEnvironment']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['GetEnvironment']._serialized_options = b'\220\002\001\222\265\030\024\n\020environments.get\020\004'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['ListEnvironments']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['ListEnvironments']._serialized_options = b'\220\002\001\222\265\030\025\n\021environments.list\020\004'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['UpdateEnvironment']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['UpdateEnvironment']._serialized_options = b'\222\265\030+\n\023environments.update\020\003\"\022environment.update'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['TransitionEnvironment']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['TransitionEnvironment']._serialized_options = b'\222\265\0303\n\027environments.transition\020\003\"\026environment.transition'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['TerminateEnvironment']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['TerminateEnvironment']._serialized_options = b'\222\265\0301\n\026environments.terminate\020\003\"\025environment.terminate'
+  _globals['_ENVIRONMENTSTATUS']._serialized_start=2607
+  _globals['_ENVIRONMENTSTATUS']._serialized_end=2888
+  _globals['_VMSTATUS']._serialized_start=2891
+  _globals['_VMSTATUS']._serialized_end=3051
+  _globals['_ENVIRONMENT']._serialized_start=142
+  _globals['_ENVIRONMENT']._serialized_end=752
+  _globals['_CREATEENVIRONMENTREQUEST']._serialized_start=755
+  _globals['_CREATEENVIRONMENTREQUEST']._serialized_end=901
+  _globals['_CREATEENVIRONMENTRESPONSE']._serialized_start=903
+  _globals['_CREATEENVIRONMENTRESPONSE']._serialized_end=976
+  _globals['_ENSUREENVIRONMENTREQUEST']._serialized_start=978
+  _globals['_ENSUREENVIRONMENTREQUEST']._serialized_end=1105
+  _globals['_ENSUREENVIRONMENTRESPONSE']._serialized_start=1107
+  _globals['_ENSUREENVIRONMENTRESPONSE']._serialized_end=1197
+  _globals['_PULLREQUEST']._serialized_start=1199
+  _globals['_PULLREQUEST']._serialized_end=1251
+  _globals['_GETENVIRONMENTREQUEST']._serialized_start=1253
+  _globals['_GETENVIRONMENTREQUEST']._serialized_end=1372
+  _globals['_GETENVIRONMENTRESPONSE']._serialized_start=1374
+  _globals['_GETENVIRONMENTRESPONSE']._serialized_end=1444
+  _globals['_LISTENVIRONMENTSREQUEST']._serialized_start=1447
+  _globals['_LISTENVIRONMENTSREQUEST']._serialized_end=1733
+  _globals['_LISTENVIRONMENTSRESPONSE']._serialized_start=1735
+  _globals['_LISTENVIRONMENTSRESPONSE']._serialized_end=1833
+  _globals['_UPDATEENVIRONMENTREQUEST']._serialized_start=1836
+  _globals['_UPDATEENVIRONMENTREQUEST']._serialized_end=2170
+  _globals['_UPDATEENVIRONMENTRESPONSE']._serialized_start=2172
+  _globals['_UPDATEENVIRONMENTRESPONSE']._serialized_end=2245
+  _globals['_TRANSITIONENVIRONMENTREQUEST']._serialized_start=2247
+  _globals['_TRANSITIONENVIRONMENTREQUEST']._serialized_end=2370
+  _globals['_TRANSITIONENVIRONMENTRESPONSE']._serialized_start=2372
+  _globals['_TRANSITIONENVIRONMENTRESPONSE']._serialized_end=2449
+  _globals['_TERMINATEENVIRONMENTREQUEST']._serialized_start=2451
+  _globals['_TERMINATEENVIRONMENTREQUEST']._serialized_end=2526
+  _globals['_TERMINATEENVIRONMENTRESPONSE']._serialized_start=2528
+  _globals['_TERMINATEENVIRONMENTRESPONSE']._serialized_end=2604
+  _globals['_ENVIRONMENTSERVICE']._serialized_start=3054
+  _globals['_ENVIRONMENTSERVICE']._serialized_end=4092
 # @@protoc_insertion_point(module_scope)

@@ -204,6 +204,7 @@ class CreateEnvironmentRequest(_message.Message):
     PR_NUMBER_FIELD_NUMBER: _builtins.int
     BRANCH_NAME_FIELD_NUMBER: _builtins.int
     COMMIT_HASH_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     """Required."""
     pr_number: _builtins.int
@@ -212,6 +213,8 @@ class CreateEnvironmentRequest(_message.Message):
     """Required. A valid git branch name of at most 255 characters."""
     commit_hash: _builtins.str
     """Required. 7 to 40 hexadecimal digits; kept in lower case."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
@@ -219,10 +222,11 @@ class CreateEnvironmentRequest(_message.Message):
         pr_number: _builtins.int | None = ...,
         branch_name: _builtins.str = ...,
         commit_hash: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_pr_number", b"_pr_number", "pr_number", b"pr_number"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_pr_number", b"_pr_number", "branch_name", b"branch_name", "commit_hash", b"commit_hash", "pr_number", b"pr_number", "project_id", b"project_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_pr_number", b"_pr_number", "branch_name", b"branch_name", "commit_hash", b"commit_hash", "pr_number", b"pr_number", "project_id", b"project_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__pr_number: _TypeAlias = _typing.Literal["pr_number"]  # noqa: Y015
     _WhichOneofArgType__pr_number: _TypeAlias = _typing.Literal["_pr_number", b"_pr_number"]  # noqa: Y015
@@ -258,6 +262,7 @@ class EnsureEnvironmentRequest(_message.Message):
     PR_NUMBER_FIELD_NUMBER: _builtins.int
     BRANCH_NAME_FIELD_NUMBER: _builtins.int
     COMMIT_HASH_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     """Required."""
     pr_number: _builtins.int
@@ -266,6 +271,8 @@ class EnsureEnvironmentRequest(_message.Message):
     """Required. As in CreateEnvironmentRequest."""
     commit_hash: _builtins.str
     """Required. As in CreateEnvironmentRequest."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
@@ -273,10 +280,11 @@ class EnsureEnvironmentRequest(_message.Message):
         pr_number: _builtins.int = ...,
         branch_name: _builtins.str = ...,
         commit_hash: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch_name", b"branch_name", "commit_hash", b"commit_hash", "pr_number", b"pr_number", "project_id", b"project_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch_name", b"branch_name", "commit_hash", b"commit_hash", "pr_number", b"pr_number", "project_id", b"project_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -484,6 +492,7 @@ class UpdateEnvironmentRequest(_message.Message):
     VM_STATUS_FIELD_NUMBER: _builtins.int
     COMMIT_HASH_FIELD_NUMBER: _builtins.int
     ESTIMATED_COST_USD_MICROS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required."""
     etag: _builtins.str
@@ -497,6 +506,8 @@ class UpdateEnvironmentRequest(_message.Message):
     """As in CreateEnvironmentRequest; can't be cleared."""
     estimated_cost_usd_micros: _builtins.int
     """0 to 999,999,999,900, a multiple of 100: costs are kept to a hundredth of a cent. Cleared, it is 0 again."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of `vm_id`, `vm_ip`, `vm_status`, `commit_hash` and `estimated_cost_usd_micros` to change."""
@@ -512,10 +523,11 @@ class UpdateEnvironmentRequest(_message.Message):
         vm_status: Global___VmStatus.ValueType = ...,
         commit_hash: _builtins.str | None = ...,
         estimated_cost_usd_micros: _builtins.int | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_commit_hash", b"_commit_hash", "_estimated_cost_usd_micros", b"_estimated_cost_usd_micros", "_vm_id", b"_vm_id", "_vm_ip", b"_vm_ip", "commit_hash", b"commit_hash", "estimated_cost_usd_micros", b"estimated_cost_usd_micros", "update_mask", b"update_mask", "vm_id", b"vm_id", "vm_ip", b"vm_ip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_commit_hash", b"_commit_hash", "_estimated_cost_usd_micros", b"_estimated_cost_usd_micros", "_vm_id", b"_vm_id", "_vm_ip", b"_vm_ip", "commit_hash", b"commit_hash", "estimated_cost_usd_micros", b"estimated_cost_usd_micros", "etag", b"etag", "id", b"id", "update_mask", b"update_mask", "vm_id", b"vm_id", "vm_ip", b"vm_ip", "vm_status", b"vm_status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_commit_hash", b"_commit_hash", "_estimated_cost_usd_micros", b"_estimated_cost_usd_micros", "_vm_id", b"_vm_id", "_vm_ip", b"_vm_ip", "commit_hash", b"commit_hash", "estimated_cost_usd_micros", b"estimated_cost_usd_micros", "etag", b"etag", "id", b"id", "request_id", b"request_id", "update_mask", b"update_mask", "vm_id", b"vm_id", "vm_ip", b"vm_ip", "vm_status", b"vm_status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__commit_hash: _TypeAlias = _typing.Literal["commit_hash"]  # noqa: Y015
     _WhichOneofArgType__commit_hash: _TypeAlias = _typing.Literal["_commit_hash", b"_commit_hash"]  # noqa: Y015
@@ -563,21 +575,25 @@ class TransitionEnvironmentRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required."""
     status: Global___EnvironmentStatus.ValueType
     """Required."""
     etag: _builtins.str
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         status: Global___EnvironmentStatus.ValueType = ...,
         etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "id", b"id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "id", b"id", "request_id", b"request_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -609,18 +625,22 @@ class TerminateEnvironmentRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "id", b"id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

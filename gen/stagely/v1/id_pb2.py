@@ -22,23 +22,28 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from stagely.v1 import annotations_pb2 as stagely_dot_v1_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13stagely/v1/id.proto\x12\nstagely.v1\"3\n\x11GenerateIdRequest\x12\x13\n\x06length\x18\x01 \x01(\x05H\x00\x88\x01\x01\x42\t\n\x07_length\" \n\x12GenerateIdResponse\x12\n\n\x02id\x18\x01 \x01(\t\"C\n\x12GenerateIdsRequest\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x13\n\x06length\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\t\n\x07_length\"\"\n\x13GenerateIdsResponse\x12\x0b\n\x03ids\x18\x01 \x03(\t2\xa8\x01\n\tIdService\x12K\n\nGenerateId\x12\x1d.stagely.v1.GenerateIdRequest\x1a\x1e.stagely.v1.GenerateIdResponse\x12N\n\x0bGenerateIds\x12\x1e.stagely.v1.GenerateIdsRequest\x1a\x1f.stagely.v1.GenerateIdsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13stagely/v1/id.proto\x12\nstagely.v1\x1a\x1cstagely/v1/annotations.proto\"3\n\x11GenerateIdRequest\x12\x13\n\x06length\x18\x01 \x01(\x05H\x00\x88\x01\x01\x42\t\n\x07_length\" \n\x12GenerateIdResponse\x12\n\n\x02id\x18\x01 \x01(\t\"C\n\x12GenerateIdsRequest\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x13\n\x06length\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\t\n\x07_length\"\"\n\x13GenerateIdsResponse\x12\x0b\n\x03ids\x18\x01 \x03(\t2\xda\x01\n\tIdService\x12\x64\n\nGenerateId\x12\x1d.stagely.v1.GenerateIdRequest\x1a\x1e.stagely.v1.GenerateIdResponse\"\x17\x90\x02\x01\x92\xb5\x18\x10\n\x0cids.generate\x18\x04\x12g\n\x0bGenerateIds\x12\x1e.stagely.v1.GenerateIdsRequest\x1a\x1f.stagely.v1.GenerateIdsResponse\"\x17\x90\x02\x01\x92\xb5\x18\x10\n\x0cids.generate\x18\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stagely.v1.id_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GENERATEIDREQUEST']._serialized_start=35
-  _globals['_GENERATEIDREQUEST']._serialized_end=86
-  _globals['_GENERATEIDRESPONSE']._serialized_start=88
-  _globals['_GENERATEIDRESPONSE']._serialized_end=120
-  _globals['_GENERATEIDSREQUEST']._serialized_start=122
-  _globals['_GENERATEIDSREQUEST']._serialized_end=189
-  _globals['_GENERATEIDSRESPONSE']._serialized_start=191
-  _globals['_GENERATEIDSRESPONSE']._serialized_end=225
-  _globals['_IDSERVICE']._serialized_start=228
-  _globals['_IDSERVICE']._serialized_end=396
+  _globals['_IDSERVICE'].methods_by_name['GenerateId']._loaded_options = None
+  _globals['_IDSERVICE'].methods_by_name['GenerateId']._serialized_options = b'\220\002\001\222\265\030\020\n\014ids.generate\030\004'
+  _globals['_IDSERVICE'].methods_by_name['GenerateIds']._loaded_options = None
+  _globals['_IDSERVICE'].methods_by_name['GenerateIds']._serialized_options = b'\220\002\001\222\265\030\020\n\014ids.generate\030\004'
+  _globals['_GENERATEIDREQUEST']._serialized_start=65
+  _globals['_GENERATEIDREQUEST']._serialized_end=116
+  _globals['_GENERATEIDRESPONSE']._serialized_start=118
+  _globals['_GENERATEIDRESPONSE']._serialized_end=150
+  _globals['_GENERATEIDSREQUEST']._serialized_start=152
+  _globals['_GENERATEIDSREQUEST']._serialized_end=219
+  _globals['_GENERATEIDSRESPONSE']._serialized_start=221
+  _globals['_GENERATEIDSRESPONSE']._serialized_end=255
+  _globals['_IDSERVICE']._serialized_start=258
+  _globals['_IDSERVICE']._serialized_end=476
 # @@protoc_insertion_point(module_scope)

@@ -25,43 +25,54 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from stagely.v1 import annotations_pb2 as stagely_dot_v1_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stagely/v1/project.proto\x12\nstagely.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x03\n\x07Project\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07team_id\x18\x02 \x01(\t\x12\x0c\n\x04slug\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x10\n\x08repo_url\x18\x05 \x01(\t\x12/\n\rrepo_provider\x18\x06 \x01(\x0e\x32\x18.stagely.v1.RepoProvider\x12\x16\n\x0e\x64\x65\x66\x61ult_branch\x18\x07 \x01(\t\x12\x1e\n\x11\x63loud_provider_id\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\x35\n\x14\x64\x65\x66\x61ult_preview_size\x18\t \x01(\x0e\x32\x17.stagely.v1.PreviewSize\x12\'\n\x06\x63onfig\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x11\n\tis_active\x18\x0b \x01(\x08\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0e \x01(\tB\x14\n\x12_cloud_provider_id\",\n\x0bProjectSlug\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x0c\n\x04slug\x18\x02 \x01(\t\"\xcc\x02\n\x14\x43reateProjectRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x0c\n\x04slug\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08repo_url\x18\x04 \x01(\t\x12/\n\rrepo_provider\x18\x05 \x01(\x0e\x32\x18.stagely.v1.RepoProvider\x12\x1b\n\x0e\x64\x65\x66\x61ult_branch\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x1e\n\x11\x63loud_provider_id\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x35\n\x14\x64\x65\x66\x61ult_preview_size\x18\x08 \x01(\x0e\x32\x17.stagely.v1.PreviewSize\x12\'\n\x06\x63onfig\x18\t \x01(\x0b\x32\x17.google.protobuf.StructB\x11\n\x0f_default_branchB\x14\n\x12_cloud_provider_id\"=\n\x15\x43reateProjectResponse\x12$\n\x07project\x18\x01 \x01(\x0b\x32\x13.stagely.v1.Project\"V\n\x11GetProjectRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12,\n\tteam_slug\x18\x02 \x01(\x0b\x32\x17.stagely.v1.ProjectSlugH\x00\x42\x05\n\x03key\":\n\x12GetProjectResponse\x12$\n\x07project\x18\x01 \x01(\x0b\x32\x13.stagely.v1.Project\"\xde\x01\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x14\n\x07team_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08repo_url\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x1e\n\x11\x63loud_provider_id\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x16\n\tis_active\x18\x06 \x01(\x08H\x03\x88\x01\x01\x42\n\n\x08_team_idB\x0b\n\t_repo_urlB\x14\n\x12_cloud_provider_idB\x0c\n\n_is_active\"V\n\x14ListProjectsResponse\x12%\n\x08projects\x18\x01 \x03(\x0b\x32\x13.stagely.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbe\x03\n\x14UpdateProjectRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x11\n\x04name\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08repo_url\x18\x05 \x01(\tH\x01\x88\x01\x01\x12/\n\rrepo_provider\x18\x06 \x01(\x0e\x32\x18.stagely.v1.RepoProvider\x12\x1b\n\x0e\x64\x65\x66\x61ult_branch\x18\x07 \x01(\tH\x02\x88\x01\x01\x12\x1e\n\x11\x63loud_provider_id\x18\x08 \x01(\tH\x03\x88\x01\x01\x12\x35\n\x14\x64\x65\x66\x61ult_preview_size\x18\t \x01(\x0e\x32\x17.stagely.v1.PreviewSize\x12\'\n\x06\x63onfig\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x16\n\tis_active\x18\x0b \x01(\x08H\x04\x88\x01\x01\x42\x07\n\x05_nameB\x0b\n\t_repo_urlB\x11\n\x0f_default_branchB\x14\n\x12_cloud_provider_idB\x0c\n\n_is_active\"=\n\x15UpdateProjectResponse\x12$\n\x07project\x18\x01 \x01(\x0b\x32\x13.stagely.v1.Project\"?\n\x14\x44\x65leteProjectRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\"\x17\n\x15\x44\x65leteProjectResponse*~\n\x0cRepoProvider\x12\x1d\n\x19REPO_PROVIDER_UNSPECIFIED\x10\x00\x12\x18\n\x14REPO_PROVIDER_GITHUB\x10\x01\x12\x18\n\x14REPO_PROVIDER_GITLAB\x10\x02\x12\x1b\n\x17REPO_PROVIDER_BITBUCKET\x10\x03*\x8d\x01\n\x0bPreviewSize\x12\x1c\n\x18PREVIEW_SIZE_UNSPECIFIED\x10\x00\x12\x16\n\x12PREVIEW_SIZE_SMALL\x10\x01\x12\x17\n\x13PREVIEW_SIZE_MEDIUM\x10\x02\x12\x16\n\x12PREVIEW_SIZE_LARGE\x10\x03\x12\x17\n\x13PREVIEW_SIZE_XLARGE\x10\x04\x32\xb2\x03\n\x0eProjectService\x12T\n\rCreateProject\x12 .stagely.v1.CreateProjectRequest\x1a!.stagely.v1.CreateProjectResponse\x12K\n\nGetProject\x12\x1d.stagely.v1.GetProjectRequest\x1a\x1e.stagely.v1.GetProjectResponse\x12Q\n\x0cListProjects\x12\x1f.stagely.v1.ListProjectsRequest\x1a .stagely.v1.ListProjectsResponse\x12T\n\rUpdateProject\x12 .stagely.v1.UpdateProjectRequest\x1a!.stagely.v1.UpdateProjectResponse\x12T\n\rDeleteProject\x12 .stagely.v1.DeleteProjectRequest\x1a!.stagely.v1.DeleteProjectResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stagely/v1/project.proto\x12\nstagely.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cstagely/v1/annotations.proto\"\xb4\x03\n\x07Project\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07team_id\x18\x02 \x01(\t\x12\x0c\n\x04slug\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x10\n\x08repo_url\x18\x05 \x01(\t\x12/\n\rrepo_provider\x18\x06 \x01(\x0e\x32\x18.stagely.v1.RepoProvider\x12\x16\n\x0e\x64\x65\x66\x61ult_branch\x18\x07 \x01(\t\x12\x1e\n\x11\x63loud_provider_id\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\x35\n\x14\x64\x65\x66\x61ult_preview_size\x18\t \x01(\x0e\x32\x17.stagely.v1.PreviewSize\x12\'\n\x06\x63onfig\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x11\n\tis_active\x18\x0b \x01(\x08\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0e \x01(\tB\x14\n\x12_cloud_provider_id\",\n\x0bProjectSlug\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x0c\n\x04slug\x18\x02 \x01(\t\"\xe0\x02\n\x14\x43reateProjectRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x0c\n\x04slug\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08repo_url\x18\x04 \x01(\t\x12/\n\rrepo_provider\x18\x05 \x01(\x0e\x32\x18.stagely.v1.RepoProvider\x12\x1b\n\x0e\x64\x65\x66\x61ult_branch\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x1e\n\x11\x63loud_provider_id\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x35\n\x14\x64\x65\x66\x61ult_preview_size\x18\x08 \x01(\x0e\x32\x17.stagely.v1.PreviewSize\x12\'\n\x06\x63onfig\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\n \x01(\tB\x11\n\x0f_default_branchB\x14\n\x12_cloud_provider_id\"=\n\x15\x43reateProjectResponse\x12$\n\x07project\x18\x01 \x01(\x0b\x32\x13.stagely.v1.Project\"V\n\x11GetProjectRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12,\n\tteam_slug\x18\x02 \x01(\x0b\x32\x17.stagely.v1.ProjectSlugH\x00\x42\x05\n\x03key\":\n\x12GetProjectResponse\x12$\n\x07project\x18\x01 \x01(\x0b\x32\x13.stagely.v1.Project\"\xde\x01\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x14\n\x07team_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08repo_url\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x1e\n\x11\x63loud_provider_id\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x16\n\tis_active\x18\x06 \x01(\x08H\x03\x88\x01\x01\x42\n\n\x08_team_idB\x0b\n\t_repo_urlB\x14\n\x12_cloud_provider_idB\x0c\n\n_is_active\"V\n\x14ListProjectsResponse\x12%\n\x08projects\x18\x01 \x03(\x0b\x32\x13.stagely.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd2\x03\n\x14UpdateProjectRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x11\n\x04name\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08repo_url\x18\x05 \x01(\tH\x01\x88\x01\x01\x12/\n\rrepo_provider\x18\x06 \x01(\x0e\x32\x18.stagely.v1.RepoProvider\x12\x1b\n\x0e\x64\x65\x66\x61ult_branch\x18\x07 \x01(\tH\x02\x88\x01\x01\x12\x1e\n\x11\x63loud_provider_id\x18\x08 \x01(\tH\x03\x88\x01\x01\x12\x35\n\x14\x64\x65\x66\x61ult_preview_size\x18\t \x01(\x0e\x32\x17.stagely.v1.PreviewSize\x12\'\n\x06\x63onfig\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x16\n\tis_active\x18\x0b \x01(\x08H\x04\x88\x01\x01\x12\x12\n\nrequest_id\x18\x0c \x01(\tB\x07\n\x05_nameB\x0b\n\t_repo_urlB\x11\n\x0f_default_branchB\x14\n\x12_cloud_provider_idB\x0c\n\n_is_active\"=\n\x15UpdateProjectResponse\x12$\n\x07project\x18\x01 \x01(\x0b\x32\x13.stagely.v1.Project\"S\n\x14\x44\x65leteProjectRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x17\n\x15\x44\x65leteProjectResponse*~\n\x0cRepoProvider\x12\x1d\n\x19REPO_PROVIDER_UNSPECIFIED\x10\x00\x12\x18\n\x14REPO_PROVIDER_GITHUB\x10\x01\x12\x18\n\x14REPO_PROVIDER_GITLAB\x10\x02\x12\x1b\n\x17REPO_PROVIDER_BITBUCKET\x10\x03*\x8d\x01\n\x0bPreviewSize\x12\x1c\n\x18PREVIEW_SIZE_UNSPECIFIED\x10\x00\x12\x16\n\x12PREVIEW_SIZE_SMALL\x10\x01\x12\x17\n\x13PREVIEW_SIZE_MEDIUM\x10\x02\x12\x16\n\x12PREVIEW_SIZE_LARGE\x10\x03\x12\x17\n\x13PREVIEW_SIZE_XLARGE\x10\x04\x32\xe0\x04\n\x0eProjectService\x12}\n\rCreateProject\x12 .stagely.v1.CreateProjectRequest\x1a!.stagely.v1.CreateProjectResponse\"\'\x92\xb5\x18#\n\x0fprojects.create\x10\x02\"\x0eproject.create\x12\x64\n\nGetProject\x12\x1d.stagely.v1.GetProjectRequest\x1a\x1e.stagely.v1.GetProjectResponse\"\x17\x90\x02\x01\x92\xb5\x18\x10\n\x0cprojects.get\x10\x04\x12k\n\x0cListProjects\x12\x1f.stagely.v1.ListProjectsRequest\x1a .stagely.v1.ListProjectsResponse\"\x18\x90\x02\x01\x92\xb5\x18\x11\n\rprojects.list\x10\x04\x12}\n\rUpdateProject\x12 .stagely.v1.UpdateProjectRequest\x1a!.stagely.v1.UpdateProjectResponse\"\'\x92\xb5\x18#\n\x0fprojects.update\x10\x02\"\x0eproject.update\x12}\n\rDeleteProject\x12 .stagely.v1.DeleteProjectRequest\x1a!.stagely.v1.DeleteProjectResponse\"\'\x92\xb5\x18#\n\x0fprojects.delete\x10\x02\"\x0eproject.deleteb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stagely.v1.project_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPOPROVIDER']._serialized_start=2083
-  _globals['_REPOPROVIDER']._serialized_end=2209
-  _globals['_PREVIEWSIZE']._serialized_start=2212
-  _globals['_PREVIEWSIZE']._serialized_end=2353
-  _globals['_PROJECT']._serialized_start=138
-  _globals['_PROJECT']._serialized_end=574
-  _globals['_PROJECTSLUG']._serialized_start=576
-  _globals['_PROJECTSLUG']._serialized_end=620
-  _globals['_CREATEPROJECTREQUEST']._serialized_start=623
-  _globals['_CREATEPROJECTREQUEST']._serialized_end=955
-  _globals['_CREATEPROJECTRESPONSE']._serialized_start=957
-  _globals['_CREATEPROJECTRESPONSE']._serialized_end=1018
-  _globals['_GETPROJECTREQUEST']._serialized_start=1020
-  _globals['_GETPROJECTREQUEST']._serialized_end=1106
-  _globals['_GETPROJECTRESPONSE']._serialized_start=1108
-  _globals['_GETPROJECTRESPONSE']._serialized_end=1166
-  _globals['_LISTPROJECTSREQUEST']._serialized_start=1169
-  _globals['_LISTPROJECTSREQUEST']._serialized_end=1391
-  _globals['_LISTPROJECTSRESPONSE']._serialized_start=1393
-  _globals['_LISTPROJECTSRESPONSE']._serialized_end=1479
-  _globals['_UPDATEPROJECTREQUEST']._serialized_start=1482
-  _globals['_UPDATEPROJECTREQUEST']._serialized_end=1928
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=1930
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=1991
-  _globals['_DELETEPROJECTREQUEST']._serialized_start=1993
-  _globals['_DELETEPROJECTREQUEST']._serialized_end=2056
-  _globals['_DELETEPROJECTRESPONSE']._serialized_start=2058
-  _globals['_DELETEPROJECTRESPONSE']._serialized_end=2081
-  _globals['_PROJECTSERVICE']._serialized_start=2356
-  _globals['_PROJECTSERVICE']._serialized_end=2790
+  _globals['_PROJECTSERVICE'].methods_by_name['CreateProject']._loaded_options = None
+  _globals['_PROJECTSERVICE'].methods_by_name['CreateProject']._serialized_options = b'\222\265\030#\n\017projects.create\020\002\"\016project.create'
+  _globals['_PROJECTSERVICE'].methods_by_name['GetProject']._loaded_options = None
+  _globals['_PROJECTSERVICE'].methods_by_name['GetProject']._serialized_options = b'\220\002\001\222\265\030\020\n\014projects.get\020\004'
+  _globals['_PROJECTSERVICE'].methods_by_name['ListProjects']._loaded_options = None
+  _globals['_PROJECTSERVICE'].methods_by_name['ListProjects']._serialized_options = b'\220\002\001\222\265\030\021\n\rprojects.list\020\004'
+  _globals['_PROJECTSERVICE'].methods_by_name['UpdateProject']._loaded_options = None
+  _globals['_PROJECTSERVICE'].methods_by_name['UpdateProject']._serialized_options = b'\222\265\030#\n\017projects.update\020\002\"\016project.update'
+  _globals['_PROJECTSERVICE'].methods_by_name['DeleteProject']._loaded_options = None
+  _globals['_PROJECTSERVICE'].methods_by_name['DeleteProject']._serialized_options = b'\222\265\030#\n\017projects.delete\020\002\"\016project.delete'
+  _globals['_REPOPROVIDER']._serialized_start=2173
+  _globals['_REPOPROVIDER']._serialized_end=2299
+  _globals['_PREVIEWSIZE']._serialized_start=2302
+  _globals['_PREVIEWSIZE']._serialized_end=2443
+  _globals['_PROJECT']._serialized_start=168
+  _globals['_PROJECT']._serialized_end=604
+  _globals['_PROJECTSLUG']._serialized_start=606
+  _globals['_PROJECTSLUG']._serialized_end=650
+  _globals['_CREATEPROJECTREQUEST']._serialized_start=653
+  _globals['_CREATEPROJECTREQUEST']._serialized_end=1005
+  _globals['_CREATEPROJECTRESPONSE']._serialized_start=1007
+  _globals['_CREATEPROJECTRESPONSE']._serialized_end=1068
+  _globals['_GETPROJECTREQUEST']._serialized_start=1070
+  _globals['_GETPROJECTREQUEST']._serialized_end=1156
+  _globals['_GETPROJECTRESPONSE']._serialized_start=1158
+  _globals['_GETPROJECTRESPONSE']._serialized_end=1216
+  _globals['_LISTPROJECTSREQUEST']._serialized_start=1219
+  _globals['_LISTPROJECTSREQUEST']._serialized_end=1441
+  _globals['_LISTPROJECTSRESPONSE']._serialized_start=1443
+  _globals['_LISTPROJECTSRESPONSE']._serialized_end=1529
+  _globals['_UPDATEPROJECTREQUEST']._serialized_start=1532
+  _globals['_UPDATEPROJECTREQUEST']._serialized_end=1998
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=2000
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=2061
+  _globals['_DELETEPROJECTREQUEST']._serialized_start=2063
+  _globals['_DELETEPROJECTREQUEST']._serialized_end=2146
+  _globals['_DELETEPROJECTRESPONSE']._serialized_start=2148
+  _globals['_DELETEPROJECTRESPONSE']._serialized_end=2171
+  _globals['_PROJECTSERVICE']._serialized_start=2446
+  _globals['_PROJECTSERVICE']._serialized_end=3054
 # @@protoc_insertion_point(module_scope)

@@ -177,6 +177,7 @@ class CreateProjectRequest(_message.Message):
     CLOUD_PROVIDER_ID_FIELD_NUMBER: _builtins.int
     DEFAULT_PREVIEW_SIZE_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     team_id: _builtins.str
     """Required."""
     slug: _builtins.str
@@ -195,6 +196,8 @@ class CreateProjectRequest(_message.Message):
     """A cloud provider of the same team."""
     default_preview_size: Global___PreviewSize.ValueType
     """Default: PREVIEW_SIZE_MEDIUM."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     @_builtins.property
     def config(self) -> _struct_pb2.Struct:
         """At most 65,536 bytes as JSON, and 20 levels deep. Default: an empty object."""
@@ -211,10 +214,11 @@ class CreateProjectRequest(_message.Message):
         cloud_provider_id: _builtins.str | None = ...,
         default_preview_size: Global___PreviewSize.ValueType = ...,
         config: _struct_pb2.Struct | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cloud_provider_id", b"_cloud_provider_id", "_default_branch", b"_default_branch", "cloud_provider_id", b"cloud_provider_id", "config", b"config", "default_branch", b"default_branch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cloud_provider_id", b"_cloud_provider_id", "_default_branch", b"_default_branch", "cloud_provider_id", b"cloud_provider_id", "config", b"config", "default_branch", b"default_branch", "default_preview_size", b"default_preview_size", "name", b"name", "repo_provider", b"repo_provider", "repo_url", b"repo_url", "slug", b"slug", "team_id", b"team_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cloud_provider_id", b"_cloud_provider_id", "_default_branch", b"_default_branch", "cloud_provider_id", b"cloud_provider_id", "config", b"config", "default_branch", b"default_branch", "default_preview_size", b"default_preview_size", "name", b"name", "repo_provider", b"repo_provider", "repo_url", b"repo_url", "request_id", b"request_id", "slug", b"slug", "team_id", b"team_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cloud_provider_id: _TypeAlias = _typing.Literal["cloud_provider_id"]  # noqa: Y015
     _WhichOneofArgType__cloud_provider_id: _TypeAlias = _typing.Literal["_cloud_provider_id", b"_cloud_provider_id"]  # noqa: Y015
@@ -386,6 +390,7 @@ class UpdateProjectRequest(_message.Message):
     DEFAULT_PREVIEW_SIZE_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required."""
     etag: _builtins.str
@@ -403,6 +408,8 @@ class UpdateProjectRequest(_message.Message):
     """Cleared, it is PREVIEW_SIZE_MEDIUM again."""
     is_active: _builtins.bool
     """Cleared, it is true again."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of `name`, `repo_url`, `repo_provider`, `default_branch`, `cloud_provider_id`, `default_preview_size`, `config` and `is_active` to
@@ -427,10 +434,11 @@ class UpdateProjectRequest(_message.Message):
         default_preview_size: Global___PreviewSize.ValueType = ...,
         config: _struct_pb2.Struct | None = ...,
         is_active: _builtins.bool | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cloud_provider_id", b"_cloud_provider_id", "_default_branch", b"_default_branch", "_is_active", b"_is_active", "_name", b"_name", "_repo_url", b"_repo_url", "cloud_provider_id", b"cloud_provider_id", "config", b"config", "default_branch", b"default_branch", "is_active", b"is_active", "name", b"name", "repo_url", b"repo_url", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cloud_provider_id", b"_cloud_provider_id", "_default_branch", b"_default_branch", "_is_active", b"_is_active", "_name", b"_name", "_repo_url", b"_repo_url", "cloud_provider_id", b"cloud_provider_id", "config", b"config", "default_branch", b"default_branch", "default_preview_size", b"default_preview_size", "etag", b"etag", "id", b"id", "is_active", b"is_active", "name", b"name", "repo_provider", b"repo_provider", "repo_url", b"repo_url", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cloud_provider_id", b"_cloud_provider_id", "_default_branch", b"_default_branch", "_is_active", b"_is_active", "_name", b"_name", "_repo_url", b"_repo_url", "cloud_provider_id", b"cloud_provider_id", "config", b"config", "default_branch", b"default_branch", "default_preview_size", b"default_preview_size", "etag", b"etag", "id", b"id", "is_active", b"is_active", "name", b"name", "repo_provider", b"repo_provider", "repo_url", b"repo_url", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cloud_provider_id: _TypeAlias = _typing.Literal["cloud_provider_id"]  # noqa: Y015
     _WhichOneofArgType__cloud_provider_id: _TypeAlias = _typing.Literal["_cloud_provider_id", b"_cloud_provider_id"]  # noqa: Y015
@@ -482,21 +490,25 @@ class DeleteProjectRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required."""
     etag: _builtins.str
     force: _builtins.bool
     """Delete the project though it has live environments."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         etag: _builtins.str = ...,
         force: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force", b"force", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force", b"force", "id", b"id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

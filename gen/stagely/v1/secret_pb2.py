@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from stagely.v1 import annotations_pb2 as stagely_dot_v1_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17stagely/v1/secret.proto\x12\nstagely.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cstagely/v1/annotations.proto\"\xe1\x02\n\x06Secret\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12+\n\x0bsecret_type\x18\x05 \x01(\x0e\x32\x16.stagely.v1.SecretType\x12\x16\n\tfile_path\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x1d\n\x10\x66ile_permissions\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x17\n\ncreated_by\x18\x08 \x01(\tH\x02\x88\x01\x01\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0b \x01(\tB\x0c\n\n_file_pathB\x13\n\x11_file_permissionsB\r\n\x0b_created_by\"<\n\nSecretName\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\"\xc8\x01\n\x0eResolvedSecret\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x13\n\x05value\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12+\n\x0bsecret_type\x18\x03 \x01(\x0e\x32\x16.stagely.v1.SecretType\x12\x16\n\tfile_path\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x1d\n\x10\x66ile_permissions\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\r\n\x05scope\x18\x06 \x01(\tB\x0c\n\n_file_pathB\x13\n\x11_file_permissions\"\x94\x02\n\x10SetSecretRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12+\n\x0bsecret_type\x18\x04 \x01(\x0e\x32\x16.stagely.v1.SecretType\x12\x13\n\x05value\x18\x05 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x16\n\tfile_path\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x1d\n\x10\x66ile_permissions\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x17\n\ncreated_by\x18\x08 \x01(\tH\x02\x88\x01\x01\x12\x0c\n\x04\x65tag\x18\t \x01(\tB\x0c\n\n_file_pathB\x13\n\x11_file_permissionsB\r\n\x0b_created_by\"H\n\x11SetSecretResponse\x12\"\n\x06secret\x18\x01 \x01(\x0b\x32\x12.stagely.v1.Secret\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"O\n\x10GetSecretRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12&\n\x04name\x18\x02 \x01(\x0b\x32\x16.stagely.v1.SecretNameH\x00\x42\x05\n\x03key\"7\n\x11GetSecretResponse\x12\"\n\x06secret\x18\x01 \x01(\x0b\x32\x12.stagely.v1.Secret\"\x9a\x01\n\x12ListSecretsRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\x05scope\x18\x04 \x01(\tH\x00\x88\x01\x01\x12+\n\x0bsecret_type\x18\x05 \x01(\x0e\x32\x16.stagely.v1.SecretTypeB\x08\n\x06_scope\"S\n\x13ListSecretsResponse\x12#\n\x07secrets\x18\x01 \x03(\x0b\x32\x12.stagely.v1.Secret\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"R\n\x13\x41\x63\x63\x65ssSecretRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12&\n\x04name\x18\x02 \x01(\x0b\x32\x16.stagely.v1.SecretNameH\x00\x42\x05\n\x03key\"O\n\x14\x41\x63\x63\x65ssSecretResponse\x12\"\n\x06secret\x18\x01 \x01(\x0b\x32\x12.stagely.v1.Secret\x12\x13\n\x05value\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x01\"`\n\x13\x44\x65leteSecretRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12&\n\x04name\x18\x02 \x01(\x0b\x32\x16.stagely.v1.SecretNameH\x00\x12\x0c\n\x04\x65tag\x18\x03 \x01(\tB\x05\n\x03key\"\x16\n\x14\x44\x65leteSecretResponse\":\n\x15ResolveSecretsRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\"E\n\x16ResolveSecretsResponse\x12+\n\x07secrets\x18\x01 \x03(\x0b\x32\x1a.stagely.v1.ResolvedSecret*T\n\nSecretType\x12\x1b\n\x17SECRET_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSECRET_TYPE_ENV\x10\x01\x12\x14\n\x10SECRET_TYPE_FILE\x10\x02\x32\xf2\x03\n\rSecretService\x12H\n\tSetSecret\x12\x1c.stagely.v1.SetSecretRequest\x1a\x1d.stagely.v1.SetSecretResponse\x12H\n\tGetSecret\x12\x1c.stagely.v1.GetSecretRequest\x1a\x1d.stagely.v1.GetSecretResponse\x12N\n\x0bListSecrets\x12\x1e.stagely.v1.ListSecretsRequest\x1a\x1f.stagely.v1.ListSecretsResponse\x12Q\n\x0c\x41\x63\x63\x65ssSecret\x12\x1f.stagely.v1.AccessSecretRequest\x1a .stagely.v1.AccessSecretResponse\x12Q\n\x0c\x44\x65leteSecret\x12\x1f.stagely.v1.DeleteSecretRequest\x1a .stagely.v1.DeleteSecretResponse\x12W\n\x0eResolveSecrets\x12!.stagely.v1.ResolveSecretsRequest\x1a\".stagely.v1.ResolveSecretsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17stagely/v1/secret.proto\x12\nstagely.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cstagely/v1/annotations.proto\"\xe1\x02\n\x06Secret\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12+\n\x0bsecret_type\x18\x05 \x01(\x0e\x32\x16.stagely.v1.SecretType\x12\x16\n\tfile_path\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x1d\n\x10\x66ile_permissions\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x17\n\ncreated_by\x18\x08 \x01(\tH\x02\x88\x01\x01\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0b \x01(\tB\x0c\n\n_file_pathB\x13\n\x11_file_permissionsB\r\n\x0b_created_by\"<\n\nSecretName\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\"\xc8\x01\n\x0eResolvedSecret\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x13\n\x05value\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12+\n\x0bsecret_type\x18\x03 \x01(\x0e\x32\x16.stagely.v1.SecretType\x12\x16\n\tfile_path\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x1d\n\x10\x66ile_permissions\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\r\n\x05scope\x18\x06 \x01(\tB\x0c\n\n_file_pathB\x13\n\x11_file_permissions\"\xa8\x02\n\x10SetSecretRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12+\n\x0bsecret_type\x18\x04 \x01(\x0e\x32\x16.stagely.v1.SecretType\x12\x13\n\x05value\x18\x05 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x16\n\tfile_path\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x1d\n\x10\x66ile_permissions\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x17\n\ncreated_by\x18\x08 \x01(\tH\x02\x88\x01\x01\x12\x0c\n\x04\x65tag\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\tB\x0c\n\n_file_pathB\x13\n\x11_file_permissionsB\r\n\x0b_created_by\"H\n\x11SetSecretResponse\x12\"\n\x06secret\x18\x01 \x01(\x0b\x32\x12.stagely.v1.Secret\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"O\n\x10GetSecretRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12&\n\x04name\x18\x02 \x01(\x0b\x32\x16.stagely.v1.SecretNameH\x00\x42\x05\n\x03key\"7\n\x11GetSecretResponse\x12\"\n\x06secret\x18\x01 \x01(\x0b\x32\x12.stagely.v1.Secret\"\x9a\x01\n\x12ListSecretsRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\x05scope\x18\x04 \x01(\tH\x00\x88\x01\x01\x12+\n\x0bsecret_type\x18\x05 \x01(\x0e\x32\x16.stagely.v1.SecretTypeB\x08\n\x06_scope\"S\n\x13ListSecretsResponse\x12#\n\x07secrets\x18\x01 \x03(\x0b\x32\x12.stagely.v1.Secret\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"R\n\x13\x41\x63\x63\x65ssSecretRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12&\n\x04name\x18\x02 \x01(\x0b\x32\x16.stagely.v1.SecretNameH\x00\x42\x05\n\x03key\"O\n\x14\x41\x63\x63\x65ssSecretResponse\x12\"\n\x06secret\x18\x01 \x01(\x0b\x32\x12.stagely.v1.Secret\x12\x13\n\x05value\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x01\"t\n\x13\x44\x65leteSecretRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12&\n\x04name\x18\x02 \x01(\x0b\x32\x16.stagely.v1.SecretNameH\x00\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\tB\x05\n\x03key\"\x16\n\x14\x44\x65leteSecretResponse\":\n\x15ResolveSecretsRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\"E\n\x16ResolveSecretsResponse\x12+\n\x07secrets\x18\x01 \x03(\x0b\x32\x1a.stagely.v1.ResolvedSecret*T\n\nSecretType\x12\x1b\n\x17SECRET_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSECRET_TYPE_ENV\x10\x01\x12\x14\n\x10SECRET_TYPE_FILE\x10\x02\x32\xc2\x05\n\rSecretService\x12i\n\tSetSecret\x12\x1c.stagely.v1.SetSecretRequest\x1a\x1d.stagely.v1.SetSecretResponse\"\x1f\x92\xb5\x18\x1b\n\x0bsecrets.set\x10\x02\"\nsecret.set\x12`\n\tGetSecret\x12\x1c.stagely.v1.GetSecretRequest\x1a\x1d.stagely.v1.GetSecretResponse\"\x16\x90\x02\x01\x92\xb5\x18\x0f\n\x0bsecrets.get\x10\x04\x12g\n\x0bListSecrets\x12\x1e.stagely.v1.ListSecretsRequest\x1a\x1f.stagely.v1.ListSecretsResponse\"\x17\x90\x02\x01\x92\xb5\x18\x10\n\x0csecrets.list\x10\x04\x12{\n\x0c\x41\x63\x63\x65ssSecret\x12\x1f.stagely.v1.AccessSecretRequest\x1a .stagely.v1.AccessSecretResponse\"(\x90\x02\x02\x92\xb5\x18!\n\x0esecrets.access\x10\x02\"\rsecret.access\x12x\n\x0c\x44\x65leteSecret\x12\x1f.stagely.v1.DeleteSecretRequest\x1a .stagely.v1.DeleteSecretResponse\"%\x92\xb5\x18!\n\x0esecrets.delete\x10\x02\"\rsecret.delete\x12\x83\x01\n\x0eResolveSecrets\x12!.stagely.v1.ResolveSecretsRequest\x1a\".stagely.v1.ResolveSecretsResponse\"*\x90\x02\x02\x92\xb5\x18#\n\x0fsecrets.resolve\x10\x02\"\x0esecret.resolveb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,8 +39,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETSECRETREQUEST'].fields_by_name['value']._serialized_options = b'\210\265\030\001'
   _globals['_ACCESSSECRETRESPONSE'].fields_by_name['value']._loaded_options = None
   _globals['_ACCESSSECRETRESPONSE'].fields_by_name['value']._serialized_options = b'\210\265\030\001'
-  _globals['_SECRETTYPE']._serialized_start=1874
-  _globals['_SECRETTYPE']._serialized_end=1958
+  _globals['_SECRETSERVICE'].methods_by_name['SetSecret']._loaded_options = None
+  _globals['_SECRETSERVICE'].methods_by_name['SetSecret']._serialized_options = b'\222\265\030\033\n\013secrets.set\020\002\"\nsecret.set'
+  _globals['_SECRETSERVICE'].methods_by_name['GetSecret']._loaded_options = None
+  _globals['_SECRETSERVICE'].methods_by_name['GetSecret']._serialized_options = b'\220\002\001\222\265\030\017\n\013secrets.get\020\004'
+  _globals['_SECRETSERVICE'].methods_by_name['ListSecrets']._loaded_options = None
+  _globals['_SECRETSERVICE'].methods_by_name['ListSecrets']._serialized_options = b'\220\002\001\222\265\030\020\n\014secrets.list\020\004'
+  _globals['_SECRETSERVICE'].methods_by_name['AccessSecret']._loaded_options = None
+  _globals['_SECRETSERVICE'].methods_by_name['AccessSecret']._serialized_options = b'\220\002\002\222\265\030!\n\016secrets.access\020\002\"\rsecret.access'
+  _globals['_SECRETSERVICE'].methods_by_name['DeleteSecret']._loaded_options = None
+  _globals['_SECRETSERVICE'].methods_by_name['DeleteSecret']._serialized_options = b'\222\265\030!\n\016secrets.delete\020\002\"\rsecret.delete'
+  _globals['_SECRETSERVICE'].methods_by_name['ResolveSecrets']._loaded_options = None
+  _globals['_SECRETSERVICE'].methods_by_name['ResolveSecrets']._serialized_options = b'\220\002\002\222\265\030#\n\017secrets.resolve\020\002\"\016secret.resolve'
+  _globals['_SECRETTYPE']._serialized_start=1914
+  _globals['_SECRETTYPE']._serialized_end=1998
   _globals['_SECRET']._serialized_start=103
   _globals['_SECRET']._serialized_end=456
   _globals['_SECRETNAME']._serialized_start=458
@@ -48,29 +60,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLVEDSECRET']._serialized_start=521
   _globals['_RESOLVEDSECRET']._serialized_end=721
   _globals['_SETSECRETREQUEST']._serialized_start=724
-  _globals['_SETSECRETREQUEST']._serialized_end=1000
-  _globals['_SETSECRETRESPONSE']._serialized_start=1002
-  _globals['_SETSECRETRESPONSE']._serialized_end=1074
-  _globals['_GETSECRETREQUEST']._serialized_start=1076
-  _globals['_GETSECRETREQUEST']._serialized_end=1155
-  _globals['_GETSECRETRESPONSE']._serialized_start=1157
-  _globals['_GETSECRETRESPONSE']._serialized_end=1212
-  _globals['_LISTSECRETSREQUEST']._serialized_start=1215
-  _globals['_LISTSECRETSREQUEST']._serialized_end=1369
-  _globals['_LISTSECRETSRESPONSE']._serialized_start=1371
-  _globals['_LISTSECRETSRESPONSE']._serialized_end=1454
-  _globals['_ACCESSSECRETREQUEST']._serialized_start=1456
-  _globals['_ACCESSSECRETREQUEST']._serialized_end=1538
-  _globals['_ACCESSSECRETRESPONSE']._serialized_start=1540
-  _globals['_ACCESSSECRETRESPONSE']._serialized_end=1619
-  _globals['_DELETESECRETREQUEST']._serialized_start=1621
-  _globals['_DELETESECRETREQUEST']._serialized_end=1717
-  _globals['_DELETESECRETRESPONSE']._serialized_start=1719
-  _globals['_DELETESECRETRESPONSE']._serialized_end=1741
-  _globals['_RESOLVESECRETSREQUEST']._serialized_start=1743
-  _globals['_RESOLVESECRETSREQUEST']._serialized_end=1801
-  _globals['_RESOLVESECRETSRESPONSE']._serialized_start=1803
-  _globals['_RESOLVESECRETSRESPONSE']._serialized_end=1872
-  _globals['_SECRETSERVICE']._serialized_start=1961
-  _globals['_SECRETSERVICE']._serialized_end=2459
+  _globals['_SETSECRETREQUEST']._serialized_end=1020
+  _globals['_SETSECRETRESPONSE']._serialized_start=1022
+  _globals['_SETSECRETRESPONSE']._serialized_end=1094
+  _globals['_GETSECRETREQUEST']._serialized_start=1096
+  _globals['_GETSECRETREQUEST']._serialized_end=1175
+  _globals['_GETSECRETRESPONSE']._serialized_start=1177
+  _globals['_GETSECRETRESPONSE']._serialized_end=1232
+  _globals['_LISTSECRETSREQUEST']._serialized_start=1235
+  _globals['_LISTSECRETSREQUEST']._serialized_end=1389
+  _globals['_LISTSECRETSRESPONSE']._serialized_start=1391
+  _globals['_LISTSECRETSRESPONSE']._serialized_end=1474
+  _globals['_ACCESSSECRETREQUEST']._serialized_start=1476
+  _globals['_ACCESSSECRETREQUEST']._serialized_end=1558
+  _globals['_ACCESSSECRETRESPONSE']._serialized_start=1560
+  _globals['_ACCESSSECRETRESPONSE']._serialized_end=1639
+  _globals['_DELETESECRETREQUEST']._serialized_start=1641
+  _globals['_DELETESECRETREQUEST']._serialized_end=1757
+  _globals['_DELETESECRETRESPONSE']._serialized_start=1759
+  _globals['_DELETESECRETRESPONSE']._serialized_end=1781
+  _globals['_RESOLVESECRETSREQUEST']._serialized_start=1783
+  _globals['_RESOLVESECRETSREQUEST']._serialized_end=1841
+  _globals['_RESOLVESECRETSRESPONSE']._serialized_start=1843
+  _globals['_RESOLVESECRETSRESPONSE']._serialized_end=1912
+  _globals['_SECRETSERVICE']._serialized_start=2001
+  _globals['_SECRETSERVICE']._serialized_end=2707
 # @@protoc_insertion_point(module_scope)

@@ -199,6 +199,7 @@ class SetSecretRequest(_message.Message):
     FILE_PERMISSIONS_FIELD_NUMBER: _builtins.int
     CREATED_BY_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     """Required."""
     key: _builtins.str
@@ -218,8 +219,12 @@ class SetSecretRequest(_message.Message):
     file_permissions: _builtins.str
     """Three or four octal digits from 0000 to 0777, refused for an environment variable. Default: 0600."""
     created_by: _builtins.str
-    """The user who creates it. Has no effect on a secret that is there already."""
+    """The user who creates it. Where a service acts for a user it is that user, and can be left out. Has no effect on a secret that is
+    there already.
+    """
     etag: _builtins.str
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
@@ -232,10 +237,11 @@ class SetSecretRequest(_message.Message):
         file_permissions: _builtins.str | None = ...,
         created_by: _builtins.str | None = ...,
         etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_created_by", b"_created_by", "_file_path", b"_file_path", "_file_permissions", b"_file_permissions", "created_by", b"created_by", "file_path", b"file_path", "file_permissions", b"file_permissions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_created_by", b"_created_by", "_file_path", b"_file_path", "_file_permissions", b"_file_permissions", "created_by", b"created_by", "etag", b"etag", "file_path", b"file_path", "file_permissions", b"file_permissions", "key", b"key", "project_id", b"project_id", "scope", b"scope", "secret_type", b"secret_type", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_created_by", b"_created_by", "_file_path", b"_file_path", "_file_permissions", b"_file_permissions", "created_by", b"created_by", "etag", b"etag", "file_path", b"file_path", "file_permissions", b"file_permissions", "key", b"key", "project_id", b"project_id", "request_id", b"request_id", "scope", b"scope", "secret_type", b"secret_type", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__created_by: _TypeAlias = _typing.Literal["created_by"]  # noqa: Y015
     _WhichOneofArgType__created_by: _TypeAlias = _typing.Literal["_created_by", b"_created_by"]  # noqa: Y015
@@ -438,8 +444,11 @@ class DeleteSecretRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     etag: _builtins.str
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     @_builtins.property
     def name(self) -> Global___SecretName: ...
     def __init__(
@@ -448,10 +457,11 @@ class DeleteSecretRequest(_message.Message):
         id: _builtins.str = ...,
         name: Global___SecretName | None = ...,
         etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "key", b"key", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "id", b"id", "key", b"key", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "id", b"id", "key", b"key", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_key: _TypeAlias = _typing.Literal["id", "name"]  # noqa: Y015
     _WhichOneofArgType_key: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015

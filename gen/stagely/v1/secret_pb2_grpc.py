@@ -92,6 +92,7 @@ class SecretServiceServicer:
         - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
         - ABORTED: the etag is stale, or given while there is no such secret.
         - DATA_LOSS: the team's data key can't be decrypted.
+        - PERMISSION_DENIED: `created_by` is another than the acting user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

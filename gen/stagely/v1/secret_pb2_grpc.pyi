@@ -49,6 +49,7 @@ class SecretServiceStub:
     - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
     - ABORTED: the etag is stale, or given while there is no such secret.
     - DATA_LOSS: the team's data key can't be decrypted.
+    - PERMISSION_DENIED: `created_by` is another than the acting user.
     """
     GetSecret: _grpc.UnaryUnaryMultiCallable[_secret_pb2.GetSecretRequest, _secret_pb2.GetSecretResponse]
     """GetSecret returns what is known of a secret beside its value.
@@ -115,6 +116,7 @@ class SecretServiceAsyncStub(SecretServiceStub):
     - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
     - ABORTED: the etag is stale, or given while there is no such secret.
     - DATA_LOSS: the team's data key can't be decrypted.
+    - PERMISSION_DENIED: `created_by` is another than the acting user.
     """
     GetSecret: _aio.UnaryUnaryMultiCallable[_secret_pb2.GetSecretRequest, _secret_pb2.GetSecretResponse]  # type: ignore[assignment]
     """GetSecret returns what is known of a secret beside its value.
@@ -184,6 +186,7 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
         - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
         - ABORTED: the etag is stale, or given while there is no such secret.
         - DATA_LOSS: the team's data key can't be decrypted.
+        - PERMISSION_DENIED: `created_by` is another than the acting user.
         """
 
     @_abc_1.abstractmethod

@@ -181,6 +181,7 @@ class CreateTeamRequest(_message.Message):
     BILLING_PLAN_FIELD_NUMBER: _builtins.int
     MAX_CONCURRENT_STAGELETS_FIELD_NUMBER: _builtins.int
     MAX_CONCURRENT_BUILDS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
     """Required. 2 to 100 characters: lower-case letters, digits and hyphens; the first and the last are no hyphen."""
     name: _builtins.str
@@ -193,6 +194,8 @@ class CreateTeamRequest(_message.Message):
     """0 to 100,000. Default: 5."""
     max_concurrent_builds: _builtins.int
     """0 to 100,000. Default: 10."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
@@ -202,10 +205,11 @@ class CreateTeamRequest(_message.Message):
         billing_plan: Global___BillingPlan.ValueType = ...,
         max_concurrent_stagelets: _builtins.int | None = ...,
         max_concurrent_builds: _builtins.int | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_billing_email", b"_billing_email", "_max_concurrent_builds", b"_max_concurrent_builds", "_max_concurrent_stagelets", b"_max_concurrent_stagelets", "billing_email", b"billing_email", "max_concurrent_builds", b"max_concurrent_builds", "max_concurrent_stagelets", b"max_concurrent_stagelets"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_billing_email", b"_billing_email", "_max_concurrent_builds", b"_max_concurrent_builds", "_max_concurrent_stagelets", b"_max_concurrent_stagelets", "billing_email", b"billing_email", "billing_plan", b"billing_plan", "max_concurrent_builds", b"max_concurrent_builds", "max_concurrent_stagelets", b"max_concurrent_stagelets", "name", b"name", "slug", b"slug"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_billing_email", b"_billing_email", "_max_concurrent_builds", b"_max_concurrent_builds", "_max_concurrent_stagelets", b"_max_concurrent_stagelets", "billing_email", b"billing_email", "billing_plan", b"billing_plan", "max_concurrent_builds", b"max_concurrent_builds", "max_concurrent_stagelets", b"max_concurrent_stagelets", "name", b"name", "request_id", b"request_id", "slug", b"slug"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__billing_email: _TypeAlias = _typing.Literal["billing_email"]  # noqa: Y015
     _WhichOneofArgType__billing_email: _TypeAlias = _typing.Literal["_billing_email", b"_billing_email"]  # noqa: Y015
@@ -360,6 +364,7 @@ class UpdateTeamRequest(_message.Message):
     BILLING_PLAN_FIELD_NUMBER: _builtins.int
     MAX_CONCURRENT_STAGELETS_FIELD_NUMBER: _builtins.int
     MAX_CONCURRENT_BUILDS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required."""
     etag: _builtins.str
@@ -373,6 +378,8 @@ class UpdateTeamRequest(_message.Message):
     """Cleared, it is 5 again."""
     max_concurrent_builds: _builtins.int
     """Cleared, it is 10 again."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of `name`, `billing_email`, `billing_plan`, `max_concurrent_stagelets` and `max_concurrent_builds` to change."""
@@ -388,10 +395,11 @@ class UpdateTeamRequest(_message.Message):
         billing_plan: Global___BillingPlan.ValueType = ...,
         max_concurrent_stagelets: _builtins.int | None = ...,
         max_concurrent_builds: _builtins.int | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_billing_email", b"_billing_email", "_max_concurrent_builds", b"_max_concurrent_builds", "_max_concurrent_stagelets", b"_max_concurrent_stagelets", "_name", b"_name", "billing_email", b"billing_email", "max_concurrent_builds", b"max_concurrent_builds", "max_concurrent_stagelets", b"max_concurrent_stagelets", "name", b"name", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_billing_email", b"_billing_email", "_max_concurrent_builds", b"_max_concurrent_builds", "_max_concurrent_stagelets", b"_max_concurrent_stagelets", "_name", b"_name", "billing_email", b"billing_email", "billing_plan", b"billing_plan", "etag", b"etag", "id", b"id", "max_concurrent_builds", b"max_concurrent_builds", "max_concurrent_stagelets", b"max_concurrent_stagelets", "name", b"name", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_billing_email", b"_billing_email", "_max_concurrent_builds", b"_max_concurrent_builds", "_max_concurrent_stagelets", b"_max_concurrent_stagelets", "_name", b"_name", "billing_email", b"billing_email", "billing_plan", b"billing_plan", "etag", b"etag", "id", b"id", "max_concurrent_builds", b"max_concurrent_builds", "max_concurrent_stagelets", b"max_concurrent_stagelets", "name", b"name", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__billing_email: _TypeAlias = _typing.Literal["billing_email"]  # noqa: Y015
     _WhichOneofArgType__billing_email: _TypeAlias = _typing.Literal["_billing_email", b"_billing_email"]  # noqa: Y015
@@ -439,21 +447,25 @@ class DeleteTeamRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required."""
     etag: _builtins.str
     force: _builtins.bool
     """Delete the team though it has live environments. They stay as they are, for the reaper to end."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         etag: _builtins.str = ...,
         force: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force", b"force", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force", b"force", "id", b"id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -485,18 +497,22 @@ class UndeleteTeamRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "id", b"id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -529,22 +545,26 @@ class AddTeamMemberRequest(_message.Message):
     TEAM_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     team_id: _builtins.str
     """Required."""
     user_id: _builtins.str
     """Required."""
     role: Global___TeamRole.ValueType
     """Default: TEAM_ROLE_MEMBER."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
         team_id: _builtins.str = ...,
         user_id: _builtins.str = ...,
         role: Global___TeamRole.ValueType = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "role", b"role", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -578,6 +598,7 @@ class UpdateTeamMemberRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     team_id: _builtins.str
     """Required."""
     user_id: _builtins.str
@@ -585,6 +606,8 @@ class UpdateTeamMemberRequest(_message.Message):
     role: Global___TeamRole.ValueType
     """Required."""
     etag: _builtins.str
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
@@ -592,10 +615,11 @@ class UpdateTeamMemberRequest(_message.Message):
         user_id: _builtins.str = ...,
         role: Global___TeamRole.ValueType = ...,
         etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "role", b"role", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "request_id", b"request_id", "role", b"role", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -628,21 +652,25 @@ class RemoveTeamMemberRequest(_message.Message):
     TEAM_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     team_id: _builtins.str
     """Required."""
     user_id: _builtins.str
     """Required."""
     etag: _builtins.str
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
         team_id: _builtins.str = ...,
         user_id: _builtins.str = ...,
         etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "request_id", b"request_id", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

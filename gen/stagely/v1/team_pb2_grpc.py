@@ -92,7 +92,8 @@ class TeamServiceServicer:
     """
 
     def CreateTeam(self, request, context):
-        """CreateTeam adds a team. It has no members yet: the first is added with AddTeamMember.
+        """CreateTeam adds a team. The user for whom a service calls becomes its owner; without one, the team has no members yet, and the first is
+        added with AddTeamMember.
 
         Codes:
         - ALREADY_EXISTS: the slug is taken, by a deleted team too.
@@ -157,11 +158,12 @@ class TeamServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddTeamMember(self, request, context):
-        """AddTeamMember makes a user a member of a team.
+        """AddTeamMember makes a user a member of a team. Any user can be added, whether or not the acting user knows them otherwise.
 
         Codes:
         - NOT_FOUND: there is no such team, or no such user.
         - ALREADY_EXISTS: the user is a member already.
+        - PERMISSION_DENIED: the role is above the acting user's own.
         - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -172,6 +174,7 @@ class TeamServiceServicer:
         """UpdateTeamMember changes the role of a member.
 
         Codes:
+        - PERMISSION_DENIED: the role that the member has, or is to have, is above the acting user's own.
         - NOT_FOUND: there is no such team, or the user is no member of it.
         - FAILED_PRECONDITION: the member is the last owner of the team and would no longer be one; or the team is deleted.
         - ABORTED: the etag is stale.
@@ -184,6 +187,7 @@ class TeamServiceServicer:
         """RemoveTeamMember ends a user's membership in a team.
 
         Codes:
+        - PERMISSION_DENIED: the member's role is above the acting user's own.
         - NOT_FOUND: there is no such team, or the user is no member of it.
         - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
         - ABORTED: the etag is stale.

@@ -34,7 +34,8 @@ class TeamServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TeamServiceAsyncStub: ...
     CreateTeam: _grpc.UnaryUnaryMultiCallable[_team_pb2.CreateTeamRequest, _team_pb2.CreateTeamResponse]
-    """CreateTeam adds a team. It has no members yet: the first is added with AddTeamMember.
+    """CreateTeam adds a team. The user for whom a service calls becomes its owner; without one, the team has no members yet, and the first is
+    added with AddTeamMember.
 
     Codes:
     - ALREADY_EXISTS: the slug is taken, by a deleted team too.
@@ -74,17 +75,19 @@ class TeamServiceStub:
     - ABORTED: the etag is stale.
     """
     AddTeamMember: _grpc.UnaryUnaryMultiCallable[_team_pb2.AddTeamMemberRequest, _team_pb2.AddTeamMemberResponse]
-    """AddTeamMember makes a user a member of a team.
+    """AddTeamMember makes a user a member of a team. Any user can be added, whether or not the acting user knows them otherwise.
 
     Codes:
     - NOT_FOUND: there is no such team, or no such user.
     - ALREADY_EXISTS: the user is a member already.
+    - PERMISSION_DENIED: the role is above the acting user's own.
     - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
     """
     UpdateTeamMember: _grpc.UnaryUnaryMultiCallable[_team_pb2.UpdateTeamMemberRequest, _team_pb2.UpdateTeamMemberResponse]
     """UpdateTeamMember changes the role of a member.
 
     Codes:
+    - PERMISSION_DENIED: the role that the member has, or is to have, is above the acting user's own.
     - NOT_FOUND: there is no such team, or the user is no member of it.
     - FAILED_PRECONDITION: the member is the last owner of the team and would no longer be one; or the team is deleted.
     - ABORTED: the etag is stale.
@@ -93,6 +96,7 @@ class TeamServiceStub:
     """RemoveTeamMember ends a user's membership in a team.
 
     Codes:
+    - PERMISSION_DENIED: the member's role is above the acting user's own.
     - NOT_FOUND: there is no such team, or the user is no member of it.
     - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
     - ABORTED: the etag is stale.
@@ -110,7 +114,8 @@ class TeamServiceAsyncStub(TeamServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTeam: _aio.UnaryUnaryMultiCallable[_team_pb2.CreateTeamRequest, _team_pb2.CreateTeamResponse]  # type: ignore[assignment]
-    """CreateTeam adds a team. It has no members yet: the first is added with AddTeamMember.
+    """CreateTeam adds a team. The user for whom a service calls becomes its owner; without one, the team has no members yet, and the first is
+    added with AddTeamMember.
 
     Codes:
     - ALREADY_EXISTS: the slug is taken, by a deleted team too.
@@ -150,17 +155,19 @@ class TeamServiceAsyncStub(TeamServiceStub):
     - ABORTED: the etag is stale.
     """
     AddTeamMember: _aio.UnaryUnaryMultiCallable[_team_pb2.AddTeamMemberRequest, _team_pb2.AddTeamMemberResponse]  # type: ignore[assignment]
-    """AddTeamMember makes a user a member of a team.
+    """AddTeamMember makes a user a member of a team. Any user can be added, whether or not the acting user knows them otherwise.
 
     Codes:
     - NOT_FOUND: there is no such team, or no such user.
     - ALREADY_EXISTS: the user is a member already.
+    - PERMISSION_DENIED: the role is above the acting user's own.
     - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
     """
     UpdateTeamMember: _aio.UnaryUnaryMultiCallable[_team_pb2.UpdateTeamMemberRequest, _team_pb2.UpdateTeamMemberResponse]  # type: ignore[assignment]
     """UpdateTeamMember changes the role of a member.
 
     Codes:
+    - PERMISSION_DENIED: the role that the member has, or is to have, is above the acting user's own.
     - NOT_FOUND: there is no such team, or the user is no member of it.
     - FAILED_PRECONDITION: the member is the last owner of the team and would no longer be one; or the team is deleted.
     - ABORTED: the etag is stale.
@@ -169,6 +176,7 @@ class TeamServiceAsyncStub(TeamServiceStub):
     """RemoveTeamMember ends a user's membership in a team.
 
     Codes:
+    - PERMISSION_DENIED: the member's role is above the acting user's own.
     - NOT_FOUND: there is no such team, or the user is no member of it.
     - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
     - ABORTED: the etag is stale.
@@ -189,7 +197,8 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _team_pb2.CreateTeamRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_team_pb2.CreateTeamResponse, _abc.Awaitable[_team_pb2.CreateTeamResponse]]:
-        """CreateTeam adds a team. It has no members yet: the first is added with AddTeamMember.
+        """CreateTeam adds a team. The user for whom a service calls becomes its owner; without one, the team has no members yet, and the first is
+        added with AddTeamMember.
 
         Codes:
         - ALREADY_EXISTS: the slug is taken, by a deleted team too.
@@ -265,11 +274,12 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _team_pb2.AddTeamMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_team_pb2.AddTeamMemberResponse, _abc.Awaitable[_team_pb2.AddTeamMemberResponse]]:
-        """AddTeamMember makes a user a member of a team.
+        """AddTeamMember makes a user a member of a team. Any user can be added, whether or not the acting user knows them otherwise.
 
         Codes:
         - NOT_FOUND: there is no such team, or no such user.
         - ALREADY_EXISTS: the user is a member already.
+        - PERMISSION_DENIED: the role is above the acting user's own.
         - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
         """
 
@@ -282,6 +292,7 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         """UpdateTeamMember changes the role of a member.
 
         Codes:
+        - PERMISSION_DENIED: the role that the member has, or is to have, is above the acting user's own.
         - NOT_FOUND: there is no such team, or the user is no member of it.
         - FAILED_PRECONDITION: the member is the last owner of the team and would no longer be one; or the team is deleted.
         - ABORTED: the etag is stale.
@@ -296,6 +307,7 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         """RemoveTeamMember ends a user's membership in a team.
 
         Codes:
+        - PERMISSION_DENIED: the member's role is above the acting user's own.
         - NOT_FOUND: there is no such team, or the user is no member of it.
         - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
         - ABORTED: the etag is stale.

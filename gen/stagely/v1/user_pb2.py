@@ -24,37 +24,48 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from stagely.v1 import annotations_pb2 as stagely_dot_v1_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15stagely/v1/user.proto\x12\nstagely.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x02\n\x04User\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x17\n\navatar_url\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tgithub_id\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x16\n\tgoogle_id\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x11\n\tis_active\x18\x07 \x01(\x08\x12\x16\n\x0e\x65mail_verified\x18\x08 \x01(\x08\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_login_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0c \x01(\tB\r\n\x0b_avatar_urlB\x0c\n\n_github_idB\x0c\n\n_google_id\"\xbc\x01\n\x11UpsertUserRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x17\n\navatar_url\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tgithub_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x16\n\tgoogle_id\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x16\n\x0e\x65mail_verified\x18\x06 \x01(\x08\x42\r\n\x0b_avatar_urlB\x0c\n\n_github_idB\x0c\n\n_google_id\"E\n\x12UpsertUserResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.stagely.v1.User\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"`\n\x0eGetUserRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12\x0f\n\x05\x65mail\x18\x02 \x01(\tH\x00\x12\x13\n\tgithub_id\x18\x03 \x01(\tH\x00\x12\x13\n\tgoogle_id\x18\x04 \x01(\tH\x00\x42\x05\n\x03key\"1\n\x0fGetUserResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.stagely.v1.User\"\x81\x01\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x16\n\tis_active\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x14\n\x07team_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x0c\n\n_is_activeB\n\n\x08_team_id\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.stagely.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc8\x01\n\x11UpdateUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x11\n\x04name\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x17\n\navatar_url\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x16\n\tis_active\x18\x06 \x01(\x08H\x02\x88\x01\x01\x42\x07\n\x05_nameB\r\n\x0b_avatar_urlB\x0c\n\n_is_active\"4\n\x12UpdateUserResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.stagely.v1.User\"1\n\x15\x44\x65\x61\x63tivateUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"8\n\x16\x44\x65\x61\x63tivateUserResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.stagely.v1.User2\x8e\x03\n\x0bUserService\x12K\n\nUpsertUser\x12\x1d.stagely.v1.UpsertUserRequest\x1a\x1e.stagely.v1.UpsertUserResponse\x12\x42\n\x07GetUser\x12\x1a.stagely.v1.GetUserRequest\x1a\x1b.stagely.v1.GetUserResponse\x12H\n\tListUsers\x12\x1c.stagely.v1.ListUsersRequest\x1a\x1d.stagely.v1.ListUsersResponse\x12K\n\nUpdateUser\x12\x1d.stagely.v1.UpdateUserRequest\x1a\x1e.stagely.v1.UpdateUserResponse\x12W\n\x0e\x44\x65\x61\x63tivateUser\x12!.stagely.v1.DeactivateUserRequest\x1a\".stagely.v1.DeactivateUserResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15stagely/v1/user.proto\x12\nstagely.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cstagely/v1/annotations.proto\"\xef\x02\n\x04User\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x17\n\navatar_url\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tgithub_id\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x16\n\tgoogle_id\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x11\n\tis_active\x18\x07 \x01(\x08\x12\x16\n\x0e\x65mail_verified\x18\x08 \x01(\x08\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_login_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0c \x01(\tB\r\n\x0b_avatar_urlB\x0c\n\n_github_idB\x0c\n\n_google_id\"\xd0\x01\n\x11UpsertUserRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x17\n\navatar_url\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tgithub_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x16\n\tgoogle_id\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x16\n\x0e\x65mail_verified\x18\x06 \x01(\x08\x12\x12\n\nrequest_id\x18\x07 \x01(\tB\r\n\x0b_avatar_urlB\x0c\n\n_github_idB\x0c\n\n_google_id\"E\n\x12UpsertUserResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.stagely.v1.User\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"`\n\x0eGetUserRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12\x0f\n\x05\x65mail\x18\x02 \x01(\tH\x00\x12\x13\n\tgithub_id\x18\x03 \x01(\tH\x00\x12\x13\n\tgoogle_id\x18\x04 \x01(\tH\x00\x42\x05\n\x03key\"1\n\x0fGetUserResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.stagely.v1.User\"\x81\x01\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x16\n\tis_active\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x14\n\x07team_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x0c\n\n_is_activeB\n\n\x08_team_id\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.stagely.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xdc\x01\n\x11UpdateUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x11\n\x04name\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x17\n\navatar_url\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x16\n\tis_active\x18\x06 \x01(\x08H\x02\x88\x01\x01\x12\x12\n\nrequest_id\x18\x07 \x01(\tB\x07\n\x05_nameB\r\n\x0b_avatar_urlB\x0c\n\n_is_active\"4\n\x12UpdateUserResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.stagely.v1.User\"E\n\x15\x44\x65\x61\x63tivateUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"8\n\x16\x44\x65\x61\x63tivateUserResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.stagely.v1.User2\xad\x04\n\x0bUserService\x12n\n\nUpsertUser\x12\x1d.stagely.v1.UpsertUserRequest\x1a\x1e.stagely.v1.UpsertUserResponse\"!\x92\xb5\x18\x1d\n\x0cusers.upsert\x18\x01\"\x0buser.upsert\x12X\n\x07GetUser\x12\x1a.stagely.v1.GetUserRequest\x1a\x1b.stagely.v1.GetUserResponse\"\x14\x90\x02\x01\x92\xb5\x18\r\n\tusers.get\x18\x03\x12_\n\tListUsers\x12\x1c.stagely.v1.ListUsersRequest\x1a\x1d.stagely.v1.ListUsersResponse\"\x15\x90\x02\x01\x92\xb5\x18\x0e\n\nusers.list\x18\x03\x12n\n\nUpdateUser\x12\x1d.stagely.v1.UpdateUserRequest\x1a\x1e.stagely.v1.UpdateUserResponse\"!\x92\xb5\x18\x1d\n\x0cusers.update\x18\x02\"\x0buser.update\x12\x82\x01\n\x0e\x44\x65\x61\x63tivateUser\x12!.stagely.v1.DeactivateUserRequest\x1a\".stagely.v1.DeactivateUserResponse\")\x92\xb5\x18%\n\x10users.deactivate\x18\x01\"\x0fuser.deactivateb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stagely.v1.user_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_USER']._serialized_start=105
-  _globals['_USER']._serialized_end=472
-  _globals['_UPSERTUSERREQUEST']._serialized_start=475
-  _globals['_UPSERTUSERREQUEST']._serialized_end=663
-  _globals['_UPSERTUSERRESPONSE']._serialized_start=665
-  _globals['_UPSERTUSERRESPONSE']._serialized_end=734
-  _globals['_GETUSERREQUEST']._serialized_start=736
-  _globals['_GETUSERREQUEST']._serialized_end=832
-  _globals['_GETUSERRESPONSE']._serialized_start=834
-  _globals['_GETUSERRESPONSE']._serialized_end=883
-  _globals['_LISTUSERSREQUEST']._serialized_start=886
-  _globals['_LISTUSERSREQUEST']._serialized_end=1015
-  _globals['_LISTUSERSRESPONSE']._serialized_start=1017
-  _globals['_LISTUSERSRESPONSE']._serialized_end=1094
-  _globals['_UPDATEUSERREQUEST']._serialized_start=1097
-  _globals['_UPDATEUSERREQUEST']._serialized_end=1297
-  _globals['_UPDATEUSERRESPONSE']._serialized_start=1299
-  _globals['_UPDATEUSERRESPONSE']._serialized_end=1351
-  _globals['_DEACTIVATEUSERREQUEST']._serialized_start=1353
-  _globals['_DEACTIVATEUSERREQUEST']._serialized_end=1402
-  _globals['_DEACTIVATEUSERRESPONSE']._serialized_start=1404
-  _globals['_DEACTIVATEUSERRESPONSE']._serialized_end=1460
-  _globals['_USERSERVICE']._serialized_start=1463
-  _globals['_USERSERVICE']._serialized_end=1861
+  _globals['_USERSERVICE'].methods_by_name['UpsertUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['UpsertUser']._serialized_options = b'\222\265\030\035\n\014users.upsert\030\001\"\013user.upsert'
+  _globals['_USERSERVICE'].methods_by_name['GetUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['GetUser']._serialized_options = b'\220\002\001\222\265\030\r\n\tusers.get\030\003'
+  _globals['_USERSERVICE'].methods_by_name['ListUsers']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\220\002\001\222\265\030\016\n\nusers.list\030\003'
+  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._serialized_options = b'\222\265\030\035\n\014users.update\030\002\"\013user.update'
+  _globals['_USERSERVICE'].methods_by_name['DeactivateUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['DeactivateUser']._serialized_options = b'\222\265\030%\n\020users.deactivate\030\001\"\017user.deactivate'
+  _globals['_USER']._serialized_start=135
+  _globals['_USER']._serialized_end=502
+  _globals['_UPSERTUSERREQUEST']._serialized_start=505
+  _globals['_UPSERTUSERREQUEST']._serialized_end=713
+  _globals['_UPSERTUSERRESPONSE']._serialized_start=715
+  _globals['_UPSERTUSERRESPONSE']._serialized_end=784
+  _globals['_GETUSERREQUEST']._serialized_start=786
+  _globals['_GETUSERREQUEST']._serialized_end=882
+  _globals['_GETUSERRESPONSE']._serialized_start=884
+  _globals['_GETUSERRESPONSE']._serialized_end=933
+  _globals['_LISTUSERSREQUEST']._serialized_start=936
+  _globals['_LISTUSERSREQUEST']._serialized_end=1065
+  _globals['_LISTUSERSRESPONSE']._serialized_start=1067
+  _globals['_LISTUSERSRESPONSE']._serialized_end=1144
+  _globals['_UPDATEUSERREQUEST']._serialized_start=1147
+  _globals['_UPDATEUSERREQUEST']._serialized_end=1367
+  _globals['_UPDATEUSERRESPONSE']._serialized_start=1369
+  _globals['_UPDATEUSERRESPONSE']._serialized_end=1421
+  _globals['_DEACTIVATEUSERREQUEST']._serialized_start=1423
+  _globals['_DEACTIVATEUSERREQUEST']._serialized_end=1492
+  _globals['_DEACTIVATEUSERRESPONSE']._serialized_start=1494
+  _globals['_DEACTIVATEUSERRESPONSE']._serialized_end=1550
+  _globals['_USERSERVICE']._serialized_start=1553
+  _globals['_USERSERVICE']._serialized_end=2110
 # @@protoc_insertion_point(module_scope)

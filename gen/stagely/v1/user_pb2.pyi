@@ -107,6 +107,7 @@ class UpsertUserRequest(_message.Message):
     GITHUB_ID_FIELD_NUMBER: _builtins.int
     GOOGLE_ID_FIELD_NUMBER: _builtins.int
     EMAIL_VERIFIED_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     """Required. An e-mail address of at most 255 characters; kept in lower case."""
     name: _builtins.str
@@ -119,6 +120,8 @@ class UpsertUserRequest(_message.Message):
     """1 to 100 visible ASCII characters. Unset, it stays as it is."""
     email_verified: _builtins.bool
     """Whether whoever the user logged in with vouches that the e-mail address is theirs."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
@@ -128,10 +131,11 @@ class UpsertUserRequest(_message.Message):
         github_id: _builtins.str | None = ...,
         google_id: _builtins.str | None = ...,
         email_verified: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_avatar_url", b"_avatar_url", "_github_id", b"_github_id", "_google_id", b"_google_id", "avatar_url", b"avatar_url", "github_id", b"github_id", "google_id", b"google_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_avatar_url", b"_avatar_url", "_github_id", b"_github_id", "_google_id", b"_google_id", "avatar_url", b"avatar_url", "email", b"email", "email_verified", b"email_verified", "github_id", b"github_id", "google_id", b"google_id", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_avatar_url", b"_avatar_url", "_github_id", b"_github_id", "_google_id", b"_google_id", "avatar_url", b"avatar_url", "email", b"email", "email_verified", b"email_verified", "github_id", b"github_id", "google_id", b"google_id", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__avatar_url: _TypeAlias = _typing.Literal["avatar_url"]  # noqa: Y015
     _WhichOneofArgType__avatar_url: _TypeAlias = _typing.Literal["_avatar_url", b"_avatar_url"]  # noqa: Y015
@@ -238,7 +242,7 @@ class ListUsersRequest(_message.Message):
     is_active: _builtins.bool
     """Only active users, or only deactivated ones."""
     team_id: _builtins.str
-    """Only members of this team."""
+    """Only members of this team. Where a service acts for a user, the user must be one of them."""
     def __init__(
         self,
         *,
@@ -296,6 +300,7 @@ class UpdateUserRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     AVATAR_URL_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required."""
     etag: _builtins.str
@@ -305,6 +310,8 @@ class UpdateUserRequest(_message.Message):
     """As in UpsertUserRequest."""
     is_active: _builtins.bool
     """Cleared, it is true again."""
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of `name`, `avatar_url` and `is_active` to change."""
@@ -318,10 +325,11 @@ class UpdateUserRequest(_message.Message):
         name: _builtins.str | None = ...,
         avatar_url: _builtins.str | None = ...,
         is_active: _builtins.bool | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_avatar_url", b"_avatar_url", "_is_active", b"_is_active", "_name", b"_name", "avatar_url", b"avatar_url", "is_active", b"is_active", "name", b"name", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_avatar_url", b"_avatar_url", "_is_active", b"_is_active", "_name", b"_name", "avatar_url", b"avatar_url", "etag", b"etag", "id", b"id", "is_active", b"is_active", "name", b"name", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_avatar_url", b"_avatar_url", "_is_active", b"_is_active", "_name", b"_name", "avatar_url", b"avatar_url", "etag", b"etag", "id", b"id", "is_active", b"is_active", "name", b"name", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__avatar_url: _TypeAlias = _typing.Literal["avatar_url"]  # noqa: Y015
     _WhichOneofArgType__avatar_url: _TypeAlias = _typing.Literal["_avatar_url", b"_avatar_url"]  # noqa: Y015
@@ -364,18 +372,22 @@ class DeactivateUserRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    request_id: _builtins.str
+    """A UUID, by which a repetition is known."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "id", b"id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

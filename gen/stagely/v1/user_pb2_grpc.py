@@ -115,7 +115,8 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeactivateUser(self, request, context):
-        """DeactivateUser ends a user's logins: UpsertUser refuses them, and no team can add them. They stay members where they are.
+        """DeactivateUser ends a user's logins: UpsertUser refuses them, no team can add them, and no service can act for them. They stay members
+        where they are.
         A user that is deactivated already stays so, and nothing is written. UpdateUser brings a user back.
 
         Codes:

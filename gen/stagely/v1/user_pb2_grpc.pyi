@@ -65,7 +65,8 @@ class UserServiceStub:
     - ABORTED: the etag is stale; each login changes it.
     """
     DeactivateUser: _grpc.UnaryUnaryMultiCallable[_user_pb2.DeactivateUserRequest, _user_pb2.DeactivateUserResponse]
-    """DeactivateUser ends a user's logins: UpsertUser refuses them, and no team can add them. They stay members where they are.
+    """DeactivateUser ends a user's logins: UpsertUser refuses them, no team can add them, and no service can act for them. They stay members
+    where they are.
     A user that is deactivated already stays so, and nothing is written. UpdateUser brings a user back.
 
     Codes:
@@ -110,7 +111,8 @@ class UserServiceAsyncStub(UserServiceStub):
     - ABORTED: the etag is stale; each login changes it.
     """
     DeactivateUser: _aio.UnaryUnaryMultiCallable[_user_pb2.DeactivateUserRequest, _user_pb2.DeactivateUserResponse]  # type: ignore[assignment]
-    """DeactivateUser ends a user's logins: UpsertUser refuses them, and no team can add them. They stay members where they are.
+    """DeactivateUser ends a user's logins: UpsertUser refuses them, no team can add them, and no service can act for them. They stay members
+    where they are.
     A user that is deactivated already stays so, and nothing is written. UpdateUser brings a user back.
 
     Codes:
@@ -182,7 +184,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_pb2.DeactivateUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.DeactivateUserResponse, _abc.Awaitable[_user_pb2.DeactivateUserResponse]]:
-        """DeactivateUser ends a user's logins: UpsertUser refuses them, and no team can add them. They stay members where they are.
+        """DeactivateUser ends a user's logins: UpsertUser refuses them, no team can add them, and no service can act for them. They stay members
+        where they are.
         A user that is deactivated already stays so, and nothing is written. UpdateUser brings a user back.
 
         Codes:

@@ -1,0 +1,185 @@
+"""The decisions.
+
+A call is admitted by what the service holds before anything else is looked at, its request included. What the user that
+it acts for may do is decided by the team that owns what the call is about, as soon as the slice knows it and before it
+says anything of it; in a transaction that holds the team, nobody's role changes until it ends.
+
+A denial is raised as PermissionDeniedError, or, where the user may not know that there is anything, as the error that
+the slice gives, caused by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, select, true
+
+from stagely_rpc.access import queries
+from stagely_rpc.call import ROLES, User, includes
+from stagely_rpc.db.models import Project
+from stagely_rpc.db.session import WriteSession
+from stagely_rpc.errors import NotFoundError, PermissionDeniedError
+
+if TYPE_CHECKING:
+    import uuid
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import InstrumentedAttribute
+
+    from stagely_rpc.call import Call, Caller, Policy, Role
+    from stagely_rpc.db.engine import Database
+    from stagely_rpc.db.session import Session
+
+IMPERSONATE = "users.impersonate"
+"""The permission to act for users."""
+
+
+async def admit(db: Database, call: Call, acting_user_id: uuid.UUID | None) -> Caller:
+    """Decide whether a service may make a call, and for a user; return it with the user.
+
+    Raises:
+        PermissionDeniedError: the RPC has no policy, the service lacks a permission, or the user is none to act for.
+    """
+    caller, policy = call.caller, call.policy
+    if policy is None:
+        raise PermissionDeniedError(f"{call.method} has no policy: nobody may call it", reason="POLICY_MISSING")
+    _require_permission(caller, policy.permission)
+    if acting_user_id is None:
+        return caller
+    _require_permission(caller, IMPERSONATE)
+    if policy.acting_for == "nobody":
+        message = f"{call.method} is called for no user: leave x-stagely-user-id out"
+        raise PermissionDeniedError(message, reason="USER_NOT_ALLOWED")
+    return replace(caller, user=await _active_user(db, acting_user_id))
+
+
+async def require_team(session: Session, team_id: uuid.UUID, hidden: NotFoundError) -> None:
+    """Decide whether the call may go on, given the team that owns what it is about.
+
+    Raises:
+        NotFoundError: the one that is given: the acting user is no member of the team.
+        PermissionDeniedError: the user's role in the team does not do.
+    """
+    session.team_id, session.call.is_decided = team_id, True
+    user = session.acting_user
+    if user is None:
+        return
+    session.role = await queries.get_role(session, team_id, user.id)
+    if session.role is None:
+        message = f"user {user.id} is no member of the team"
+        raise hidden from PermissionDeniedError(message, reason="NOT_A_MEMBER", team_id=team_id)
+    needed = _needed_role(session.call.policy)
+    if needed is None or not includes(session.role, needed):
+        message = f"user {user.id} is {session.role} in the team, and {needed} is needed"
+        raise PermissionDeniedError(message, reason="ROLE_MISSING", team_id=team_id)
+
+
+async def require_project(session: Session, project_id: uuid.UUID, hidden: NotFoundError) -> None:
+    """Decide whether the call may go on, given the project that what it is about belongs to.
+
+    Raises:
+        NotFoundError: the one that is given: there is no such project, or the acting user is no member of its team.
+        PermissionDeniedError: the user's role in the team does not do.
+    """
+    if session.acting_user is None and not isinstance(session, WriteSession):
+        # Nothing is to be decided or recorded: which team it is need not be asked.
+        session.call.is_decided = True
+        return
+    team_id = await queries.get_team_id(session, project_id)
+    if team_id is None:
+        raise hidden
+    await require_team(session, team_id, hidden)
+
+
+async def require_user(session: Session, user_id: uuid.UUID, hidden: NotFoundError) -> None:
+    """Decide whether the call may go on, given the user that it is about.
+
+    Raises:
+        NotFoundError: the one that is given: the acting user is another, and none who may see this one.
+    """
+    session.call.is_decided = True
+    acting = session.acting_user
+    if acting is None or acting.id == user_id:
+        return
+    acting_for = session.call.policy and session.call.policy.acting_for
+    if acting_for == "teammate" and await queries.share_team(session, acting.id, user_id):
+        return
+    raise hidden from PermissionDeniedError(f"user {acting.id} is another", reason="ANOTHER_USER")
+
+
+def require_rank(session: Session, role: Role) -> None:
+    """Decide whether the acting user may give or take a role: none above its own.
+
+    Raises:
+        PermissionDeniedError: it is above its own.
+    """
+    if session.acting_user is not None and (session.role is None or not includes(session.role, role)):
+        message = f"user {session.acting_user.id} is {session.role} in the team, and {role} is above that"
+        raise PermissionDeniedError(message, reason="ROLE_ABOVE_OWN", team_id=session.team_id)
+
+
+def visible(
+    session: Session, team_id: InstrumentedAttribute[uuid.UUID] | InstrumentedAttribute[uuid.UUID | None]
+) -> ColumnElement[bool]:
+    """Return the condition by which rows are listed: that the acting user, if any, has the policy's role in their team.
+
+    Args:
+        session: of the call.
+        team_id: the column that names the team which owns a row.
+    """
+    session.call.is_decided = True
+    if session.acting_user is None:
+        return true()
+    return queries.in_team_of(team_id, session.acting_user.id, _sufficient_roles(session.call.policy))
+
+
+def visible_by_project(session: Session, project_id: InstrumentedAttribute[uuid.UUID]) -> ColumnElement[bool]:
+    """Return the same condition for rows that name a project and not its team.
+
+    Args:
+        session: of the call.
+        project_id: the column that names the project which a row belongs to.
+    """
+    condition = visible(session, Project.team_id)
+    return true() if session.acting_user is None else project_id.in_(select(Project.id).where(condition))
+
+
+def visible_users(session: Session, team_id: uuid.UUID | None) -> ColumnElement[bool]:
+    """Return the condition by which users are listed: that the acting user, if any, is one or in a team with them.
+
+    Args:
+        session: of the call.
+        team_id: the team whose members alone are asked for: who else is in it is told to its members only.
+    """
+    session.call.is_decided = True
+    acting = session.acting_user
+    if acting is None:
+        return true()
+    is_acquainted = queries.is_acquainted(acting.id)
+    return is_acquainted if team_id is None else and_(is_acquainted, queries.is_member(acting.id, team_id))
+
+
+def _needed_role(policy: Policy | None) -> Role | None:
+    return policy.role if policy else None
+
+
+def _sufficient_roles(policy: Policy | None) -> list[Role]:
+    needed = _needed_role(policy)
+    return [] if needed is None else [role for role in ROLES if includes(role, needed)]
+
+
+def _require_permission(caller: Caller, permission: str) -> None:
+    if not caller.permissions.allow(permission):
+        message = f"service {caller.service!r} lacks the permission {permission!r}"
+        raise PermissionDeniedError(message, reason="PERMISSION_MISSING")
+
+
+async def _active_user(db: Database, user_id: uuid.UUID) -> User:
+    async with db.read() as session:
+        found = await queries.get_user(session, user_id)
+    if found is None:
+        raise PermissionDeniedError(f"there is no user {user_id} to act for", reason="ACTING_USER_UNKNOWN")
+    if not found.is_active:
+        raise PermissionDeniedError(f"user {user_id} is deactivated", reason="ACTING_USER_DEACTIVATED")
+    return User(id=user_id, email=found.email)

@@ -1,0 +1,66 @@
+"""Rows of the trail, and what is found of its chains, to messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stagely.v1 import audit_pb2
+from stagely_rpc.audit.verification import Progress
+from stagely_rpc.wire.values import enum_numbers, to_struct, to_timestamp
+
+if TYPE_CHECKING:
+    from stagely_rpc.audit.chain import Link
+    from stagely_rpc.audit.verification import Fault, Verdict
+    from stagely_rpc.db.models import AuditLog
+
+RESOURCE_TYPE_TO_PROTO = enum_numbers(audit_pb2.AuditResourceType)
+FAULT_KIND_TO_PROTO = enum_numbers(audit_pb2.AuditFaultKind)
+
+
+def audit_log_to_proto(row: AuditLog, link: Link | None) -> audit_pb2.AuditLog:
+    """Return a row of the trail as callers see it, with its place in its chain, if it has one."""
+    return audit_pb2.AuditLog(
+        id=str(row.id),
+        timestamp=to_timestamp(row.timestamp),
+        actor_id=_text(row.actor_id),
+        actor_email=row.actor_email,
+        actor_service=row.actor_service,
+        actor_ip=_text(row.actor_ip),
+        action=row.action,
+        resource_type=RESOURCE_TYPE_TO_PROTO[row.resource_type],
+        resource_id=_text(row.resource_id),
+        team_id=_text(row.team_id),
+        project_id=_text(row.project_id),
+        metadata=None if row.details is None else to_struct(row.details),
+        request_id=row.request_id,
+        place=None if link is None else link_to_proto(link),
+    )
+
+
+def link_to_proto(link: Link) -> audit_pb2.ChainPlace:
+    """Return a place in a chain."""
+    return audit_pb2.ChainPlace(position=link.position, hash=link.hash)
+
+
+def step_to_proto(step: Progress | Verdict) -> audit_pb2.VerifyAuditLogResponse:
+    """Return a step of a verification."""
+    if isinstance(step, Progress):
+        progress = audit_pb2.VerificationProgress(verified_count=step.verified, sealed_count=step.end)
+        return audit_pb2.VerifyAuditLogResponse(progress=progress)
+    verdict = audit_pb2.Verdict(
+        head=link_to_proto(step.head),
+        unsealed_count=step.unsealed,
+        fault=None if step.fault is None else fault_to_proto(step.fault),
+    )
+    return audit_pb2.VerifyAuditLogResponse(verdict=verdict)
+
+
+def fault_to_proto(fault: Fault) -> audit_pb2.AuditFault:
+    """Return a fault."""
+    return audit_pb2.AuditFault(
+        kind=FAULT_KIND_TO_PROTO[fault.kind], position=fault.position, audit_log_id=_text(fault.audit_log_id)
+    )
+
+
+def _text(value: object | None) -> str | None:
+    return None if value is None else str(value)

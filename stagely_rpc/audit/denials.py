@@ -1,0 +1,118 @@
+"""Denials in the trail: the first of a kind within a second, its repetitions counted, and no flood of them a burden.
+
+A denied call has no transaction that its row could be a part of, and whoever is denied can come back a thousand times a
+second: rows are written in the background, and at most one a minute of what can't be told apart.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from stagely_rpc.db.trail import Entry, append
+from stagely_rpc.periodic import Periodic
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from stagely_rpc.db.engine import Database
+
+INTERVAL_SECONDS = 0.4
+REPETITION_SECONDS = 60.0
+MAX_KINDS = 2000
+"""So many kinds of denial are told apart within a minute; the rest is counted in one row."""
+
+_BATCH_ROWS = 200
+_THE_REST = Entry(action="access.deny", resource_type="access", details={"reason": "TOO_MANY_TO_TELL_APART"})
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Denials of one kind that are not written yet, and when those before were."""
+
+    entry: Entry
+    count: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    written: float | None = None
+
+    def add(self, count: int, first_at: datetime | None, last_at: datetime | None) -> None:
+        self.count += count
+        self.first_at = min(filter(None, (self.first_at, first_at)), default=None)
+        self.last_at = max(filter(None, (self.last_at, last_at)), default=None)
+
+    def take(self) -> _Tally:
+        """Return what is to be written, and begin to count anew."""
+        taken = replace(self)
+        self.count, self.first_at, self.last_at = 0, None, None
+        return taken
+
+    def is_recent(self) -> bool:
+        return self.written is not None and time.monotonic() - self.written < REPETITION_SECONDS
+
+    def row(self) -> Entry:
+        counted = {"count": self.count, "first_at": self.first_at, "last_at": self.last_at}
+        return replace(self.entry, details={**(self.entry.details or {}), **counted})
+
+
+class Denials:
+    """Writes denials into the trail, in the background. Those that can't be written wait, as counts, until they can."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._tallies: dict[Hashable, _Tally] = {}
+        self._periodic = Periodic("denials", INTERVAL_SECONDS, work=self.write, finish=self._write_all)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._periodic.start()
+
+    async def stop(self) -> None:
+        """Write what is left, if the database answers in time, and end."""
+        await self._periodic.stop()
+        if lost := sum(tally.count for tally in self._tallies.values()):
+            _log.error("denials are missing in the audit trail: they could not be written", count=lost)
+
+    def note(self, entry: Entry) -> None:
+        """Have a denial written, soon. Its kind is who was denied what, and why."""
+        who = entry.actor_service or entry.actor_ip
+        kind: Hashable = (who, entry.actor_id, entry.team_id, entry.action, repr(entry.details))
+        if kind not in self._tallies and len(self._tallies) >= MAX_KINDS:
+            kind, entry = None, _THE_REST
+        now = datetime.now(UTC)
+        self._tallies.setdefault(kind, _Tally(entry)).add(1, now, now)
+
+    async def write(self) -> None:
+        """Write the kinds that are new, or were written more than a minute ago; forget those that are over."""
+        await self._write([tally for tally in self._tallies.values() if tally.count and not tally.is_recent()])
+        over = [kind for kind, tally in self._tallies.items() if not tally.count and not tally.is_recent()]
+        for kind in over:
+            del self._tallies[kind]
+
+    async def _write_all(self) -> None:
+        await self._write([tally for tally in self._tallies.values() if tally.count])
+
+    async def _write(self, tallies: list[_Tally]) -> None:
+        for start in range(0, len(tallies), _BATCH_ROWS):
+            await self._write_batch(tallies[start : start + _BATCH_ROWS])
+
+    async def _write_batch(self, tallies: list[_Tally]) -> None:
+        # More may be counted while these are written.
+        taken = [tally.take() for tally in tallies]
+        is_written = False
+        try:
+            async with self._db.maintain() as session:
+                await append(session, [each.row() for each in taken])
+            is_written = True
+        finally:
+            for tally, each in zip(tallies, taken, strict=True):
+                if is_written:
+                    tally.written = time.monotonic()
+                else:
+                    tally.add(each.count, each.first_at, each.last_at)

@@ -1,0 +1,228 @@
+"""Every SQL statement about the trail, but for how rows get into it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    DateTime,
+    LargeBinary,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    column,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from stagely_rpc.audit.chain import NO_TEAM, ChainEnd, Link, Seal, SealableRow, Sealed
+from stagely_rpc.db.models import AuditChainHead, AuditLog, AuditSeal, AuditUnsealed, Base
+from stagely_rpc.db.paging import Cursor, Found, Page, fetch_page
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import ColumnElement, TableValuedAlias
+    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.types import TypeEngine
+
+    from stagely_rpc.audit.inputs import AuditLogFilter
+
+SEALING_LOCK = 0x5354_4147_454C_5902
+"""The key of the advisory lock ("STAGELY" and a 2) that lets one replica at a time seal."""
+
+
+_SEALS = Base.metadata.tables[AuditSeal.__tablename__]
+_HEADS = Base.metadata.tables[AuditChainHead.__tablename__]
+
+SEALABLE_COLUMNS = tuple(each.name for each in fields(SealableRow))
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A row of the trail, and whether it has a seal in its chain or waits for one."""
+
+    cursor: Cursor
+    is_sealed: bool
+    is_queued: bool
+
+
+def sealable_columns() -> list[ColumnElement[Any]]:
+    """Return the columns of `SealableRow`, in the order of its fields."""
+    as_text = {"actor_ip": cast(AuditLog.actor_ip, Text), "metadata": cast(AuditLog.details, Text)}
+    return [as_text[name] if name in as_text else getattr(AuditLog, name) for name in SEALABLE_COLUMNS]
+
+
+async def claim_sealing(session: AsyncSession) -> bool:
+    """Become the one who seals until the transaction ends; False if there is nothing to seal, or another does."""
+    claim = func.pg_try_advisory_xact_lock(cast(SEALING_LOCK, BigInteger))
+    return bool(await session.scalar(select(claim).where(exists(select(AuditUnsealed.audit_log_id)))))
+
+
+async def list_unsealed(session: AsyncSession, limit: int, refused: Collection[uuid.UUID]) -> list[SealableRow]:
+    """Return the oldest rows that have no seal, but for those of refused chains."""
+    queued = and_(AuditUnsealed.audit_log_id == AuditLog.id, AuditUnsealed.timestamp == AuditLog.timestamp)
+    statement = select(*sealable_columns()).join(AuditUnsealed, queued)
+    if refused:
+        statement = statement.where(func.coalesce(AuditLog.team_id, NO_TEAM).not_in(refused))
+    statement = statement.order_by(AuditUnsealed.timestamp, AuditUnsealed.audit_log_id).limit(limit)
+    return [SealableRow(*row) for row in await session.execute(statement)]
+
+
+async def get_chain_ends(session: AsyncSession, chains: Collection[uuid.UUID]) -> dict[uuid.UUID, ChainEnd]:
+    """Return where chains end, all seen at one moment."""
+    wanted = _rows("wanted", chain=Uuid())
+    seals = select(AuditSeal.position, AuditSeal.hash).where(AuditSeal.chain == wanted.c.chain)
+    last = seals.order_by(AuditSeal.position.desc()).limit(1).lateral("last")
+    heads = AuditChainHead
+    statement = (
+        select(wanted.c.chain, heads.position, heads.hash, heads.mac, last.c.position, last.c.hash)
+        .select_from(wanted)
+        .outerjoin(heads, heads.chain == wanted.c.chain)
+        .outerjoin(last, true())
+    )
+    return {
+        chain: ChainEnd(_link(position, hash_), mac, _link(last_position, last_hash))
+        for chain, position, hash_, mac, last_position, last_hash in await session.execute(
+            statement, {"chain": list(chains)}
+        )
+    }
+
+
+async def add_seals(session: AsyncSession, seals: Sequence[Seal]) -> None:
+    """Add seals."""
+    given = _rows(
+        "given",
+        chain=Uuid(),
+        position=BigInteger(),
+        audit_log_id=Uuid(),
+        row_hash=LargeBinary(),
+        hash=LargeBinary(),
+    )
+    names = [each.name for each in given.c]
+    values = [(seal.chain, seal.link.position, seal.audit_log_id, seal.row_hash, seal.link.hash) for seal in seals]
+    statement = insert(_SEALS).from_select(names, select(given))
+    await session.execute(statement, _transposed(names, values))
+
+
+async def put_heads(session: AsyncSession, heads: Sequence[tuple[uuid.UUID, Link, bytes]]) -> None:
+    """Say where chains end, each with what authenticates it."""
+    given = _rows("given", chain=Uuid(), position=BigInteger(), hash=LargeBinary(), mac=LargeBinary())
+    names = [each.name for each in given.c]
+    values = [(chain, head.position, head.hash, mac) for chain, head, mac in heads]
+    statement = upsert(_HEADS).from_select(names, select(given))
+    replaced = {name: statement.excluded[name] for name in ("position", "hash", "mac")}
+    await session.execute(
+        statement.on_conflict_do_update(index_elements=[AuditChainHead.chain], set_=replaced),
+        _transposed(names, values),
+    )
+
+
+async def remove_unsealed(session: AsyncSession, rows: Sequence[SealableRow]) -> None:
+    """Take rows from the queue."""
+    given = _rows("given", timestamp=DateTime(timezone=True), audit_log_id=Uuid())
+    statement = delete(AuditUnsealed).where(
+        AuditUnsealed.timestamp == given.c.timestamp, AuditUnsealed.audit_log_id == given.c.audit_log_id
+    )
+    keys = _transposed(["timestamp", "audit_log_id"], [(row.timestamp, row.id) for row in rows])
+    await session.execute(statement.execution_options(synchronize_session=False), keys)
+
+
+async def list_audit_logs(
+    session: AsyncSession, wanted: AuditLogFilter, page: Page, visible: ColumnElement[bool] | None
+) -> Found[AuditLog]:
+    """Return a page of the trail."""
+    statement = select(AuditLog)
+    for name in _FILTERS:
+        if (value := getattr(wanted, name)) is not None:
+            statement = statement.where(getattr(AuditLog, name) == value)
+    if wanted.since is not None:
+        statement = statement.where(AuditLog.timestamp >= wanted.since)
+    if wanted.until is not None:
+        statement = statement.where(AuditLog.timestamp < wanted.until)
+    if visible is not None:
+        statement = statement.where(visible)
+    return await fetch_page(session, statement, AuditLog, page, created="timestamp")
+
+
+async def get_links(session: AsyncSession, audit_log_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Link]:
+    """Return the places of those rows that have a seal."""
+    statement = select(AuditSeal.audit_log_id, AuditSeal.position, AuditSeal.hash)
+    found = await session.execute(statement.where(AuditSeal.audit_log_id.in_(audit_log_ids)))
+    return {audit_log_id: Link(position, hash_) for audit_log_id, position, hash_ in found}
+
+
+async def list_sealed(session: AsyncSession, chain: uuid.UUID, after: int, until: int, limit: int) -> list[Sealed]:
+    """Return the next seals of a chain, in its order, each with its row."""
+    seal = AuditSeal.audit_log_id, AuditSeal.row_hash, AuditSeal.position, AuditSeal.hash
+    statement = (
+        select(*seal, *sealable_columns())
+        .select_from(AuditSeal)
+        .outerjoin(AuditLog, AuditLog.id == AuditSeal.audit_log_id)
+        .where(AuditSeal.chain == chain, AuditSeal.position > after, AuditSeal.position <= until)
+        .order_by(AuditSeal.position)
+        .limit(limit)
+    )
+    return [
+        Sealed(Seal(chain, row_id, row_hash, Link(position, hash_)), SealableRow(*row) if row[0] else None)
+        for row_id, row_hash, position, hash_, *row in await session.execute(statement)
+    ]
+
+
+async def is_sealed(session: AsyncSession, row_hash: bytes) -> bool:
+    """Tell whether a row as it is was sealed, in whichever place. There is no index: it is asked of a fault alone."""
+    return bool(await session.scalar(select(exists().where(AuditSeal.row_hash == row_hash))))
+
+
+async def list_placed(session: AsyncSession, chain: uuid.UUID, after: Cursor | None, limit: int) -> list[Placed]:
+    """Return the next rows that belong to a chain, oldest first."""
+    statement = select(
+        AuditLog.timestamp,
+        AuditLog.id,
+        exists().where(AuditSeal.audit_log_id == AuditLog.id, AuditSeal.chain == chain),
+        exists().where(AuditUnsealed.timestamp == AuditLog.timestamp, AuditUnsealed.audit_log_id == AuditLog.id),
+    ).where(AuditLog.team_id.is_(None) if chain == NO_TEAM else AuditLog.team_id == chain)
+    if after is not None:
+        statement = statement.where(tuple_(AuditLog.timestamp, AuditLog.id) > tuple_(after.created_at, after.id))
+    found = await session.execute(statement.order_by(AuditLog.timestamp, AuditLog.id).limit(limit))
+    return [Placed(Cursor(timestamp, row_id), sealed, queued) for timestamp, row_id, sealed, queued in found]
+
+
+_FILTERS = (
+    "team_id",
+    "project_id",
+    "actor_id",
+    "actor_service",
+    "action",
+    "resource_type",
+    "resource_id",
+    "request_id",
+)
+
+
+def _rows(name: str, **columns: TypeEngine[Any]) -> TableValuedAlias:
+    """Return a table whose columns are parameters, each a list: any number of rows in one statement."""
+    arrays = [bindparam(each, type_=ARRAY(type_)) for each, type_ in columns.items()]
+    named = [column(each, type_) for each, type_ in columns.items()]
+    return func.unnest(*arrays).table_valued(*named, name=name).render_derived()
+
+
+def _transposed(names: Sequence[str], rows: Sequence[tuple[object, ...]]) -> dict[str, list[object]]:
+    """Return rows as the parameters of `_rows`."""
+    return {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+def _link(position: int | None, hash_: bytes | None) -> Link | None:
+    return None if position is None or hash_ is None else Link(position, hash_)

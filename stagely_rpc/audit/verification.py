@@ -1,0 +1,147 @@
+"""Walking a chain from its first row to its last, and naming the first fault.
+
+The walk ends where the chain ended when it began. It keeps one batch in memory, and no connection while the caller
+reads.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from stagely_rpc.audit import queries
+from stagely_rpc.audit.chain import START, ChainKey, Link
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from stagely_rpc.audit.chain import ChainEnd, Sealed
+    from stagely_rpc.db.paging import Cursor
+
+FaultKind = Literal["edited", "deleted", "reordered", "inserted", "cut_off", "anchor_mismatch"]
+
+_BATCH_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The first thing that is not as it was sealed.
+
+    Attributes:
+        kind: what became of it.
+        position: where in the chain; None for a row that never had a place.
+        audit_log_id: of the row, if it is known.
+    """
+
+    kind: FaultKind
+    position: int | None = None
+    audit_log_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the walk is: the last place that was verified, and where the chain ends."""
+
+    verified: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome: the last place that is intact, how many rows wait for their seals, and the first fault, if any."""
+
+    head: Link
+    unsealed: int
+    fault: Fault | None
+
+
+async def verify(
+    session: AsyncSession, key: ChainKey, chain: uuid.UUID, anchor: Link | None
+) -> AsyncIterator[Progress | Verdict]:
+    """Verify a chain; yield progress, and the verdict at last.
+
+    Args:
+        session: to read with, a statement at a time.
+        key: of the chains.
+        chain: which one.
+        anchor: a place that the caller knows of the chain.
+    """
+    end = (await queries.get_chain_ends(session, [chain]))[chain]
+    walk = _Walk(session, key, chain, anchor)
+    last = end.last.position if end.last else 0
+    async for _ in walk.seals(last):
+        yield Progress(walk.link.position, last)
+    fault = walk.fault or walk.fault_at_end(end)
+    unsealed = 0
+    async for batch in walk.rows():
+        unsealed += sum(row.is_queued for row in batch)
+        inserted = next((row for row in batch if not (row.is_sealed or row.is_queued)), None)
+        if inserted and not fault:
+            fault = Fault("inserted", audit_log_id=inserted.cursor.id)
+        yield Progress(walk.link.position, last)
+    yield Verdict(walk.link, unsealed, fault)
+
+
+class _Walk:
+    """The state of a verification.
+
+    Attributes:
+        link: the last place that was verified.
+        fault: what is wrong with the place after it.
+    """
+
+    def __init__(self, session: AsyncSession, key: ChainKey, chain: uuid.UUID, anchor: Link | None) -> None:
+        self.link = START
+        self.fault: Fault | None = None
+        self._session = session
+        self._key = key
+        self._chain = chain
+        self._anchor = anchor
+
+    async def seals(self, until: int) -> AsyncIterator[int]:
+        """Verify the seals up to a position, or to the first fault; yield after each batch."""
+        while batch := await queries.list_sealed(self._session, self._chain, self.link.position, until, _BATCH_ROWS):
+            for sealed in batch:
+                self.fault = await self._fault_of(sealed)
+                if self.fault:
+                    return
+                self.link = sealed.seal.link
+            await self._rest()
+            yield len(batch)
+
+    async def rows(self) -> AsyncIterator[list[queries.Placed]]:
+        """Yield all rows that belong to the chain, batch by batch."""
+        after: Cursor | None = None
+        while batch := await queries.list_placed(self._session, self._chain, after, _BATCH_ROWS):
+            await self._rest()
+            yield batch
+            after = batch[-1].cursor
+
+    def fault_at_end(self, end: ChainEnd) -> Fault | None:
+        """Return what is wrong, if anything, with a chain that is intact up to the end that it has."""
+        is_left = end.left_by(self._key, self._chain) == self.link
+        is_anchored = self._anchor is None or self._anchor.position <= self.link.position
+        return None if is_left and is_anchored else Fault("cut_off", self.link.position + 1)
+
+    async def _fault_of(self, sealed: Sealed) -> Fault | None:
+        """Compare a seal with its row, and with what its place says that it must be."""
+        seal, expected = sealed.seal, self.link.position + 1
+        if seal.link.position != expected:
+            return Fault("deleted", expected)
+        if sealed.row is None:
+            return Fault("deleted", expected, seal.audit_log_id)
+        row_hash = self._key.row_hash(sealed.row)
+        if row_hash != seal.row_hash:
+            is_moved = await queries.is_sealed(self._session, row_hash)
+            return Fault("reordered" if is_moved else "edited", expected, seal.audit_log_id)
+        if self._key.next_link(self._chain, self.link, row_hash) != seal.link:
+            return Fault("reordered", expected, seal.audit_log_id)
+        if self._anchor and self._anchor.position == expected and self._anchor != seal.link:
+            return Fault("anchor_mismatch", expected, seal.audit_log_id)
+        return None
+
+    async def _rest(self) -> None:
+        """Give the connection back while the caller reads what it was told."""
+        await self._session.close()

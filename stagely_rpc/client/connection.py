@@ -1,0 +1,164 @@
+"""Connecting: from a target and how to show who calls, to a client with a method for every RPC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import grpc
+
+from stagely_rpc.client import channels
+from stagely_rpc.client.calls import Calls
+from stagely_rpc.client.fetching import FetchedTokens, SyncFetchedTokens
+from stagely_rpc.client.services import Services, SyncServices
+from stagely_rpc.client.sync_calls import SyncCalls
+from stagely_rpc.client.tokens import FixedToken, NoToken, TokenFile
+
+if TYPE_CHECKING:
+    import os
+    import uuid
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from stagely_rpc.client.channels import Tls
+    from stagely_rpc.client.fetching import SyncTokenFunction, TokenFunction
+
+DEFAULT_TIMEOUT_SECONDS = 10.0
+
+
+class Stagely(Services):
+    """The client: a service of the contract is an attribute, and an RPC a method of it."""
+
+    def __init__(self, target: str, calls: Calls) -> None:
+        super().__init__(calls)
+        self._target = target
+
+    def acting_for(self, user_id: str | uuid.UUID) -> Services:
+        """Return the same client for calls that are made for a user, for which the caller needs `users.impersonate`.
+
+        Raises:
+            ValueError: the id is no UUID.
+        """
+        return Services(self._calls.acting_for(user_id))
+
+    async def close(self) -> None:
+        """Close the connection; calls under way are cancelled."""
+        await self._calls.channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._target!r})"
+
+
+class SyncStagely(SyncServices):
+    """The client without asyncio: a service of the contract is an attribute, and an RPC a method of it."""
+
+    def __init__(self, target: str, calls: SyncCalls) -> None:
+        super().__init__(calls)
+        self._target = target
+
+    def acting_for(self, user_id: str | uuid.UUID) -> SyncServices:
+        """Return the same client for calls that are made for a user, for which the caller needs `users.impersonate`.
+
+        Raises:
+            ValueError: the id is no UUID.
+        """
+        return SyncServices(self._calls.acting_for(user_id))
+
+    def close(self) -> None:
+        """Close the connection; calls under way are cancelled."""
+        self._calls.channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._target!r})"
+
+
+def connect(
+    target: str,
+    *,
+    token: str | TokenFunction | None = None,
+    token_file: str | os.PathLike[str] | None = None,
+    tls: bool | Tls = False,
+    timeout: float = DEFAULT_TIMEOUT_SECONDS,
+    allow_plaintext_token: bool = False,
+) -> Stagely:
+    """Make a client, which connects when it first calls. It belongs to the event loop that runs when it is made.
+
+    Args:
+        target: in gRPC's syntax. `dns:///host:port` spreads the calls over all addresses of the host.
+        token: shows who calls: the token itself; or a function, async or not, that returns one, and is asked again
+            before that expires and when the service refuses it.
+        token_file: where the token is kept; it is read again when it changes.
+        tls: True trusts the authorities that gRPC knows; a `Tls` names others, and a certificate that shows who calls.
+        timeout: seconds that a call may take with all its retries; each method's `timeout` sets another.
+        allow_plaintext_token: send the token without TLS to another host, whose network encrypts by itself.
+
+    Raises:
+        OSError: a file can't be read.
+        ValueError: a token is malformed, is given twice, or would go over the network in the clear.
+    """
+    tokens = _tokens(token, token_file, FetchedTokens)
+    credentials = channels.credentials(
+        target=target, tls=tls, has_token=not isinstance(tokens, NoToken), allow_plaintext=allow_plaintext_token
+    )
+    channel = (
+        grpc.aio.secure_channel(target, credentials, options=channels.options())
+        if credentials
+        else grpc.aio.insecure_channel(target, options=channels.options())
+    )
+    return Stagely(target, Calls(channel, tokens, timeout))
+
+
+def connect_sync(
+    target: str,
+    *,
+    token: str | SyncTokenFunction | None = None,
+    token_file: str | os.PathLike[str] | None = None,
+    tls: bool | Tls = False,
+    timeout: float = DEFAULT_TIMEOUT_SECONDS,
+    allow_plaintext_token: bool = False,
+) -> SyncStagely:
+    """Make a client without asyncio, which any number of threads may use. It connects when it first calls.
+
+    Its arguments and errors are those of `connect`; a function that returns the token is not async.
+    """
+    tokens = _tokens(token, token_file, SyncFetchedTokens)
+    credentials = channels.credentials(
+        target=target, tls=tls, has_token=not isinstance(tokens, NoToken), allow_plaintext=allow_plaintext_token
+    )
+    channel = (
+        grpc.secure_channel(target, credentials, options=channels.options())
+        if credentials
+        else grpc.insecure_channel(target, options=channels.options())
+    )
+    return SyncStagely(target, SyncCalls(channel, tokens, timeout))
+
+
+Fetch = TypeVar("Fetch")
+Fetched = TypeVar("Fetched")
+
+
+def _tokens(
+    token: str | Fetch | None, token_file: str | os.PathLike[str] | None, fetched: Callable[[Fetch], Fetched]
+) -> FixedToken | TokenFile | NoToken | Fetched:
+    if token is not None and token_file is not None:
+        raise ValueError("either token or token_file")
+    if token_file is not None:
+        return TokenFile(token_file)
+    if token is None:
+        return NoToken()
+    return FixedToken(token) if isinstance(token, str) else fetched(token)

@@ -1,0 +1,79 @@
+"""Lists, page by page or item by item. A page is asked for when what was there before it has been taken."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+
+
+class PageRequest(Protocol):
+    """The request of a list."""
+
+    page_token: str
+
+
+class PageResponse(Protocol):
+    """A page of a list."""
+
+    @property
+    def next_page_token(self) -> str:
+        """What asks for the page after this one; empty at the end."""
+
+
+Item = TypeVar("Item")
+Page = TypeVar("Page", bound=PageResponse)
+Request = TypeVar("Request", bound=PageRequest)
+
+
+class Pager(Generic[Item, Page]):
+    """A list: `async for` yields its items over all pages, and each time begins anew."""
+
+    def __init__(
+        self, fetch: Callable[[Request], Awaitable[Page]], request: Request, items: Callable[[Page], Iterable[Item]]
+    ) -> None:
+        self._fetch = fetch
+        self._request = request
+        self._items = items
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        async for page in self.pages():
+            for item in self._items(page):
+                yield item
+
+    async def pages(self) -> AsyncIterator[Page]:
+        """Yield the list page by page, as the service answers; `next_page_token` of one continues after it."""
+        request = copy.deepcopy(self._request)
+        while True:
+            page = await self._fetch(request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+
+class SyncPager(Generic[Item, Page]):
+    """A list: `for` yields its items over all pages, and each time begins anew."""
+
+    def __init__(
+        self, fetch: Callable[[Request], Page], request: Request, items: Callable[[Page], Iterable[Item]]
+    ) -> None:
+        self._fetch = fetch
+        self._request = request
+        self._items = items
+
+    def __iter__(self) -> Iterator[Item]:
+        for page in self.pages():
+            yield from self._items(page)
+
+    def pages(self) -> Iterator[Page]:
+        """Yield the list page by page, as the service answers; `next_page_token` of one continues after it."""
+        request = copy.deepcopy(self._request)
+        while True:
+            page = self._fetch(request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token

@@ -1,0 +1,105 @@
+"""What every policy of the contract has to say, and what happens where one says nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import psycopg
+import pytest
+from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.empty_pb2 import Empty
+
+from stagely_rpc.server import Server
+from tests.access.policies import options_of, policy_of
+from tests.access.stage import send
+from tests.contract.methods import METHODS
+from tests.refusals import refused
+from tests.rpc import connected, settings_of
+from tests.tokens import AUTHENTICATION, token
+
+if TYPE_CHECKING:
+    from tests.contract.methods import Method
+
+every_method = pytest.mark.parametrize("method", METHODS, ids=str)
+
+RETURN_SECRETS = {
+    "CloudProviderService.AccessCloudProviderCredentials",
+    "SecretService.AccessSecret",
+    "SecretService.ResolveSecrets",
+}
+"""They change nothing, and every answer of theirs is recorded."""
+
+FORGOTTEN = "/stagely.v1.ForgottenService/Forget"
+
+
+@every_method
+def test_every_rpc_says_who_may_call_it(method: Method) -> None:
+    policy = policy_of(method)
+
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*", policy.permission)
+    assert bool(policy.role) != bool(policy.acting_for)
+
+
+@every_method
+def test_what_changes_something_or_returns_a_secret_is_recorded(method: Method) -> None:
+    is_read = options_of(method).idempotency_level == MethodOptions.NO_SIDE_EFFECTS
+
+    assert bool(policy_of(method).action) == (not is_read)
+
+
+@every_method
+def test_what_must_not_happen_twice_has_a_request_id(method: Method) -> None:
+    is_unsafe = options_of(method).idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN
+
+    assert ("request_id" in method.input.fields_by_name and not _is_filter(method, "request_id")) == is_unsafe
+
+
+def _is_filter(method: Method, name: str) -> bool:
+    return "page_token" in method.input.fields_by_name and method.input.fields_by_name[name].has_presence
+
+
+def test_secrets_are_returned_by_no_other_rpc_than_is_recorded() -> None:
+    idempotent = {m.name for m in METHODS if options_of(m).idempotency_level == MethodOptions.IDEMPOTENT}
+
+    assert idempotent == RETURN_SECRETS
+
+
+async def test_actions_are_of_resources_that_the_trail_takes(database_url: str) -> None:
+    statement = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'valid_resource_type'"
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        ((definition,),) = await (await connection.execute(statement)).fetchall()
+    actions = {policy_of(method).action for method in METHODS} - {""}
+
+    assert {action.partition(".")[0] for action in actions} <= set(re.findall(r"'(\w+)'", definition))
+    assert all(re.fullmatch(r"[a-z_]+\.[a-z_]+", action) for action in actions)
+
+
+def test_actions_are_told_apart() -> None:
+    actions = [policy_of(method).action for method in METHODS if policy_of(method).action]
+
+    assert len(actions) == len(set(actions))
+
+
+@pytest.mark.parametrize("settings", [AUTHENTICATION, {}], ids=["authentication on", "authentication off"])
+async def test_an_rpc_without_a_policy_is_denied_to_everyone(database_url: str, settings: dict[str, str]) -> None:
+    reached = []
+
+    async def forget(request: Empty, _: Any) -> Empty:
+        reached.append(request)
+        return request
+
+    handler = grpc.unary_unary_rpc_method_handler(forget, Empty.FromString, Empty.SerializeToString)
+    server = Server(settings_of(database_url, **settings))
+    service = grpc.method_handlers_generic_handler("stagely.v1.ForgottenService", {"Forget": handler})
+    server._grpc.add_generic_rpc_handlers((service,))
+    await server.start()
+    try:
+        async with connected(server, token=token("operator", "*") if settings else None) as channel:
+            with refused(grpc.StatusCode.PERMISSION_DENIED, reason="POLICY_MISSING"):
+                await send(channel, FORGOTTEN)
+    finally:
+        await server.stop()
+
+    assert reached == []

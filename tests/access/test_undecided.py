@@ -1,0 +1,80 @@
+"""A slice that forgets to say what its call is about answers no user: as if all of them forgot, RPC by RPC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from sqlalchemy import true
+from structlog.processors import format_exc_info
+from structlog.testing import capture_logs
+
+from stagely.v1.annotations_pb2 import ACTING_FOR_SELF, ACTING_FOR_TEAMMATE
+from stagely_rpc import access
+from tests.access.policies import policy_of
+from tests.access.stage import EVERYTHING
+from tests.access.test_matrix import request_of
+from tests.bad_input.world import Renewable
+from tests.contract.methods import METHODS
+from tests.eventually import logged
+from tests.identified import headers_of
+from tests.refusals import refused
+
+if TYPE_CHECKING:
+    from tests.access.stage import Stage
+    from tests.bad_input.world import World
+    from tests.contract.methods import Method
+
+DECIDED_BY_A_SLICE = [
+    method
+    for method in METHODS
+    if policy_of(method).role or policy_of(method).acting_for in (ACTING_FOR_SELF, ACTING_FOR_TEAMMATE)
+]
+
+
+@pytest.fixture
+def forgetful_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is decided once a call is admitted."""
+
+    async def forget(*_: Any) -> None: ...
+
+    for name in ("require_team", "require_project", "require_user"):
+        monkeypatch.setattr(access, name, forget)
+    for name in ("visible", "visible_by_project", "visible_users"):
+        monkeypatch.setattr(access, name, lambda *_: true())
+    monkeypatch.setattr(access, "require_rank", lambda *_: None)
+
+
+@pytest.mark.usefixtures("forgetful_slices")
+@pytest.mark.parametrize("method", DECIDED_BY_A_SLICE, ids=str)
+async def test_what_nobody_decided_is_not_answered_and_not_done(stage: Stage, world: World, method: Method) -> None:
+    about = await Renewable(stage.operator, method.name, world).ready()
+    request = request_of(method, about, 0)
+
+    async with stage.unchanged():
+        with capture_logs(processors=[format_exc_info]) as logs, refused(grpc.StatusCode.INTERNAL):
+            await stage.ask(method.name, request, stage.cast["owner"])
+        (log,) = await logged(logs, 1, event="internal error")
+    assert "did not say who owns" in log["exception"]
+
+
+@pytest.mark.usefixtures("forgetful_slices")
+@pytest.mark.parametrize("method", [method for method in DECIDED_BY_A_SLICE if method.is_streaming], ids=str)
+async def test_of_a_stream_that_nobody_decided_not_even_the_first_is_sent(
+    stage: Stage, world: World, method: Method
+) -> None:
+    stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = stage.channel.unary_stream(method.path)
+    request = request_of(method, world, 0).SerializeToString()
+
+    call = stream(request, metadata=headers_of(EVERYTHING, stage.cast["owner"]))
+
+    with refused(grpc.StatusCode.INTERNAL):
+        await call.read()
+
+
+@pytest.mark.usefixtures("forgetful_slices")
+async def test_a_service_itself_needs_no_decision(stage: Stage, world: World) -> None:
+    for method in DECIDED_BY_A_SLICE:
+        if "page_token" in method.input.fields_by_name:
+            await stage.ask(method.name, request_of(method, world, 0))

@@ -1,0 +1,102 @@
+"""What of the trail a user may see through a service that acts for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from grpc import StatusCode
+
+from stagely.v1 import audit_pb2, team_pb2
+from tests.audit.conftest import ROWS
+from tests.refusals import refused
+from tests.teams.make import make_member
+from tests.users.make import make_user
+
+if TYPE_CHECKING:
+    from stagely.v1.audit_pb2_grpc import AuditServiceAsyncStub
+    from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
+    from stagely.v1.user_pb2_grpc import UserServiceAsyncStub
+
+    Acting = tuple[tuple[str, str]]
+
+
+async def acting(
+    teams: TeamServiceAsyncStub, users: UserServiceAsyncStub, team_id: str, role: team_pb2.TeamRole.ValueType
+) -> Acting:
+    """Make a user of a team, and return the metadata with which a service acts for them."""
+    user = await make_user(users)
+    await make_member(teams, team_pb2.Team(id=team_id), user, role)
+    return (("x-stagely-user-id", user.id),)
+
+
+async def verified(audit: AuditServiceAsyncStub, team_id: str | None, metadata: Acting) -> audit_pb2.Verdict:
+    call = audit.VerifyAuditLog(audit_pb2.VerifyAuditLogRequest(team_id=team_id), metadata=metadata)
+    return [step async for step in call][-1].verdict
+
+
+async def test_admin_sees_the_rows_of_their_teams_alone(
+    audit: AuditServiceAsyncStub,
+    teams: TeamServiceAsyncStub,
+    users: UserServiceAsyncStub,
+    team_id: str,
+    other_team_id: str,
+) -> None:
+    metadata = await acting(teams, users, team_id, team_pb2.TEAM_ROLE_ADMIN)
+
+    everything = await audit.ListAuditLogs(audit_pb2.ListAuditLogsRequest(page_size=500), metadata=metadata)
+    others = await audit.ListAuditLogs(audit_pb2.ListAuditLogsRequest(team_id=other_team_id), metadata=metadata)
+
+    assert {row.team_id for row in everything.audit_logs} == {team_id}
+    assert len(everything.audit_logs) > ROWS
+    assert not others.audit_logs
+
+
+async def test_admin_verifies_the_chain_of_their_team(
+    audit: AuditServiceAsyncStub, teams: TeamServiceAsyncStub, users: UserServiceAsyncStub, team_id: str
+) -> None:
+    metadata = await acting(teams, users, team_id, team_pb2.TEAM_ROLE_ADMIN)
+
+    verdict = await verified(audit, team_id, metadata)
+
+    assert verdict.head.position >= ROWS
+    assert not verdict.HasField("fault")
+
+
+@pytest.mark.parametrize("role", [team_pb2.TEAM_ROLE_MEMBER, team_pb2.TEAM_ROLE_VIEWER])
+async def test_member_who_is_no_admin_sees_and_verifies_nothing(
+    audit: AuditServiceAsyncStub,
+    teams: TeamServiceAsyncStub,
+    users: UserServiceAsyncStub,
+    team_id: str,
+    role: team_pb2.TeamRole.ValueType,
+) -> None:
+    metadata = await acting(teams, users, team_id, role)
+
+    answer = await audit.ListAuditLogs(audit_pb2.ListAuditLogsRequest(team_id=team_id), metadata=metadata)
+
+    assert not answer.audit_logs
+    with refused(StatusCode.PERMISSION_DENIED, reason="ROLE_MISSING"):
+        await verified(audit, team_id, metadata)
+
+
+async def test_chain_of_another_team_does_not_exist(
+    audit: AuditServiceAsyncStub,
+    teams: TeamServiceAsyncStub,
+    users: UserServiceAsyncStub,
+    team_id: str,
+    other_team_id: str,
+) -> None:
+    metadata = await acting(teams, users, team_id, team_pb2.TEAM_ROLE_OWNER)
+
+    with refused(StatusCode.NOT_FOUND):
+        await verified(audit, other_team_id, metadata)
+
+
+async def test_chain_of_no_team_is_for_services_alone(
+    audit: AuditServiceAsyncStub, teams: TeamServiceAsyncStub, users: UserServiceAsyncStub, team_id: str
+) -> None:
+    metadata = await acting(teams, users, team_id, team_pb2.TEAM_ROLE_OWNER)
+
+    with refused(StatusCode.PERMISSION_DENIED, reason="USER_NOT_ALLOWED"):
+        await verified(audit, None, metadata)

@@ -1,0 +1,67 @@
+"""Secrets that can be told wherever they turn up: each begins with a marker, which nothing else in the suite holds."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARKER = "Kq7mXv94TzWe"
+"""Letters and digits alone: neither JSON nor a URL changes it. It is short, so that the head of a secret has it too."""
+
+MARKERS = (MARKER, "hunter2")
+"""The second is for secrets that are short, or written out where they are used."""
+
+_REST = '"ü/+\n&=%\\'
+_KEY_BYTES = 32
+_BASE64 = {"base64": base64.b64encode, "base64url": base64.urlsafe_b64encode}
+
+
+def canary(label: str = "") -> str:
+    """Return a secret text, with characters after its marker that JSON, URLs and logs write otherwise."""
+    return f"{MARKER} {label} {_REST} which makes 32 bytes"
+
+
+def canary_password(label: str = "") -> str:
+    """Return a secret of characters that may stand in a URL, and be a bearer token, as they are."""
+    return f"{MARKER}{label}"
+
+
+def canary_key(label: str = "") -> bytes:
+    """Return a secret of 32 bytes, which are UTF-8."""
+    return f"{MARKER}{label}{_REST}{'k' * _KEY_BYTES}".encode()[:_KEY_BYTES]
+
+
+ENCRYPTION_KEY = canary_key()
+
+
+def forms_in(content: str | bytes) -> list[str]:
+    """Return the forms in which secrets are in a text or bytes; none, if there is no secret."""
+    searched = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    return [form for form, needles in _FORMS.items() if any(needle in searched for needle in needles)]
+
+
+def _forms() -> Iterator[tuple[str, list[bytes]]]:
+    markers = [marker.encode() for marker in MARKERS]
+    in_hex = [marker.hex().encode() for marker in markers]
+    yield "plain", markers
+    # Without its last byte, little-endian is a part of big-endian too.
+    yield "UTF-16", [marker.encode("utf-16-le")[:-1] for marker in MARKERS]
+    yield "hex", [*in_hex, *(marker.upper() for marker in in_hex)]
+    yield "base64", sorted({inside for marker in markers for inside in _inside_base64(marker)})
+    yield "base64 of hex", sorted({inside for marker in in_hex for inside in _inside_base64(marker)})
+    yield "private key", [b"PRIVATE KEY-----"]
+
+
+def _inside_base64(marker: bytes) -> Iterator[bytes]:
+    """Yield the characters that a marker alone decides, wherever it stands in what is encoded."""
+    for encode in _BASE64.values():
+        for before in range(3):
+            encoded = encode(bytes(before) + marker).rstrip(b"=")
+            is_cut = (before + len(marker)) % 3 != 0
+            yield encoded[-(-before * 8 // 6) : len(encoded) - is_cut]
+
+
+_FORMS = dict(_forms())

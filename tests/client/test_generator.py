@@ -1,0 +1,97 @@
+"""What the generator of the client makes of a contract, of this one and of those to come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+
+from tests.contract.methods import SERVICES
+from tools.client.methods import ASYNC, method_source
+from tools.client.names import attribute, class_name, method_names
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import ServiceDescriptor
+
+NAMES = {service.name: method_names(service) for service in SERVICES}
+
+
+def make_service(name: str, *rpcs: str, field: str = "id", client_streaming: bool = False) -> ServiceDescriptor:
+    file = FileDescriptorProto(name=f"stagely/v1/{name.lower()}.proto", package="stagely.v1", syntax="proto3")
+    made = file.service.add(name=name)
+    for rpc in rpcs:
+        request, response = file.message_type.add(name=f"{rpc}Request"), file.message_type.add(name=f"{rpc}Response")
+        request.field.add(name=field, number=1, type=FieldDescriptorProto.TYPE_STRING, label=1)
+        made.method.add(
+            name=rpc,
+            input_type=f".stagely.v1.{request.name}",
+            output_type=f".stagely.v1.{response.name}",
+            client_streaming=client_streaming,
+        )
+    pool = DescriptorPool()
+    pool.Add(file)
+    service: ServiceDescriptor = pool.FindServiceByName(f"stagely.v1.{name}")
+    return service
+
+
+@pytest.mark.parametrize(
+    ("service", "rpc", "name"),
+    [
+        ("TeamService", "CreateTeam", "create"),
+        ("TeamService", "ListTeams", "list"),
+        ("TeamService", "AddTeamMember", "add_member"),
+        ("TeamService", "ListTeamMembers", "list_members"),
+        ("UserService", "UpsertUser", "upsert"),
+        ("CloudProviderService", "GetCloudProvider", "get"),
+        ("CloudProviderService", "AccessCloudProviderCredentials", "access_credentials"),
+        ("EnvironmentService", "EnsureEnvironment", "ensure"),
+        ("SecretService", "AccessSecret", "access"),
+        ("SecretService", "ResolveSecrets", "resolve"),
+        ("AuditService", "ListAuditLogs", "list_logs"),
+        ("CryptoService", "GenerateKey", "generate_key"),
+        ("IdService", "GenerateId", "generate"),
+        ("IdService", "GenerateIds", "generate_many"),
+    ],
+)
+def test_an_rpc_is_its_verb_and_what_its_service_does_not_say(service: str, rpc: str, name: str) -> None:
+    assert NAMES[service][rpc] == name
+
+
+def test_word_of_the_language_gets_an_underscore() -> None:
+    assert method_names(make_service("SecretService", "ImportSecrets")) == {"ImportSecrets": "import_"}
+
+
+def test_rpcs_that_would_be_one_method_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^TeamService: more than one RPC would be called get$"):
+        method_names(make_service("TeamService", "GetTeam", "Get"))
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "kind"),
+    [
+        ("CloudProviderService", "cloud_providers", "CloudProviders"),
+        ("CryptoService", "crypto", "Crypto"),
+        ("AuditService", "audit", "Audit"),
+        ("WorkflowService", "workflows", "Workflows"),
+    ],
+)
+def test_a_service_is_the_plural_of_what_it_is_about(service: str, name: str, kind: str) -> None:
+    made = make_service(service, "Get")
+
+    assert (attribute(made), class_name(made)) == (name, kind)
+
+
+def test_stream_of_requests_is_refused_and_not_left_out() -> None:
+    (method,) = make_service("BuildService", "AppendBuildLogs", client_streaming=True).methods
+
+    with pytest.raises(ValueError, match=r"^stagely\.v1\.BuildService\.AppendBuildLogs: the client has no form"):
+        method_source(method, "append_logs", {method.full_name: ""}, ASYNC)
+
+
+def test_field_with_the_name_of_an_argument_of_the_client_is_refused() -> None:
+    (method,) = make_service("BuildService", "RunBuild", field="timeout").methods
+
+    with pytest.raises(ValueError, match=r"RunBuildRequest\.timeout: the client's methods have a 'timeout'"):
+        method_source(method, "run", {method.full_name: ""}, ASYNC)

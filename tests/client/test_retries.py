@@ -1,0 +1,224 @@
+"""What a client sends again, what it does not, and that nothing is done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from stagely_rpc import client
+from stagely_rpc.client import StagelyError, connect, connect_sync
+from stagely_rpc.client.retries import may_be_repeated, retried_codes, service_config
+from stagely_rpc.client.services import SERVICES
+from tests.client.proxy import proxied
+from tests.client.recorder import recording
+from tests.contract.methods import METHODS
+from tests.contract.methods import SERVICES as CONTRACT
+from tests.eventually import eventually
+from tests.rpc import running_server
+
+if TYPE_CHECKING:
+    from stagely_rpc.client import Stagely
+    from stagely_rpc.server import Server
+    from tests.client.recorder import Recorder
+
+SOME_ID = "0b5a2a6e-54f0-4c0e-9f0b-7f1d5a0f3c11"
+UNAVAILABLE, ABORTED = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED
+FINAL = [
+    code for code in grpc.StatusCode if code not in {grpc.StatusCode.OK, UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED}
+]
+
+RPCS = [method for service in CONTRACT for method in service.methods]
+
+
+def test_every_rpc_of_the_contract_may_be_repeated() -> None:
+    assert {method.full_name for method in RPCS if not may_be_repeated(method)} == set()
+
+
+def test_every_rpc_of_the_contract_has_a_retry_policy() -> None:
+    policies = json.loads(service_config(SERVICES))["methodConfig"]
+
+    assert sorted(f"{name['service']}/{name['method']}" for policy in policies for name in policy["name"]) == sorted(
+        method.path.removeprefix("/") for method in METHODS
+    )
+
+
+def test_what_may_meet_a_stale_etag_is_not_retried_when_it_is_aborted() -> None:
+    retried = {method.full_name for method in RPCS if "ABORTED" in retried_codes(method)}
+
+    assert retried == {method.full_name for method in RPCS if "etag" not in method.input_type.fields_by_name}
+    assert "stagely.v1.TeamService.CreateTeam" in retried
+    assert "stagely.v1.TeamService.UpdateTeam" not in retried
+
+
+async def test_change_is_sent_again_with_the_request_id_that_it_had(recorder: Recorder) -> None:
+    recorder.answers = [UNAVAILABLE, ABORTED, UNAVAILABLE]
+
+    async with connect(recorder.target) as stagely:
+        await stagely.teams.create(slug="web", name="Web")
+
+    assert len(recorder.received) == 4
+    assert len({received.request.request_id for received in recorder.received}) == 1
+    assert recorder.received[0].request.request_id
+
+
+async def test_change_is_sent_again_with_the_request_id_that_it_had_without_asyncio(recorder: Recorder) -> None:
+    recorder.answers = [UNAVAILABLE, ABORTED]
+
+    def create() -> None:
+        with connect_sync(recorder.target) as stagely:
+            stagely.teams.create(slug="web", name="Web")
+
+    await asyncio.to_thread(create)
+
+    assert len(recorder.received) == 3
+    assert len({received.request.request_id for received in recorder.received}) == 1
+
+
+async def test_retries_come_to_an_end(recorder: Recorder) -> None:
+    recorder.answers = [UNAVAILABLE] * 100
+
+    async with connect(recorder.target) as stagely:
+        with pytest.raises(client.UnavailableError):
+            await stagely.teams.get(SOME_ID)
+
+    assert len(recorder.received) == 5
+
+
+async def test_retries_end_with_the_deadline(recorder: Recorder) -> None:
+    recorder.answers = [UNAVAILABLE] * 100
+
+    async with connect(recorder.target) as stagely:
+        with pytest.raises(client.DeadlineExceededError):
+            await stagely.teams.get(SOME_ID, timeout=0.1)
+
+
+async def test_service_that_fails_all_is_soon_spared_the_retries(recorder: Recorder) -> None:
+    recorder.answers = [UNAVAILABLE] * 1000
+
+    async with connect(recorder.target) as stagely:
+        failures = await asyncio.gather(*(stagely.teams.get(SOME_ID) for _ in range(60)), return_exceptions=True)
+
+    assert {type(failure) for failure in failures} == {client.UnavailableError}
+    assert len(recorder.received) < 2 * 60
+
+
+@pytest.mark.parametrize("code", FINAL, ids=lambda code: code.name)
+async def test_other_codes_are_final_where_there_is_an_etag(recorder: Recorder, code: grpc.StatusCode) -> None:
+    recorder.answers = [code]
+
+    async with connect(recorder.target) as stagely:
+        with pytest.raises(StagelyError):
+            await stagely.teams.update(SOME_ID, name="New")
+
+    assert len(recorder.received) == 1
+
+
+async def test_request_of_the_largest_size_is_retried_too(recorder: Recorder) -> None:
+    recorder.answers = [UNAVAILABLE]
+    value = b"v" * (4 * 1024 * 1024 - 1024)
+
+    async with connect(recorder.target) as stagely:
+        await stagely.secrets.set(project_id=SOME_ID, key="KEY", value=value)
+
+    assert [len(received.request.value) for received in recorder.received] == [len(value)] * 2
+
+
+async def test_call_waits_for_a_server_that_starts_again(fresh_database_url: str) -> None:
+    async with running_server(fresh_database_url) as server:
+        port = server.port
+        stagely = connect(f"127.0.0.1:{port}")
+        team = await stagely.teams.create(slug="web", name="Web")
+    async with stagely:
+        updating = asyncio.create_task(stagely.teams.update(team.id, name="New"))
+        await asyncio.sleep(0.3)
+        assert not updating.done()
+
+        async with running_server(fresh_database_url, port=port):
+            assert (await updating).name == "New"
+
+
+async def test_service_that_was_away_for_long_is_found_again_soon(closed_port: int) -> None:
+    async with connect(f"127.0.0.1:{closed_port}") as stagely:
+        for _ in range(4):  # 3 s each: as long as it takes until gRPC by itself would wait too long
+            with pytest.raises(client.UnavailableError):
+                await stagely.teams.get(SOME_ID)
+
+        async with recording(port=closed_port) as recorder:
+            await stagely.teams.get(SOME_ID)
+
+    assert len(recorder.received) == 1
+
+
+async def test_lost_answer_is_asked_for_again_and_nothing_done_twice(
+    server: Server, stagely: Stagely, slug: str
+) -> None:
+    async def is_there() -> bool:
+        return [team async for team in stagely.teams.list(user_id=None) if team.slug == slug] != []
+
+    async with proxied(server.port) as proxy, connect(f"127.0.0.1:{proxy.port}") as distant:
+        await distant.ids.generate()
+        proxy.hold_answers()
+        creating = asyncio.create_task(distant.teams.create(slug=slug, name="Acme"))
+        await eventually(is_there, expected=True)
+        assert not creating.done()
+        proxy.cut()
+
+        team = await creating
+
+    assert team == await stagely.teams.get(slug=slug)
+
+
+async def test_calls_are_spread_over_all_addresses() -> None:
+    async with recording() as one, recording() as other, connect(f"ipv4:{one.target},{other.target}") as stagely:
+        for _ in range(20):
+            await stagely.teams.get(SOME_ID)
+
+    counts = len(one.received), len(other.received)
+    assert sum(counts) == 20
+    assert min(counts) >= 8
+
+
+async def test_address_that_is_away_is_left_out(closed_port: int) -> None:
+    async with recording() as one, connect(f"ipv4:127.0.0.1:{closed_port},{one.target}") as stagely:
+        for _ in range(10):
+            await stagely.teams.get(SOME_ID)
+
+    assert len(one.received) == 10
+
+
+async def test_every_call_has_a_deadline(recorder: Recorder) -> None:
+    async with connect(recorder.target) as usual, connect(recorder.target, timeout=3) as short:
+        await usual.teams.get(SOME_ID)
+        await short.teams.get(SOME_ID)
+        await usual.teams.get(SOME_ID, timeout=60)
+        await anext(usual.teams.list().pages())
+
+    left = [received.seconds_left for received in recorder.received]
+    assert left == pytest.approx([10, 3, 60, 10], abs=0.5)
+
+
+async def test_every_call_has_a_deadline_without_asyncio(recorder: Recorder) -> None:
+    def call() -> None:
+        with connect_sync(recorder.target) as usual, connect_sync(recorder.target, timeout=3) as short:
+            usual.teams.get(SOME_ID)
+            short.teams.get(SOME_ID)
+            usual.teams.get(SOME_ID, timeout=60)
+
+    await asyncio.to_thread(call)
+
+    left = [received.seconds_left for received in recorder.received]
+    assert left == pytest.approx([10, 3, 60], abs=0.5)
+
+
+async def test_stream_has_a_deadline_if_it_is_given_one(recorder: Recorder) -> None:
+    async with connect(recorder.target) as stagely:
+        await anext(stagely.audit.verify_log())
+        await anext(stagely.audit.verify_log(timeout=60))
+
+    without, given = (received.seconds_left for received in recorder.received)
+    assert without is None
+    assert given == pytest.approx(60, abs=0.5)

@@ -1,0 +1,173 @@
+"""The leak hunt through a real process: all that it says and keeps, after every RPC was called in every way."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import grpc
+import pytest
+
+from stagely_rpc import embedded
+from stagely_rpc.client import connect, connect_sync
+from stagely_rpc.server import Server
+from tests.canaries import canary, canary_password, forms_in
+from tests.contract.methods import METHODS
+from tests.e2e.processes import environment, run, serving, settings_for
+from tests.e2e.walk import Walk
+from tests.leaks import Hunt
+from tests.rpc import settings_of
+from tests.tokens import AUTHENTICATION, token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.postgres import PostgresServer
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What is left of a process through which a walk went.
+
+    Attributes:
+        database_url: its database.
+        lines: all that it wrote.
+        refusals: how calls were refused.
+    """
+
+    database_url: str
+    lines: list[str]
+    refusals: list[grpc.aio.AioRpcError]
+
+
+@pytest.fixture(scope="module")
+async def walked(postgres_server: PostgresServer, template_database: str) -> Any:
+    url = postgres_server.create_database(template_database)
+    settings = {name.upper(): value for name, value in AUTHENTICATION.items()}
+    env = settings_for(
+        with_password(url),
+        ENVIRONMENT="production",
+        LOG_LEVEL="debug",
+        JWT_SECRET_PREVIOUS=canary("the secret before"),
+        **settings,
+    )
+    with serving(["serve"], env) as server:
+        walk = Walk(server.address, url)
+        await walk.run()
+        assert server.stop() == 0
+    yield Walked(url, server.lines, walk.refusals)
+    postgres_server.drop_database(url)
+
+
+def with_password(url: str) -> str:
+    """Return a database's URL with a password, unless there is one: where none is asked for, any will do."""
+    parts = urlsplit(url)
+    if parts.password:
+        return url
+    user, host = quote(parts.username or ""), parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}:{canary_password()}@{host}"))
+
+
+def found_in(*contents: str | bytes) -> list[str]:
+    return sorted({form for content in contents for form in forms_in(content)})
+
+
+def test_walk_was_refused_in_every_way(walked: Walked) -> None:
+    codes = {refusal.code() for refusal in walked.refusals}
+
+    assert codes >= {
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.DATA_LOSS,
+        grpc.StatusCode.INTERNAL,
+    }
+
+
+def test_error_details_hold_no_secret(walked: Walked) -> None:
+    for refusal in walked.refusals:
+        trailers = [value for _, value in refusal.trailing_metadata() or ()]
+
+        assert found_in(refusal.details() or "", refusal.debug_error_string() or "", repr(refusal), *trailers) == []
+
+
+def test_log_of_every_rpc_holds_no_secret(walked: Walked) -> None:
+    entries = [json.loads(line) for line in walked.lines]
+    called = {(entry["method"], entry["code"]) for entry in entries if entry["event"] == "call"}
+
+    assert called >= {(method.path, code) for method in METHODS for code in ("OK", "UNAUTHENTICATED")}
+    assert "internal error" in {entry["event"] for entry in entries}
+    assert found_in(*walked.lines) == []
+
+
+def test_dump_of_the_database_holds_no_secret(walked: Walked) -> None:
+    pg_dump = embedded._find_install() / "bin" / "pg_dump"
+
+    dump = subprocess.run([pg_dump, walked.database_url], env=environment(), capture_output=True, check=True).stdout
+
+    hunt = Hunt()
+    hunt.search_database(walked.database_url)
+    for table in (b"secrets", b"audit_logs", b"idempotency_keys"):
+        rows = dump.partition(b"COPY public.%s (" % table)[2].partition(b"\n\\.\n")[0]
+        assert rows.count(b"\n") > 1, table
+    assert found_in(dump) == hunt.take() == []
+
+
+def test_exported_audit_trail_holds_no_secret(walked: Walked) -> None:
+    exported = run("audit", "export", env=environment(DATABASE_URL=with_password(walked.database_url)))
+
+    actions = {json.loads(line)["action"] for line in exported.stdout.splitlines()}
+    assert actions >= {"secret.set", "secret.access", "cloud_provider.access", "access.deny"}
+    assert found_in(exported.stdout, exported.stderr) == []
+
+
+def test_database_and_redis_that_are_away_are_told_without_their_passwords() -> None:
+    ended = run("serve", env=settings_for(f"postgresql://stagely:{canary_password()}@127.0.0.1:1/stagely"))
+
+    assert ended.returncode == 2
+    assert "the database is out of reach" in ended.stderr
+    assert found_in(ended.stdout, ended.stderr) == []
+
+
+async def test_nothing_that_a_server_or_a_client_is_made_of_shows_a_secret() -> None:
+    settings = settings_of(f"postgresql://stagely:{canary_password()}@127.0.0.1:1/stagely", **AUTHENTICATION)
+    server = Server(settings)
+    await server._authenticator._tokens.verify(token("reaper", "*"))  # type: ignore[union-attr]
+    async with connect("127.0.0.1:1", token=token("reaper")) as client:
+        with connect_sync("127.0.0.1:1", token=token("reaper")) as sync_client:
+            parts = [part for whole in (settings, server, client, sync_client) for part in parts_of(whole)]
+            telling = {type(part).__name__ for part in parts if found_in(repr(part), str(part))}
+    await server.stop()
+
+    kinds = {type(part).__name__ for part in parts}
+    assert kinds >= {"Settings", "Server", "Database", "Answers", "Keyring", "ChainKey"}
+    assert kinds >= {"TokenVerifier", "VerificationKey", "Stagely", "SyncStagely", "FixedToken"}
+    assert telling == set()
+    assert found_in(settings.model_dump_json(), str(settings.model_dump())) == []
+
+
+def parts_of(whole: object) -> Iterator[object]:
+    """Yield an object of ours and all of ours that it holds."""
+    seen: dict[int, object] = {}
+    left = [whole]
+    while left:
+        part = left.pop()
+        if id(part) in seen:
+            continue
+        seen[id(part)] = part
+        left += held_by(part)
+        if type(part).__module__.startswith("stagely_rpc"):
+            yield part
+
+
+def held_by(part: object) -> Iterator[Any]:
+    if isinstance(part, dict):
+        yield from part.values()
+    elif isinstance(part, (list, tuple, set)):
+        yield from part
+    elif type(part).__module__.startswith("stagely_rpc"):
+        names = [*getattr(part, "__dict__", ()), *getattr(type(part), "__slots__", ())]
+        yield from (getattr(part, name) for name in names if hasattr(part, name))

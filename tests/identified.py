@@ -1,0 +1,69 @@
+"""A client that says with each of its calls who it is, and for whom it calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from grpc.aio import ClientCallDetails, Metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Continuation = Callable[[ClientCallDetails, Any], Awaitable[Any]]
+
+Headers = tuple[tuple[str, str], ...]
+
+
+def headers_of(token: str | None = None, user_id: str | None = None) -> Headers:
+    """Return the metadata of a service with a token, acting for a user."""
+    given = {"authorization": token and f"Bearer {token}", "x-stagely-user-id": user_id}
+    return tuple((name, value) for name, value in given.items() if value is not None)
+
+
+def identifying(headers: Headers) -> list[grpc.aio.ClientInterceptor]:
+    """Return interceptors, one for each kind of call, that add metadata."""
+    return [kind(headers) for kind in (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)] if headers else []
+
+
+class _Identifying:
+    def __init__(self, headers: Headers) -> None:
+        self._headers = headers
+
+    async def _call(self, continuation: Continuation, details: ClientCallDetails, request: Any) -> Any:
+        identified = ClientCallDetails(
+            method=details.method,
+            timeout=details.timeout,
+            metadata=Metadata(*(details.metadata or ()), *self._headers),
+            credentials=details.credentials,
+            wait_for_ready=details.wait_for_ready,
+        )
+        return await continuation(identified, request)
+
+
+class _UnaryUnary(_Identifying, grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(
+        self, continuation: Continuation, client_call_details: ClientCallDetails, request: Any
+    ) -> Any:
+        return await self._call(continuation, client_call_details, request)
+
+
+class _UnaryStream(_Identifying, grpc.aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(
+        self, continuation: Continuation, client_call_details: ClientCallDetails, request: Any
+    ) -> Any:
+        return await self._call(continuation, client_call_details, request)
+
+
+class _StreamUnary(_Identifying, grpc.aio.StreamUnaryClientInterceptor):
+    async def intercept_stream_unary(
+        self, continuation: Continuation, client_call_details: ClientCallDetails, request_iterator: Any
+    ) -> Any:
+        return await self._call(continuation, client_call_details, request_iterator)
+
+
+class _StreamStream(_Identifying, grpc.aio.StreamStreamClientInterceptor):
+    async def intercept_stream_stream(
+        self, continuation: Continuation, client_call_details: ClientCallDetails, request_iterator: Any
+    ) -> Any:
+        return await self._call(continuation, client_call_details, request_iterator)

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now

@@ -1,0 +1,122 @@
+"""Certificates for tests: an authority of their own, and whatever it is asked to issue, good or bad."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+DAY = dt.timedelta(days=1)
+YEAR = 365 * DAY
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate with its private key."""
+
+    x509: x509.Certificate
+    private_key: CertificateIssuerPrivateKeyTypes
+
+    @property
+    def pem(self) -> bytes:
+        return self.x509.public_bytes(Encoding.PEM)
+
+    @property
+    def key(self) -> bytes:
+        return self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    @property
+    def serial(self) -> int:
+        return self.x509.serial_number
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a server has its certificate, its key and the authorities of its clients."""
+
+    cert: Path
+    key: Path
+    client_ca: Path
+
+    def write(self, server: Certificate) -> None:
+        replace(self.cert, server.pem)
+        replace(self.key, server.key)
+
+
+def replace(file: Path, contents: bytes) -> None:
+    """Write a file that nobody sees half written."""
+    fresh = file.with_suffix(".new")
+    fresh.write_bytes(contents)
+    fresh.rename(file)
+
+
+def uri(value: str) -> x509.UniformResourceIdentifier:
+    return x509.UniformResourceIdentifier(value)
+
+
+def dns(value: str) -> x509.DNSName:
+    return x509.DNSName(value)
+
+
+def make_authority(name: str = "authority") -> Certificate:
+    return make_certificate(None, common_name=name, is_authority=True)
+
+
+def make_server_certificate(authority: Certificate, **given: Any) -> Certificate:
+    return make_certificate(authority, dns("localhost"), common_name="stagely", **given)
+
+
+def make_certificate(
+    authority: Certificate | None,
+    *names: x509.GeneralName,
+    common_name: str = "",
+    private_key: CertificateIssuerPrivateKeyTypes | None = None,
+    is_authority: bool = False,
+    lifetime: tuple[dt.timedelta, dt.timedelta] = (-DAY, YEAR),
+    usage: x509.ObjectIdentifier | None = None,
+) -> Certificate:
+    """Issue a certificate, by itself if there is no authority; its lifetime begins and ends so long from now."""
+    private_key = private_key or ec.generate_private_key(ec.SECP256R1())
+    now = dt.datetime.now(dt.UTC)
+    subject = _name(common_name)
+    builder = (
+        x509.CertificateBuilder(subject_name=subject, issuer_name=authority.x509.subject if authority else subject)
+        .public_key(private_key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + lifetime[0])
+        .not_valid_after(now + lifetime[1])
+        .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not common_name)
+    if usage:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    signer = authority.private_key if authority else private_key
+    return Certificate(builder.sign(signer, _hash_for(signer)), private_key)
+
+
+def channel_credentials(authority: Certificate, client: Certificate | None = None) -> grpc.ChannelCredentials:
+    """Return what a client needs that trusts an authority, and shows a certificate or none."""
+    if client is None:
+        return grpc.ssl_channel_credentials(authority.pem)
+    return grpc.ssl_channel_credentials(authority.pem, client.key, client.pem)
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else [])
+
+
+def _hash_for(signer: CertificateIssuerPrivateKeyTypes) -> hashes.SHA256 | None:
+    return None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()

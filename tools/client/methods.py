@@ -1,0 +1,142 @@
+"""The source of a method: async and sync, for one response, for a stream of them, and for a list with pages."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from google.protobuf.descriptor_pb2 import MethodOptions
+
+from tools.client.arguments import MASK, Argument, arguments_of
+from tools.client.names import module_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from google.protobuf.descriptor import Descriptor, MethodDescriptor
+
+WIDTH = 120
+BODY = " " * 8
+QUOTES = '"""'
+TIMEOUT = "timeout: float | None = None"
+
+
+@dataclass(frozen=True)
+class Flavor:
+    """What async and sync code differ in."""
+
+    define: str
+    wait: str
+    calls: str
+    pager: str
+    stream: str
+    prefix: str
+
+
+ASYNC = Flavor("async def", "await ", "Calls", "Pager", "AsyncGenerator[{}, None]", "")
+SYNC = Flavor("def", "", "SyncCalls", "SyncPager", "Generator[{}, None, None]", "Sync")
+
+
+def method_source(method: MethodDescriptor, name: str, comments: Mapping[str, str], flavor: Flavor) -> str:
+    """Return the source of a method.
+
+    Raises:
+        ValueError: the RPC streams its requests, for which the client has no form yet.
+    """
+    if method.client_streaming:
+        raise ValueError(f"{method.full_name}: the client has no form for a stream of requests")
+    arguments = arguments_of(method.input_type, comments)
+    define, returned, body = _form(method, flavor)
+    lines = [
+        f"    {define} {name}({', '.join(_signature(arguments))}) -> {returned}:",
+        *_docstring(comments[method.full_name], arguments),
+        f"{BODY}request = {_request(method, arguments)}",
+        *(BODY + line for line in body),
+    ]
+    return "\n".join(lines)
+
+
+def _form(method: MethodDescriptor, flavor: Flavor) -> tuple[str, str, list[str]]:
+    """Return how a method is defined, what it returns, and how it comes by that from its request."""
+    response = _python(method.output_type)
+    rpc = f"self._rpcs.{method.name}"
+    if method.server_streaming:
+        return "def", flavor.stream.format(response), [f"return self._calls.stream({rpc}, request, timeout)"]
+    if "page_token" in method.input_type.fields_by_name:
+        items = next(field for field in method.output_type.fields if field.is_repeated)
+        assert items.message_type is not None
+        fetch = f"lambda page: self._calls.unary({rpc}, page, timeout)"
+        pager = f"{flavor.pager}({fetch}, request, lambda page: page.{items.name})"
+        return "def", f"{flavor.pager}[{_python(items.message_type)}, {response}]", [f"return {pager}"]
+    call = f"{flavor.wait}self._calls.unary({rpc}, request, timeout)"
+    if not method.output_type.fields:
+        return flavor.define, "None", [call]
+    if only := _only_message(method.output_type):
+        name, message = only
+        return flavor.define, _python(message), [f"response = {call}", f"return response.{name}"]
+    return flavor.define, response, [f"return {call}"]
+
+
+def _only_message(response: Descriptor) -> tuple[str, Descriptor] | None:
+    """Return the name and the message of the field of a response that has one alone."""
+    match list(response.fields):
+        case [field] if field.message_type is not None and not field.is_repeated:
+            return field.name, field.message_type
+    return None
+
+
+def _signature(arguments: list[Argument]) -> Iterator[str]:
+    """Yield the arguments as they are declared: the id may go without its name, and what must be given stands first."""
+    yield "self"
+    yield from (argument.declaration() for argument in arguments if argument.field == "id")
+    yield "*"
+    named = [argument for argument in arguments if argument.field != "id"]
+    yield from (argument.declaration() for argument in sorted(named, key=lambda argument: not argument.required))
+    yield TIMEOUT
+
+
+def _request(method: MethodDescriptor, arguments: list[Argument]) -> str:
+    message = _python(method.input_type)
+    fields = [(each.field, each.name) for each in arguments if not each.change]
+    if changes_something(method):
+        fields = [(field, f"{name} or new_request_id()" if field == "request_id" else name) for field, name in fields]
+    if MASK not in method.input_type.fields_by_name:
+        return f"build({message}, {_mapping(fields)})"
+    changes = [(each.field, each.name) for each in arguments if each.change]
+    return f"build_update({message}, {_mapping(fields)}, {_mapping(changes)})"
+
+
+def changes_something(method: MethodDescriptor) -> bool:
+    """Tell whether the contract leaves it to a `request_id` that a repetition does nothing twice."""
+    return method.GetOptions().idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN
+
+
+def _mapping(fields: list[tuple[str, str]]) -> str:
+    return "{" + ", ".join(f'"{field}": {value}' for field, value in fields) + "}"
+
+
+def _docstring(comment: str, arguments: list[Argument]) -> Iterator[str]:
+    first, *rest = wrapped(comment, WIDTH - len(BODY))
+    yield f'{BODY}"""{first}'
+    yield from (f"{BODY}{line}".rstrip() for line in rest)
+    yield ""
+    yield f"{BODY}Args:"
+    for argument in arguments:
+        if argument.comment:
+            text = f"{argument.name}: {' '.join(argument.comment.split())}"
+            yield from textwrap.wrap(text, WIDTH, initial_indent=BODY + "    ", subsequent_indent=BODY + " " * 8)
+    yield f"{BODY}    timeout: seconds that the call may take, in place of the client's."
+    yield f'{BODY}"""'
+
+
+def wrapped(comment: str, width: int) -> Iterator[str]:
+    """Yield the lines of a docstring, the prose of the comment wrapped anew. Lists stay as they are."""
+    for number, paragraph in enumerate(comment.split("\n\n")):
+        yield from [""] if number else []
+        is_list = "\n- " in paragraph
+        yield from paragraph.splitlines() if is_list else textwrap.wrap(paragraph, width - len(QUOTES))
+
+
+def _python(message: Descriptor) -> str:
+    return f"{module_of(message)}.{message.name}"
