@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -63,11 +64,9 @@ class Periodic:
             await self._attempt(self.finish)
 
     async def _pause(self) -> None:
-        waiting = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait({waiting}, timeout=self.interval_seconds)
-        finally:
-            waiting.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.interval_seconds):
+                await self._stopping.wait()
 
     async def _attempt(self, work: Work) -> None:
         try:
