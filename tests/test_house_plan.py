@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import grimp
@@ -30,3 +32,12 @@ def test_of_another_slice_only_the_service_and_what_it_takes_are_used() -> None:
 def _slice(module: str) -> str | None:
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and parts[1] in SLICES else None
+
+
+def test_command_line_imports_what_a_command_needs_when_it_runs() -> None:
+    heavy = {"alembic", "grpc", "psycopg", "pydantic", "sqlalchemy", "structlog"}
+    program = "import sys, stagely_rpc.cli.app; print(*sys.modules)"
+
+    imported = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert heavy & set(imported.split()) == set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stagely_rpc.access.decisions import (
     admit,
+    require_no_user,
     require_project,
     require_rank,
     require_team,
@@ -15,6 +16,7 @@ from stagely_rpc.access.decisions import (
 
 __all__ = [
     "admit",
+    "require_no_user",
     "require_project",
     "require_rank",
     "require_team",

@@ -108,6 +108,18 @@ async def require_user(session: Session, user_id: uuid.UUID, hidden: NotFoundErr
     raise hidden from PermissionDeniedError(f"user {acting.id} is another", reason="ANOTHER_USER")
 
 
+def require_no_user(session: Session, resource: str) -> None:
+    """Decide whether the call may go on, given a resource that no team and no user owns.
+
+    Raises:
+        PermissionDeniedError: the call is made for a user.
+    """
+    session.call.is_decided = True
+    if session.acting_user is not None:
+        message = f"{resource} is for no user: leave x-stagely-user-id out"
+        raise PermissionDeniedError(message, reason="USER_NOT_ALLOWED")
+
+
 def require_rank(session: Session, role: Role) -> None:
     """Decide whether the acting user may give or take a role: none above its own.
 

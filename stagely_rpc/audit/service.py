@@ -8,7 +8,7 @@ from stagely_rpc import access
 from stagely_rpc.audit import queries, verification
 from stagely_rpc.audit.chain import NO_TEAM, Link
 from stagely_rpc.db.models import AuditLog
-from stagely_rpc.errors import FailedPreconditionError, PermissionDeniedError
+from stagely_rpc.errors import FailedPreconditionError
 from stagely_rpc.teams import service as teams
 from stagely_rpc.teams.inputs import TeamKey
 
@@ -55,7 +55,4 @@ async def _require_chain(session: Session, team_id: uuid.UUID | None) -> None:
     if team_id is not None:
         await teams.get_team(session, TeamKey(id=team_id))
         return
-    session.call.is_decided = True
-    if session.acting_user is not None:
-        message = "the chain of no team is verified for no user: leave x-stagely-user-id out"
-        raise PermissionDeniedError(message, reason="USER_NOT_ALLOWED")
+    access.require_no_user(session, "the chain of no team")

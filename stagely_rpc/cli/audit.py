@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagely_rpc.cli.problems import give_up, reported
-from stagely_rpc.settings import DatabaseSettings, load
 
 if TYPE_CHECKING:
     from stagely_rpc.audit.export import Selection
@@ -40,6 +39,7 @@ def export(
 ) -> None:
     """Write rows as JSON lines, oldest first, each with its place in its chain. `--until` itself is left out."""
     from stagely_rpc.audit.export import Selection  # noqa: PLC0415
+    from stagely_rpc.settings import DatabaseSettings, load  # noqa: PLC0415
 
     with reported():
         url = load(DatabaseSettings).database_url.get_secret_value()

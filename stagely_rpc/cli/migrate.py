@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stagely_rpc.cli.problems import reported
-from stagely_rpc.db import migrations
-from stagely_rpc.settings import DatabaseSettings, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
 
 app = typer.Typer(help="Move the schema of the database at DATABASE_URL.", no_args_is_help=True)
 
@@ -16,32 +19,43 @@ app = typer.Typer(help="Move the schema of the database at DATABASE_URL.", no_ar
 @app.command()
 def up(revision: Annotated[str, typer.Argument(help="A revision, `head` or `+N`.")] = "head") -> None:
     """Apply revisions. Any number of processes may do it at once: each revision is applied once."""
-    with reported(migrations.MigrationError):
+    with _migrations() as migrations:
         _report("applied", migrations.upgrade(_url(), revision))
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def down(revision: Annotated[str, typer.Argument(help="A revision, `base` or `-N`.")] = "-1") -> None:
     """Undo revisions; without an argument, the last one."""
-    with reported(migrations.MigrationError):
+    with _migrations() as migrations:
         _report("undone", migrations.downgrade(_url(), revision))
 
 
 @app.command()
 def current() -> None:
     """Print the revision of the database and the one that this version needs."""
-    with reported(migrations.MigrationError):
+    with _migrations() as migrations:
         typer.echo(f"{migrations.current_revision(_url()) or 'none'} (needed: {migrations.head_revision()})")
 
 
 @app.command()
 def create(name: Annotated[str, typer.Argument(help="What it does, in lower_snake_case.")]) -> None:
     """Write an empty revision with the next number, in a source tree."""
-    with reported(migrations.MigrationError):
+    with _migrations() as migrations:
         typer.echo(migrations.create_revision(name))
 
 
+@contextmanager
+def _migrations() -> Iterator[ModuleType]:
+    """Give what migrates, and report its errors."""
+    from stagely_rpc.db import migrations  # noqa: PLC0415
+
+    with reported(migrations.MigrationError):
+        yield migrations
+
+
 def _url() -> str:
+    from stagely_rpc.settings import DatabaseSettings, load  # noqa: PLC0415
+
     return load(DatabaseSettings).database_url.get_secret_value()
 
 

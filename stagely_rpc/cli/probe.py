@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from stagely_rpc.cli.problems import reported
-from stagely_rpc.settings import PortSettings, load
 
 NOT_SERVING = 1
 
@@ -41,5 +40,7 @@ def probe(
 
 
 def _own_target() -> str:
+    from stagely_rpc.settings import PortSettings, load  # noqa: PLC0415
+
     ports = load(PortSettings)
     return f"127.0.0.1:{ports.health_port or ports.port}"

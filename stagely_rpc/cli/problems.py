@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from stagely_rpc.settings import SettingsError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -20,10 +18,14 @@ def reported(*expected: type[Exception]) -> Iterator[None]:
     """Report expected errors, and those of the settings, without a traceback."""
     try:
         yield
-    except SettingsError as error:
-        give_up(*error.lines)
     except expected as error:
         give_up(str(error))
+    except Exception as error:
+        from stagely_rpc.settings import SettingsError  # noqa: PLC0415
+
+        if not isinstance(error, SettingsError):
+            raise
+        give_up(*error.lines)
 
 
 def give_up(*lines: str) -> NoReturn:

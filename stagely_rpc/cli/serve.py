@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagely_rpc.cli.problems import reported
-from stagely_rpc.settings import EmbeddedSettings, Settings, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from stagely_rpc.server import Server
+    from stagely_rpc.settings import EmbeddedSettings, Settings
 
 _BANNER = """
 Stagely RPC is up on {address}, over PostgreSQL {postgres} in {directory}.
@@ -46,6 +46,8 @@ _SIGNING_KEY = Path("jwt.secret")
 
 def serve() -> None:
     """Run the service with settings from the environment. SIGTERM and SIGINT stop it; calls under way end first."""
+    from stagely_rpc.settings import Settings, load  # noqa: PLC0415
+
     with reported():
         settings = load(Settings)
     _run(settings, lambda _: None)
@@ -58,6 +60,7 @@ def dev(
     """Run the whole service on this host over an embedded PostgreSQL."""
     from stagely_rpc import embedded  # noqa: PLC0415
     from stagely_rpc.db import migrations  # noqa: PLC0415
+    from stagely_rpc.settings import EmbeddedSettings, load  # noqa: PLC0415
 
     with reported(embedded.EmbeddedError, migrations.MigrationError, OSError):
         directory.mkdir(exist_ok=True)

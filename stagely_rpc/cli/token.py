@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from stagely_rpc.cli.problems import reported
-from stagely_rpc.settings import MintSettings, load
 
 MAX_TTL = timedelta(days=30)
 
@@ -32,6 +31,7 @@ def mint(
 ) -> None:
     """Print a token that is signed by HS256 with JWT_SECRET, from JWT_ISSUER."""
     from stagely_rpc.identity import tokens  # noqa: PLC0415
+    from stagely_rpc.settings import MintSettings, load  # noqa: PLC0415
 
     with reported(tokens.MintError, InvalidTtlError):
         settings = load(MintSettings)
