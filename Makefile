@@ -5,7 +5,8 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 PROTOS  := $(sort $(wildcard protos/stagely/v1/*.proto))
-WORKERS ?= auto
+# Two for each core, for a test waits a third of its time; no more than one PostgreSQL can bear.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? 2 * cores : 8)))
 
 # The protoc plugins are found by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
