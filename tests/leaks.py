@@ -81,10 +81,10 @@ class SearchingInterceptor(AroundInterceptor):
 
 
 def _texts_of(error: BaseException) -> Iterator[str]:
-    """Yield all that could be written of an exception and of those behind it."""
-    yield from traceback.format_exception(error)
+    """Yield all that could be written of an exception and of those behind it, but for the lines of code they passed."""
     behind: BaseException | None = error
     while behind is not None:
+        yield from traceback.format_exception_only(behind)
         yield repr(behind)
         behind = behind.__cause__ or (None if behind.__suppress_context__ else behind.__context__)
 
