@@ -32,7 +32,7 @@ _TABLES = """
 # Whoever is still connected may hold locks, and is about to be thrown out anyway.
 _END_OTHERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
+    WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
 """
 
 

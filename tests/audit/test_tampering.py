@@ -1,4 +1,4 @@
-"""What a superuser can do to the trail with the triggers switched off, and how each of it is found."""
+"""What the owner of its tables can do to the trail with the triggers switched off, and how each of it is found."""
 
 from __future__ import annotations
 
