@@ -11,12 +11,14 @@ def main() -> None:
     """Run the command line, which only the packages of the server make whole."""
     try:
         from stagely_rpc.cli.app import app  # noqa: PLC0415
+
+        # Inside, because a command imports what it needs when it runs.
+        app(prog_name="stagely-rpc")
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.startswith("stagely"):
             raise
         print(f"stagely-rpc: {missing.name} is not installed: pip install 'stagely-rpc[server]'", file=sys.stderr)  # noqa: T201
         sys.exit(USAGE_ERROR)
-    app(prog_name="stagely-rpc")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
+from stagely_rpc.crypto.derivation import derived
 from stagely_rpc.db.engine import Database, PoolLimits
 from stagely_rpc.db.once import Answers
 from stagely_rpc.identity.authentication import Authenticator
@@ -69,11 +67,11 @@ def _tokens(settings: Settings, key_set: KeySet | None) -> TokenVerifier | None:
 
 
 def _derived_key(settings: Settings, purpose: bytes) -> bytes:
-    """Return a key of its own for a purpose, the same on every replica: from the encryption key by HKDF (RFC 5869).
+    """Return a key of its own for a purpose, the same on every replica: derived from the encryption key.
 
     Without an encryption key, which production has, it is random: page tokens and kept answers end with the process.
     """
     secret = settings.encryption_key_bytes
     if secret is None:
         return secrets.token_bytes(32)
-    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"stagely-rpc " + purpose).derive(secret)
+    return derived(secret, purpose)

@@ -11,7 +11,7 @@ import grimp
 import stagely_rpc
 
 SLICES = {path.parent.name for path in Path(stagely_rpc.__file__).parent.glob("*/servicer.py")}
-OFFERED = {"service", "inputs", "envelope"}
+OFFERED = {"service", "inputs", "envelope", "derivation"}
 
 
 def test_of_another_slice_only_the_service_and_what_it_takes_are_used() -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, select, true
+from sqlalchemy import and_, true
 
 from stagely_rpc.access import queries
 from stagely_rpc.call import ROLES, User, includes
@@ -154,7 +154,7 @@ def visible_by_project(session: Session, project_id: InstrumentedAttribute[uuid.
         project_id: the column that names the project which a row belongs to.
     """
     condition = visible(session, Project.team_id)
-    return true() if session.acting_user is None else project_id.in_(select(Project.id).where(condition))
+    return true() if session.acting_user is None else queries.in_project_where(project_id, condition)
 
 
 def visible_users(session: Session, team_id: uuid.UUID | None) -> ColumnElement[bool]:

@@ -63,6 +63,13 @@ def is_member(user_id: uuid.UUID, team_id: uuid.UUID) -> ColumnElement[bool]:
     return exists().where(TeamMember.user_id == user_id, TeamMember.team_id == team_id)
 
 
+def in_project_where(
+    project_id: InstrumentedAttribute[uuid.UUID], condition: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """Return the condition that the project of a row meets a condition."""
+    return project_id.in_(select(Project.id).where(condition))
+
+
 def is_acquainted(user_id: uuid.UUID) -> ColumnElement[bool]:
     """Return the condition that a row of users is this user, or a member of a team with it."""
     return or_(User.id == user_id, _is_teammate(user_id))

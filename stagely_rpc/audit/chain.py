@@ -13,8 +13,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from stagely_rpc.crypto.derivation import derived
 
 NO_TEAM = uuid.UUID(int=0)
 """The chain of the rows of no team."""
@@ -82,9 +81,8 @@ class ChainKey:
     __slots__ = ("_key",)
 
     def __init__(self, key_encryption_key: bytes) -> None:
-        """Derive the key, with HKDF (RFC 5869), for this purpose alone."""
-        purpose = b"stagely-rpc audit chain"
-        self._key = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose).derive(key_encryption_key)
+        """Derive the key for this purpose alone."""
+        self._key = derived(key_encryption_key, b"audit chain")
 
     def row_hash(self, row: SealableRow) -> bytes:
         """Return the hash of a row."""

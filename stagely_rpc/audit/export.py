@@ -10,20 +10,14 @@ import orjson
 import psycopg
 from psycopg.rows import dict_row
 
+from stagely_rpc.audit.queries import EXPORT
+
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterator
     from datetime import datetime
 
 _BATCH_ROWS = 1000
-_QUERY = """
-    SELECT audit_logs.*, position, hash
-    FROM audit_logs LEFT JOIN audit_seals ON audit_log_id = audit_logs.id
-    WHERE (%(team_id)s::uuid IS NULL OR team_id = %(team_id)s)
-      AND (%(since)s::timestamptz IS NULL OR timestamp >= %(since)s)
-      AND (%(until)s::timestamptz IS NULL OR timestamp < %(until)s)
-    ORDER BY timestamp, audit_logs.id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,7 @@ def export_lines(url: str, selection: Selection) -> Iterator[bytes]:
     ):
         connection.read_only = True
         cursor.itersize = _BATCH_ROWS
-        cursor.execute(_QUERY, asdict(selection))
+        cursor.execute(EXPORT, asdict(selection))
         for row in cursor:
             yield orjson.dumps(_with_place(row), default=str) + b"\n"
 

@@ -47,6 +47,16 @@ SEALING_LOCK = 0x5354_4147_454C_5902
 _SEALS = Base.metadata.tables[AuditSeal.__tablename__]
 _HEADS = Base.metadata.tables[AuditChainHead.__tablename__]
 
+EXPORT = """
+    SELECT audit_logs.*, position, hash
+    FROM audit_logs LEFT JOIN audit_seals ON audit_log_id = audit_logs.id
+    WHERE (%(team_id)s::uuid IS NULL OR team_id = %(team_id)s)
+      AND (%(since)s::timestamptz IS NULL OR timestamp >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR timestamp < %(until)s)
+    ORDER BY timestamp, audit_logs.id
+"""
+"""All columns of the trail and its seals, oldest first: for a cursor in the server, that psycopg reads."""
+
 SEALABLE_COLUMNS = tuple(each.name for each in fields(SealableRow))
 
 
@@ -141,10 +151,10 @@ async def remove_unsealed(session: AsyncSession, rows: Sequence[SealableRow]) ->
 
 
 async def list_audit_logs(
-    session: AsyncSession, wanted: AuditLogFilter, page: Page, visible: ColumnElement[bool] | None
+    session: AsyncSession, wanted: AuditLogFilter, page: Page, visible: ColumnElement[bool]
 ) -> Found[AuditLog]:
-    """Return a page of the trail."""
-    statement = select(AuditLog)
+    """Return a page of the visible rows of the trail."""
+    statement = select(AuditLog).where(visible)
     for name in _FILTERS:
         if (value := getattr(wanted, name)) is not None:
             statement = statement.where(getattr(AuditLog, name) == value)
@@ -152,8 +162,6 @@ async def list_audit_logs(
         statement = statement.where(AuditLog.timestamp >= wanted.since)
     if wanted.until is not None:
         statement = statement.where(AuditLog.timestamp < wanted.until)
-    if visible is not None:
-        statement = statement.where(visible)
     return await fetch_page(session, statement, AuditLog, page, created="timestamp")
 
 

@@ -23,11 +23,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from stagely_rpc.crypto import aead, queries
+from stagely_rpc.crypto.derivation import derived
 from stagely_rpc.errors import AbortedError, DataLossError, FailedPreconditionError
 
 if TYPE_CHECKING:
@@ -155,8 +154,7 @@ class _KeyEncryptionKey:
         if len(key) != aead.KEY_BYTES:
             msg = f"a key-encryption key has {aead.KEY_BYTES} bytes"
             raise ValueError(msg)
-        purpose = b"stagely-rpc key-encryption key id"
-        self.id = HKDF(algorithm=hashes.SHA256(), length=8, salt=None, info=purpose).derive(key).hex()
+        self.id = derived(key, b"key-encryption key id", length=8).hex()
         self._key = AESGCM(key)
 
     def wrap(self, data_key: bytes, data_key_id: uuid.UUID, team_id: uuid.UUID) -> str:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     Metadata = Iterable[tuple[str, str | bytes]] | None
 
 REQUEST_ID_HEADER = "x-request-id"
-AUTHORIZATION_HEADER = "authorization"
 USER_ID_HEADER = "x-stagely-user-id"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")

@@ -47,7 +47,6 @@ async def create_project(session: WriteSession, new: NewProject) -> Project:
     session.add(project)
     with constraint("unique_project_slug", taken), _lost_cloud_provider(new.cloud_provider_id):
         await session.flush()
-    session.team_id = project.team_id
     session.record(project)
     return project
 
