@@ -88,8 +88,13 @@ build: $(READY) ## Build the wheel into dist/
 	@$(BIN)/python -m build --no-isolation --wheel
 
 .PHONY: bench
-bench: $(READY) ## Measure, as ratios against floors in the same run
+bench: $(READY) ## Measure, as ratios against floors in the same run, and write docs/performance.md
 	@$(BIN)/python -m benchmarks
+
+.PHONY: bench-compare
+bench-compare: $(READY) ## Measure this checkout beside another revision: make bench-compare REV=v0.1
+	@test -n "$(REV)" || { echo "usage: make bench-compare REV=v0.1"; exit 2; }
+	@$(BIN)/python -m benchmarks.compare "$(REV)"
 
 .PHONY: migrate-up
 migrate-up: $(READY) ## Apply all revisions to the database at DATABASE_URL

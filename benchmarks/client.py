@@ -1,4 +1,4 @@
-"""A grpc.aio load client, in a process of its own: `python -m benchmarks.client`, a job in, its result out, as JSON."""
+"""The load, in a process of its own: `python -m benchmarks.client`, a job in, its result out, as JSON."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ import itertools
 import statistics
 import sys
 import time
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-import grpc
 import orjson
 import uvloop
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from benchmarks.http2 import Connection
 
-    Request = tuple[str, bytes]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Turn = list[tuple[str, bytes]]
+
+FRESH = "000000000000"
+"""Where it stands in a request, each call has 12 hexadecimal digits of its own."""
+
+_CALLS_OF_A_JOB_BITS = 24
 
 
 @dataclass(frozen=True)
@@ -29,67 +35,97 @@ class Job:
     Attributes:
         target: host and port.
         metadata: sent with each call.
-        requests: full method names, and serialized requests in base64; sent in turn.
+        turns: full method names, and serialized requests in base64. What is in flight at once is dealt the turns as
+            cards are, each its own; the calls of a turn follow on each other, and a turn that was begun is ended.
         connections: TCP connections.
         in_flight: calls at a time, over all connections.
-        seconds: end then.
+        warm_up_seconds: before anything counts.
+        seconds: that count.
         calls: end after so many.
+        number: another for each job of a run, so that what is fresh is fresh in all of them.
     """
 
     target: str
     metadata: list[tuple[str, str]]
-    requests: list[tuple[str, str]]
+    turns: list[list[tuple[str, str]]]
     connections: int
     in_flight: int
+    warm_up_seconds: float = 0
     seconds: float = 3600
     calls: int = sys.maxsize
+    number: int = 0
 
 
 @dataclass
 class Result:
-    """What came of it; `micros` are the latencies' median, 0 for no call."""
+    """What came of it; the latencies are 0 for no call."""
 
     calls: int
     seconds: float
     p50_micros: float
+    p99_micros: float
 
 
 @dataclass
 class _Run:
-    metadata: list[tuple[str, str]]
-    requests: Iterator[Request]
-    deadline: float
+    begins: float
+    ends: float
     calls_left: int
+    number: int
     micros: list[float] = field(default_factory=list)
 
-    async def work(self, channel: grpc.aio.Channel) -> None:
-        """Call until the run is over. A call that fails ends the run with its error."""
-        while self.calls_left and time.perf_counter() < self.deadline:
-            self.calls_left -= 1
-            method, body = next(self.requests)
-            started = time.perf_counter()
-            await channel.unary_unary(method, bytes, bytes)(body, metadata=self.metadata)
-            self.micros.append((time.perf_counter() - started) * 1e6)
+    async def work(self, connection: Connection, turns: Sequence[Turn]) -> None:
+        """Take turns until the run is over. A call that fails ends the run with its error."""
+        for turn in itertools.cycle(turns):
+            if not self.calls_left or time.perf_counter() >= self.ends:
+                return
+            for path, body in turn:
+                await self._call(connection, path, body)
+
+    async def _call(self, connection: Connection, path: str, body: bytes) -> None:
+        self.calls_left = max(0, self.calls_left - 1)
+        self.number += 1
+        fresh = b"%012x" % self.number
+        started = time.perf_counter()
+        await connection.call(path, body.replace(FRESH.encode(), fresh))
+        ended = time.perf_counter()
+        if self.begins <= ended <= self.ends:
+            self.micros.append((ended - started) * 1e6)
 
 
 async def perform(job: Job) -> Result:
     """Do a job, and fail if any call does."""
-    requests = [(method, base64.b64decode(body)) for method, body in job.requests]
-    # JSON has no tuples, and gRPC takes nothing else.
-    metadata = [(key, value) for key, value in job.metadata]
-    async with AsyncExitStack() as channels:
-        options = [("grpc.use_local_subchannel_pool", 1)]
-        opened = [
-            await channels.enter_async_context(grpc.aio.insecure_channel(job.target, options=options))
-            for _ in range(job.connections)
+    turns = [[(path, base64.b64decode(body)) for path, body in turn] for turn in job.turns]
+    with ExitStack() as opened:
+        connections = [await _connect(job, opened) for _ in range(job.connections)]
+        begins = time.perf_counter() + job.warm_up_seconds
+        run = _Run(begins, begins + job.seconds, job.calls, job.number << _CALLS_OF_A_JOB_BITS)
+        lanes = [
+            run.work(connections[lane % len(connections)], dealt(turns, lane, job)) for lane in range(job.in_flight)
         ]
-        for channel in opened:
-            await channel.unary_unary(requests[0][0], bytes, bytes)(requests[0][1], metadata=metadata)
-        started = time.perf_counter()
-        run = _Run(metadata, itertools.cycle(requests), started + job.seconds, job.calls)
-        await asyncio.gather(*(run.work(opened[number % len(opened)]) for number in range(job.in_flight)))
-        seconds = time.perf_counter() - started
-    return Result(len(run.micros), seconds, statistics.median(run.micros or [0]))
+        await asyncio.gather(*lanes)
+    seconds = min(time.perf_counter(), run.ends) - begins
+    return Result(len(run.micros), seconds, *_percentiles(run.micros))
+
+
+def dealt(turns: Sequence[Turn], lane: int, job: Job) -> Sequence[Turn]:
+    """Return a lane's own turns; where there are not enough for all, lanes share them."""
+    return turns[lane :: job.in_flight] or [turns[lane % len(turns)]]
+
+
+async def _connect(job: Job, opened: ExitStack) -> Connection:
+    host, _, port = job.target.rpartition(":")
+    connect = asyncio.get_running_loop().create_connection
+    _, connection = await connect(lambda: Connection(job.target, job.metadata), host, int(port))
+    opened.callback(connection.close)
+    return connection
+
+
+def _percentiles(micros: Sequence[float]) -> tuple[float, float]:
+    if len(micros) < 2:  # noqa: PLR2004 - no percentile of fewer
+        return (micros[0], micros[0]) if micros else (0, 0)
+    hundredths = statistics.quantiles(micros, n=100, method="inclusive")
+    return hundredths[49], hundredths[98]
 
 
 if __name__ == "__main__":

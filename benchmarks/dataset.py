@@ -1,67 +1,145 @@
-"""What the database holds while it is measured."""
+"""What is read and written while it is measured: something of a large database, and room of its own for the writes."""
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 import grpc
 import psycopg
 
-from benchmarks.cases import set_secret_requests
-from stagely.v1 import secret_pb2_grpc
+from benchmarks.cases import VALUE, new_environment, secrets_to_replace, steps_of
+from stagely.v1 import (
+    environment_pb2_grpc,
+    project_pb2,
+    project_pb2_grpc,
+    secret_pb2,
+    secret_pb2_grpc,
+    team_pb2,
+    team_pb2_grpc,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from google.protobuf.message import Message
+
     from benchmarks.processes import ServerProcess
 
-_TEAMS = 1000
-_ENVIRONMENTS = 1000
+Answer = TypeVar("Answer")
 
-_FILL = """
-INSERT INTO teams (slug, name) SELECT 'team-' || n, 'Team ' || n FROM generate_series(1, %(teams)s) n;
-INSERT INTO projects (team_id, slug, name, repo_url)
-SELECT id, 'shop', 'Shop', 'https://github.com/pallets/flask' FROM teams;
-INSERT INTO environments (project_id, pr_number, branch_name, commit_hash, subdomain_hash, vm_id, vm_ip, status)
-SELECT %(project)s::uuid, n, 'feature/login', repeat('a', 40), 'pr-' || n || '-a8f9d2k1p4m7', 'i-' || n, '10.0.0.1',
-    'ready'
-FROM generate_series(1, %(environments)s) n;
-"""
+RESOLVED_SECRETS = 100
+
+_ROOMS = 256
+_SAMPLE = 1024
+_QUOTA = 100_000
+_TIMEOUT_SECONDS = 60
+
+# Of rows from anywhere in the table.
+_TEAMS = "SELECT id::text FROM teams ORDER BY md5(id::text) LIMIT %s"
+_SUBDOMAINS = "SELECT subdomain_hash FROM environments ORDER BY md5(id::text) LIMIT %s"
+_SECRETS = "SELECT id::text FROM secrets ORDER BY md5(id::text) LIMIT %s"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The keys of what is read."""
+    """The keys of what the requests are about.
 
-    team_id: str
-    project_id: str
-    subdomain_hash: str
-    secret_id: str
+    Attributes:
+        team_ids: to be read, anywhere in the database.
+        subdomain_hashes: of environments to be read.
+        secret_ids: to be read.
+        project_ids: to be written to, each of a team of its own whose quota nothing reaches.
+        environment_ids: to be changed, all of them ready, each of a team of its own.
+        resolved_project_id: has 100 secrets.
+    """
+
+    team_ids: Sequence[str]
+    subdomain_hashes: Sequence[str]
+    secret_ids: Sequence[str]
+    project_ids: Sequence[str]
+    environment_ids: Sequence[str]
+    resolved_project_id: str
 
 
-def populate(database_url: str, server: ServerProcess) -> Dataset:
-    """Fill a migrated database: plain rows by SQL, secrets through the server, which encrypts them."""
-    project_id = str(uuid.uuid4())
-    with psycopg.connect(database_url, autocommit=True, cursor_factory=psycopg.ClientCursor) as connection:
-        connection.execute(
-            "INSERT INTO teams (id, slug, name, billing_email) VALUES (%(id)s, 'acme', 'Acme', 'pay@acme.example');"
-            "INSERT INTO projects (id, team_id, slug, name, repo_url)"
-            " VALUES (%(id)s, %(id)s, 'acme', 'Acme', 'https://github.com/pallets/click')",
-            {"id": project_id},
-        )
-        connection.execute(_FILL, {"teams": _TEAMS, "environments": _ENVIRONMENTS, "project": project_id})
-        connection.execute("VACUUM ANALYZE")
+def prepare(database_url: str, server: ServerProcess, *, rooms: int = _ROOMS) -> Dataset:
+    """Make room by calls, which any revision of the service takes, and choose what is read.
+
+    Args:
+        database_url: of what the server is over.
+        server: makes what is written to.
+        rooms: so many teams are written to. With fewer than there are calls in flight, calls wait for each other.
+    """
+    with grpc.insecure_channel(server.target) as channel:
+        room = _Room(channel, server.metadata)
+        project_ids = room.projects(rooms)
+        environment_ids = room.ready_environments(project_ids)
+        room.set_secrets(secrets_to_replace(project_ids))
+        room.set_secrets(_resolved(project_ids[0]))
     return Dataset(
-        team_id=project_id,
-        project_id=project_id,
-        subdomain_hash="pr-500-a8f9d2k1p4m7",
-        secret_id=_set_secrets(server, project_id),
+        team_ids=_keys(database_url, _TEAMS),
+        subdomain_hashes=_keys(database_url, _SUBDOMAINS),
+        secret_ids=_keys(database_url, _SECRETS),
+        project_ids=project_ids[1:],
+        environment_ids=environment_ids,
+        resolved_project_id=project_ids[0],
     )
 
 
-def _set_secrets(server: ServerProcess, project_id: str) -> str:
-    """Set every secret once, so that what is measured changes rows and adds none; return the id of one."""
-    with grpc.insecure_channel(server.target) as channel:
-        stub = secret_pb2_grpc.SecretServiceStub(channel)
-        answers = [stub.SetSecret(request, metadata=server.metadata) for request in set_secret_requests(project_id)]
-    return answers[0].secret.id
+class _Room:
+    """Makes things by calls, each kind at once."""
+
+    def __init__(self, channel: grpc.Channel, metadata: tuple[tuple[str, str], ...]) -> None:
+        self._metadata = metadata
+        self._teams = team_pb2_grpc.TeamServiceStub(channel)
+        self._projects = project_pb2_grpc.ProjectServiceStub(channel)
+        self._environments = environment_pb2_grpc.EnvironmentServiceStub(channel)
+        self._secrets = secret_pb2_grpc.SecretServiceStub(channel)
+
+    def projects(self, count: int) -> list[str]:
+        """Make teams with a project each, and one more whose secrets are read; return the projects' ids."""
+        teams = self._all(
+            self._teams.CreateTeam,
+            [
+                team_pb2.CreateTeamRequest(slug=f"room-{number}", name="Room", max_concurrent_stagelets=_QUOTA)
+                for number in range(count + 1)
+            ],
+        )
+        projects = self._all(
+            self._projects.CreateProject,
+            [
+                project_pb2.CreateProjectRequest(
+                    team_id=answer.team.id, slug="app", name="App", repo_url="https://git.example/app"
+                )
+                for answer in teams
+            ],
+        )
+        return [answer.project.id for answer in projects]
+
+    def ready_environments(self, project_ids: Iterable[str]) -> list[str]:
+        """Make an environment in each project and take it to ready; return their ids."""
+        created = self._all(self._environments.CreateEnvironment, list(map(new_environment, project_ids)))
+        ids = [answer.environment.id for answer in created]
+        for step in zip(*map(steps_of, ids), strict=True):
+            self._all(self._environments.TransitionEnvironment, step)
+        return ids
+
+    def set_secrets(self, requests: Sequence[secret_pb2.SetSecretRequest]) -> None:
+        """Set secrets."""
+        self._all(self._secrets.SetSecret, requests)
+
+    def _all(self, method: grpc.UnaryUnaryMultiCallable[Any, Answer], requests: Sequence[Message]) -> list[Answer]:
+        calls = [method.future(each, metadata=self._metadata, timeout=_TIMEOUT_SECONDS) for each in requests]
+        return [call.result() for call in calls]
+
+
+def _resolved(project_id: str) -> list[secret_pb2.SetSecretRequest]:
+    return [
+        secret_pb2.SetSecretRequest(project_id=project_id, key=f"KEY_{number}", value=VALUE)
+        for number in range(RESOLVED_SECRETS)
+    ]
+
+
+def _keys(database_url: str, query: LiteralString) -> list[str]:
+    with psycopg.connect(database_url) as connection:
+        return [key for (key,) in connection.execute(query, [_SAMPLE])]

@@ -1,42 +1,33 @@
-"""Rounds of measurements, and the ratios that are the result."""
+"""Rounds of measurements, in which each row is measured right beside what it is compared with."""
 
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.cases import ECHO
 from benchmarks.load import Load, measure
-from benchmarks.processes import BenchmarkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from benchmarks.cases import Case, Row
     from benchmarks.processes import ServerProcess
+    from benchmarks.rows import Row, Subject
+    from benchmarks.sealing import Sealing
 
-CONNECTIONS = 8
-STREAMS = 8
-_LATENCY_SHARE = 0.4
+IN_FLIGHT = 64
+_ALONE_SHARE = 0.4
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What one case did in one round."""
+    """What one subject did in one round: throughput and latency at 64 in flight, and the latency at 1."""
 
     calls_per_second: float
     p50_micros: float
-
-
-@dataclass(frozen=True)
-class Round:
-    """What a row and its floors did, one right after the other."""
-
-    echo: Figures
-    floor: Figures
-    row: Figures
+    p99_micros: float
+    alone_p50_micros: float
 
 
 @dataclass(frozen=True)
@@ -54,39 +45,41 @@ class Spread:
         return cls(statistics.median(every), min(every), max(every))
 
 
-@dataclass
-class Measured:
-    """A row's rounds."""
-
-    row: Row
-    rounds: list[Round] = field(default_factory=list)
-
-    def spread(self, of_round: Callable[[Round], float]) -> Spread:
-        """Sum up something that each round tells."""
-        return Spread.of(map(of_round, self.rounds))
-
-
 @dataclass(frozen=True)
 class Bench:
-    """The two servers, and how long each measurement takes."""
+    """What is measured, and for how long.
 
-    stagely: ServerProcess
-    floors: ServerProcess
-    directory: Path
+    Attributes:
+        servers: those that are running, by what the rows call them.
+        sealing: of the audit trails of those of them that write one.
+        seconds: of a measurement at 64 in flight.
+    """
+
+    servers: Mapping[str, ServerProcess]
+    sealing: Mapping[str, Sealing]
     seconds: float
 
-    def round(self, row: Row) -> Round:
-        """Measure a row's floors and the row.
+    def round(self, row: Row, number: int) -> dict[str, Figures]:
+        """Measure what a row is about and what it is compared with, in an order that changes from round to round.
 
         Raises:
-            BenchmarkError: an answer was not OK.
+            BenchmarkError: a call failed.
         """
-        return Round(echo=self._figures(ECHO), floor=self._figures(row.floor), row=self._figures(row.case))
+        return {subject.name: self.figures(subject) for subject in in_turn(row.subjects, number)}
 
-    def _figures(self, case: Case) -> Figures:
-        server = self.floors if case.is_floor else self.stagely
-        busy = measure(server, case, Load(CONNECTIONS, STREAMS, self.seconds), self.directory)
-        alone = measure(server, case, Load(1, 1, self.seconds * _LATENCY_SHARE), self.directory)
-        if refusals := server.refusals():
-            raise BenchmarkError(f"{len(refusals)} calls of {case.method} failed, the first: {refusals[0]}")
-        return Figures(busy.calls / busy.seconds, alone.p50_micros)
+    def figures(self, subject: Subject) -> Figures:
+        """Measure one subject, and wait for the work that it has left behind."""
+        server, sealing = self.servers[subject.server], self.sealing.get(subject.server)
+        with sealing.paused() if sealing and not subject.sealing else nullcontext():
+            busy = measure(server, subject.case, Load(IN_FLIGHT, self.seconds))
+            alone = measure(server, subject.case, Load(1, self.seconds * _ALONE_SHARE))
+        if sealing:
+            sealing.settle()
+        return Figures(busy.calls / busy.seconds, busy.p50_micros, busy.p99_micros, alone.p50_micros)
+
+
+def in_turn(subjects: Sequence[Subject], number: int) -> Sequence[Subject]:
+    """Return the subjects in the order of a round: none is always the one that comes first."""
+    first = number // 2 % len(subjects)
+    turned = [*subjects[first:], *subjects[:first]]
+    return turned[::-1] if number % 2 else turned

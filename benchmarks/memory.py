@@ -1,66 +1,66 @@
-"""`python -m benchmarks.memory`: the memory of one server over 100,000 calls, a mix of reads and writes."""
+"""`python -m benchmarks.memory`: the memory of one server over a million calls, a mix of reads and writes."""
 
 from __future__ import annotations
 
-import base64
-import itertools
-from contextlib import ExitStack
+import argparse
 from typing import TYPE_CHECKING
 
 import psutil
 
-from benchmarks.cases import rows
-from benchmarks.client import Job
-from benchmarks.dataset import populate
-from benchmarks.load import run_client
-from benchmarks.measure import CONNECTIONS, STREAMS
-from benchmarks.processes import BenchmarkError, migrated_database, stagely_server, working_directory
+from benchmarks import cases
+from benchmarks.dataset import prepare
+from benchmarks.load import Load, job_of, run_client
+from benchmarks.measure import IN_FLIGHT
+from benchmarks.processes import migrated_database, stagely_server, working_directory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmarks.dataset import Dataset
     from benchmarks.processes import ServerProcess
 
-CALLS = 100_000
-STEP = 10_000
-
-_MIX = ("GetTeam", "GetEnvironment", "SetSecret", "AccessSecret")
 _BYTES_PER_MB = 1_000_000
+_LONGEST_SECONDS = 3600
 
 
 def main() -> None:
     """Call, and print the server's resident memory in MB, before and after every step."""
-    with ExitStack() as running:
-        directory = running.enter_context(working_directory())
-        url = running.enter_context(migrated_database(directory))
-        server = running.enter_context(stagely_server(url, directory))
-        dataset = populate(url, server)
-        print(f"{'calls':>8} {'MB':>6}\n{0:>8} {_resident_mb(server):>6.1f}")
-        for calls in range(STEP, CALLS + 1, STEP):
-            call(server, dataset, STEP)
-            print(f"{calls:>8} {_resident_mb(server):>6.1f}", flush=True)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
+    parser.add_argument("--calls", type=int, default=1_000_000, help="(default: 1,000,000)")
+    parser.add_argument("--steps", type=int, default=20, help="look at the memory so many times (default: 20)")
+    arguments = parser.parse_args()
+    with (
+        working_directory() as directory,
+        migrated_database(directory) as url,
+        stagely_server(url, directory) as server,
+    ):
+        dataset = prepare(url, server)
+        print(f"{'calls':>9} {'MB':>6}\n{0:>9} {resident_mb(server):>6.1f}")
+        for calls, resident in measured(server, dataset, arguments.calls, arguments.steps):
+            print(f"{calls:>9} {resident:>6.1f}", flush=True)
 
 
-def call(server: ServerProcess, dataset: Dataset, calls: int) -> None:
-    """Make a number of calls, of each method as many.
+def measured(server: ServerProcess, dataset: Dataset, calls: int, steps: int) -> Iterator[tuple[int, float]]:
+    """Yield how many calls were made, and the memory after them, at each step.
 
     Raises:
-        BenchmarkError: one of them failed.
+        BenchmarkError: a call failed.
     """
-    cases = [row.case for row in rows(dataset) if row.name in _MIX]
-    turns = max(len(case.bodies) for case in cases)
-    bodies = zip(*(itertools.islice(itertools.cycle(case.bodies), turns) for case in cases), strict=True)
-    requests = [
-        (case.method, base64.b64encode(body).decode())
-        for turn in bodies
-        for case, body in zip(cases, turn, strict=True)
+    mix = [
+        cases.get_team(dataset),
+        cases.get_environment(dataset),
+        cases.list_environments(),
+        cases.access_secret(dataset),
+        cases.replace_secret(dataset),
     ]
-    in_flight = CONNECTIONS * STREAMS
-    run_client(Job(server.target, list(server.metadata), requests, CONNECTIONS, in_flight, calls=calls))
-    if refusals := server.refusals():
-        raise BenchmarkError(f"{len(refusals)} calls failed, the first: {refusals[0]}")
+    for step in range(1, steps + 1):
+        load = Load(IN_FLIGHT, _LONGEST_SECONDS)
+        run_client(server, job_of(server, mix, load, calls=calls // steps))
+        yield step * (calls // steps), resident_mb(server)
 
 
-def _resident_mb(server: ServerProcess) -> float:
+def resident_mb(server: ServerProcess) -> float:
+    """Return the memory that a server has now."""
     return float(psutil.Process(server.pid).memory_info().rss) / _BYTES_PER_MB
 
 

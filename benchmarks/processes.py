@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
@@ -13,23 +14,31 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import orjson
+import psycopg
+from psycopg import sql
 
+from benchmarks.pool import POOL_SIZE
 from stagely_rpc import embedded
 from stagely_rpc.db import migrations
 from stagely_rpc.identity.tokens import mint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-START_SECONDS = 30.0
-
-_POLL_SECONDS = 0.002
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 60.0
 # One for the run: servers that follow on each other over one database must read what it holds.
-_ENCRYPTION_KEY = secrets.token_hex(32)
+ENCRYPTION_KEY = secrets.token_bytes(32)
+
+# Of all servers of a run together.
+_MAX_CONNECTIONS = "200"
+_POSTGRESQL_15 = 150_000
+_POLL_SECONDS = 0.002
 _JWT_SECRET = secrets.token_hex(32)
-_ROOT = Path(__file__).resolve().parents[1]
+_HOST = "127.0.0.1"
 _CPUS = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
 
 
@@ -37,36 +46,32 @@ class BenchmarkError(Exception):
     """Nothing can be measured, or what was measured is worth nothing."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class ServerProcess:
     """A running server.
 
     Attributes:
         target: host and port.
         pid: of its process.
-        metadata: what every call must carry.
         log: what it writes to standard error, a JSON object a line.
+        metadata: what every call must carry.
     """
 
     target: str
     pid: int
     log: Path
     metadata: tuple[tuple[str, str], ...] = ()
-    _read: int = 0
 
-    def refusals(self) -> list[str]:
-        """Return the log lines since the last time of calls that did not end well; a caller may have gone."""
-        with self.log.open("rb") as log:
-            log.seek(self._read)
-            lines = log.read().splitlines(keepends=True)
-        whole = [line for line in lines if line.endswith(b"\n")]
-        self._read += sum(map(len, whole))
-        return [line.decode() for line in whole if b'"code":"OK"' not in line and _is_refusal(line)]
+    def last_refusal(self) -> str:
+        """Return the last line of the log about a call that did not end well, for people."""
+        refusals = [line for line in self.log.read_bytes().splitlines(keepends=True) if _is_refusal(line)]
+        return refusals[-1].decode().strip() if refusals else "the server logged nothing of it"
 
 
 def _is_refusal(line: bytes) -> bool:
-    entry = orjson.loads(line)
-    return bool(entry["event"] == "call" and entry["code"] != "CANCELLED")
+    if not line.startswith(b"{") or not line.endswith(b"\n"):
+        return False
+    return orjson.loads(line).get("code", "OK") not in ("OK", "CANCELLED")
 
 
 @contextmanager
@@ -81,75 +86,133 @@ def working_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def migrated_database(directory: Path) -> Iterator[str]:
-    """Run an embedded PostgreSQL as `stagely-rpc dev` does, migrated, and give its URL."""
-    with embedded.start(directory / "postgres") as postgres:
-        migrations.upgrade(postgres.url)
+def empty_database(directory: Path) -> Iterator[str]:
+    """Run an embedded PostgreSQL as `stagely-rpc dev` does, and give its URL."""
+    with embedded.start(directory / "postgres", settings={"max_connections": _MAX_CONNECTIONS}) as postgres:
         yield postgres.url
 
 
 @contextmanager
-def stagely_server(database_url: str, directory: Path) -> Iterator[ServerProcess]:
-    """Run the service as in production."""
-    settings = _settings(database_url)
-    token = mint(_JWT_SECRET.encode(), subject="benchmark", permissions=["*"], ttl=timedelta(days=1))
-    settings |= {"ENVIRONMENT": "production", "JWT_SECRET": _JWT_SECRET}
-    with _running(["stagely_rpc", "serve"], settings, directory / "server.log") as server:
-        server.metadata = (("authorization", f"Bearer {token}"),)
-        yield server
+def migrated_database(directory: Path) -> Iterator[str]:
+    """Run one that is migrated."""
+    with empty_database(directory) as url:
+        migrations.upgrade(url)
+        yield url
 
 
 @contextmanager
-def open_server(database_url: str, directory: Path, **overrides: str) -> Iterator[ServerProcess]:
+def another_database(url: str, name: str, *, copied: bool = False) -> Iterator[str]:
+    """Make another database beside one, empty or as its copy, and give its URL; nobody may be using what is copied."""
+    source = sql.Identifier(urlsplit(url).path[1:] if copied else "template1")
+    with psycopg.connect(_beside(url, "postgres"), autocommit=True) as admin:
+        # Through the log, which is the other way, a large database takes twice as long.
+        strategy = sql.SQL("STRATEGY FILE_COPY" if admin.info.server_version >= _POSTGRESQL_15 else "")
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} {}").format(sql.Identifier(name), source, strategy))
+        try:
+            yield _beside(url, name)
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _beside(url: str, name: str) -> str:
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+@contextmanager
+def stagely_server(
+    database_url: str, directory: Path, *, name: str = "server", root: Path = ROOT, **settings: str
+) -> Iterator[ServerProcess]:
+    """Run the service as in production.
+
+    Args:
+        database_url: of its database.
+        directory: for its log.
+        name: of its log.
+        root: the checkout whose service it is.
+        settings: which are not as they usually are.
+    """
+    production = {"ENVIRONMENT": "production", "JWT_SECRET": _JWT_SECRET}
+    environment = _settings(database_url) | production | settings | python_path(root)
+    token = mint(_JWT_SECRET.encode(), subject="benchmark", permissions=["*"], ttl=timedelta(days=1))
+    metadata = (("authorization", f"Bearer {token}"),)
+    with _running(["stagely_rpc", "serve"], environment, directory / f"{name}.log", root) as (process, target):
+        yield ServerProcess(target, process.pid, directory / f"{name}.log", metadata)
+
+
+@contextmanager
+def open_server(database_url: str, directory: Path) -> Iterator[ServerProcess]:
     """Run the service with authentication off, and all else as in production."""
-    settings = _settings(database_url) | overrides
-    with _running(["benchmarks.open"], settings, directory / "open.log") as server:
-        yield server
+    log = directory / "open.log"
+    with _running(["benchmarks.open"], _settings(database_url), log) as (process, target):
+        yield ServerProcess(target, process.pid, log)
+
+
+@contextmanager
+def floor_server(conninfo: str, directory: Path) -> Iterator[ServerProcess]:
+    """Run the server of the floors."""
+    log = directory / "floors.log"
+    with _running(["benchmarks.floors"], {"DATABASE_URL": conninfo}, log) as (process, target):
+        yield ServerProcess(target, process.pid, log)
+
+
+@contextmanager
+def peer_server(conninfo: str, directory: Path) -> Iterator[ServerProcess]:
+    """Run the peer."""
+    log = directory / "peer.log"
+    with _running(["benchmarks.peer"], {"DATABASE_URL": conninfo}, log) as (process, target):
+        yield ServerProcess(target, process.pid, log)
+
+
+def python_path(root: Path) -> dict[str, str]:
+    """Return the setting by which Python imports what is in a checkout."""
+    return {"PYTHONPATH": os.pathsep.join([str(root), str(root / "gen")])}
 
 
 def _settings(database_url: str) -> dict[str, str]:
     return {
         "DATABASE_URL": database_url,
         "REDIS_URL": "redis://127.0.0.1:6379",
-        "ENCRYPTION_KEY": _ENCRYPTION_KEY,
+        "ENCRYPTION_KEY": ENCRYPTION_KEY.hex(),
+        "DATABASE_POOL_SIZE": str(POOL_SIZE),
         "LOG_LEVEL": "info",
-        "HOST": "127.0.0.1",
-        "PORT": "0",
+        "HOST": _HOST,
     }
 
 
 @contextmanager
-def floor_server(database_url: str, directory: Path) -> Iterator[ServerProcess]:
-    """Run the server of the floors."""
-    with _running(["benchmarks.floors"], {"DATABASE_URL": database_url}, directory / "floors.log") as server:
-        yield server
-
-
-@contextmanager
-def _running(module: list[str], settings: Mapping[str, str], log: Path) -> Iterator[ServerProcess]:
-    log.parent.mkdir(exist_ok=True)
+def _running(
+    module: Sequence[str], settings: Mapping[str, str], log: Path, root: Path = ROOT
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    port = _free_port()
+    environment = {**os.environ, **settings, "PORT": str(port)}
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *module], cwd=_ROOT, env={**os.environ, **settings}, stderr=output
-        )
+        process = subprocess.Popen([sys.executable, "-m", *module], cwd=root, env=environment, stderr=output)
     # Threads inherit it from the first one, and so early there is no other.
     _move_to(process.pid, set(_CPUS[:1]))
     try:
-        yield ServerProcess(_address(process, log), process.pid, log)
+        _wait_until_it_listens(process, port, log)
+        yield process, f"{_HOST}:{port}"
     finally:
         process.terminate()
         process.wait()
 
 
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Wait for the line that says where a server listens."""
+def _free_port() -> int:
+    # A server at log level warn does not say where it listens.
+    with socket.create_server((_HOST, 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        for line in log.read_bytes().splitlines(keepends=True):
-            if b'"listening"' in line and line.endswith(b"\n"):
-                return str(orjson.loads(line)["address"])
-        time.sleep(_POLL_SECONDS)
-    raise BenchmarkError(f"the server does not start: {log.read_text()}")
+        try:
+            socket.create_connection((_HOST, port)).close()
+        except ConnectionRefusedError:
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+    raise BenchmarkError(f"the server of {log.name} does not start (exit code {process.poll()}): {log.read_text()}")
 
 
 def _move_to(pid: int, cpus: set[int]) -> None:
