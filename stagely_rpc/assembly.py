@@ -6,20 +6,29 @@ import secrets
 from typing import TYPE_CHECKING
 
 from stagely_rpc.crypto.derivation import derived
-from stagely_rpc.db.engine import Database, PoolLimits
+from stagely_rpc.db.engine import Database
 from stagely_rpc.db.once import Answers
+from stagely_rpc.db.pool import PoolLimits
 from stagely_rpc.identity.authentication import Authenticator
 from stagely_rpc.identity.callers import CertificateCallers
 from stagely_rpc.identity.certificates import ServerCertificates
 from stagely_rpc.identity.jwks import KeySet
 from stagely_rpc.identity.tokens import TokenVerifier
+from stagely_rpc.periodic import Periodic
 from stagely_rpc.wire.paging import PageTokens
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from prometheus_client import CollectorRegistry
+
+    from stagely_rpc.metrics import Metrics
     from stagely_rpc.settings import Settings
 
+_SAMPLE_SECONDS = 1.0
 
-def database(settings: Settings) -> Database:
+
+def database(settings: Settings, metrics: Metrics | None) -> Database:
     """Return the database; nothing connects yet."""
     limits = PoolLimits(
         size=settings.database_pool_size,
@@ -28,7 +37,8 @@ def database(settings: Settings) -> Database:
         wait_seconds=settings.database_pool_wait_seconds,
     )
     answers = Answers(_derived_key(settings, b"answers"), settings.idempotency_ttl_seconds)
-    return Database(settings.database_url.get_secret_value(), limits, answers)
+    observing = () if metrics is None else (metrics.observe_batch,)
+    return Database(settings.database_url.get_secret_value(), limits, answers, *observing)
 
 
 def page_tokens(settings: Settings) -> PageTokens:
@@ -56,6 +66,32 @@ def authenticator(settings: Settings) -> Authenticator:
     key_set = KeySet(settings.jwt_jwks) if settings.jwt_jwks else None
     certificates = CertificateCallers(settings.permissions_file) if settings.tls_client_ca_file else None
     return Authenticator(_tokens(settings, key_set), key_set, certificates)
+
+
+def metrics(settings: Settings, *, supervised: bool) -> Metrics | None:
+    """Return the metrics, if they are asked for; those of a worker are read by its supervisor, from files."""
+    if settings.metrics_port is None:
+        return None
+    from stagely_rpc.metrics import Metrics  # noqa: PLC0415 - only who asks for metrics needs prometheus-client
+    from stagely_rpc.metrics_port import registry_of, this_process  # noqa: PLC0415
+
+    return Metrics(None if supervised else registry_of(this_process))
+
+
+def sampling(metrics: Metrics) -> Periodic:
+    """Return the background work that keeps the metrics of what goes up and down."""
+    return Periodic("metrics", _SAMPLE_SECONDS, metrics.sample)
+
+
+def metrics_endpoint(settings: Settings, registry: CollectorRegistry) -> AbstractContextManager[int]:
+    """Return what answers with the metrics while it is entered, and gives their port.
+
+    Raises:
+        ListenError: on entering, the port can't be had.
+    """
+    from stagely_rpc.metrics_port import metrics_port  # noqa: PLC0415
+
+    return metrics_port(settings.host, settings.metrics_port or 0, registry)
 
 
 def _tokens(settings: Settings, key_set: KeySet | None) -> TokenVerifier | None:

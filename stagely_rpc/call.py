@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from collections.abc import Set as AbstractSet
     from ipaddress import IPv4Address, IPv6Address
+
+    Metadata = Collection[tuple[str, str | bytes]]
 
 Role = Literal["owner", "admin", "member", "viewer"]
 ActingFor = Literal["nobody", "self", "teammate", "any_user"]
@@ -125,6 +127,7 @@ class Call:
         caller: who calls, once that is known.
         repeatable: set where the request has a `request_id`.
         is_decided: whether it was decided that the user that the caller acts for may do or see this.
+        metadata: what came with the call beside its request; a token too.
     """
 
     method: str
@@ -136,6 +139,7 @@ class Call:
     caller: Caller = NOBODY
     repeatable: Repeatable | None = None
     is_decided: bool = False
+    metadata: Metadata = field(default=(), repr=False)
 
     def check_decided(self) -> None:
         """Refuse to answer a user of whom no one has decided that they may have the answer.

@@ -123,9 +123,17 @@ class FailedPreconditionError(StagelyError):
 
 
 class AbortedError(StagelyError):
-    """The caller lost a race, or read too long ago: read again, then retry."""
+    """The caller lost a race, or read too long ago: read again, then retry.
+
+    Attributes:
+        may_run_again: whether the call itself lost the race, so that it can be run again without asking the caller.
+    """
 
     default_reason = "CONCURRENT_CHANGE"
+
+    def __init__(self, message: str, *, reason: str | None = None, may_run_again: bool = False) -> None:
+        super().__init__(message, reason=reason)
+        self.may_run_again = may_run_again
 
 
 class ResourceExhaustedError(StagelyError):

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
+from stagely_rpc.reach import ListenError
+
 if TYPE_CHECKING:
     from stagely_rpc.health import HealthServicer
     from stagely_rpc.identity.certificates import ServerCertificates
 
-_HEALTH_OPTIONS = (
-    ("grpc.so_reuseport", 0),
-    # The name of a service is all that there is to say.
-    ("grpc.max_receive_message_length", 4096),
-)
+# The name of a service is all that there is to say.
+_HEALTH_OPTIONS = (("grpc.max_receive_message_length", 4096),)
 _MAX_CHECKS = 100
-
-
-class ListenError(Exception):
-    """A port can't be listened on: one line that says which, and why that may be."""
 
 
 def add_port(server: grpc.aio.Server, address: str, certificates: ServerCertificates | None = None) -> int:
@@ -42,7 +38,30 @@ def add_port(server: grpc.aio.Server, address: str, certificates: ServerCertific
             return server.add_insecure_port(address)
         return server.add_secure_port(address, certificates.credentials())
     except RuntimeError as error:
-        raise ListenError(f"can't listen on {address}: is the port taken?") from error
+        raise ListenError(address) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where to listen.
+
+    Attributes:
+        host: the address of both ports.
+        port: of the service; 0 takes a free one.
+        health_port: of health alone; 0 takes a free one, None makes none.
+        shared: whether other processes listen on these ports too; by default two servers on one port share its calls
+            without a word.
+    """
+
+    host: str
+    port: int
+    health_port: int | None = None
+    shared: bool = False
+
+    @property
+    def options(self) -> tuple[tuple[str, int], ...]:
+        """The options of gRPC by which a server shares its port, or refuses to."""
+        return (("grpc.so_reuseport", int(self.shared)),)
 
 
 class Ports:
@@ -59,30 +78,26 @@ class Ports:
         self,
         server: grpc.aio.Server,
         health: HealthServicer,
-        *,
-        host: str,
-        port: int,
-        health_port: int | None = None,
+        addresses: Addresses,
         certificates: ServerCertificates | None = None,
     ) -> None:
         """Take what is to be reached.
 
         Args:
-            server: the service, not started yet.
+            server: the service with the options of the addresses, not started yet.
             health: what both ports answer health checks with.
-            host: the address of both.
-            port: of the service; 0 takes a free one.
-            health_port: of health alone; 0 takes a free one, None makes none.
+            addresses: of both.
             certificates: with which the service is reached by TLS alone; without, its port is plain.
         """
         self._server = server
         self._certificates = certificates
-        self._host = host
-        self.port = port
-        self.health_port = health_port
+        self._host = addresses.host
+        self.port = addresses.port
+        self.health_port = addresses.health_port
         self._health_server: grpc.aio.Server | None = None
-        if health_port is not None:
-            self._health_server = grpc.aio.server(options=_HEALTH_OPTIONS, maximum_concurrent_rpcs=_MAX_CHECKS)
+        if addresses.health_port is not None:
+            options = (*_HEALTH_OPTIONS, *addresses.options)
+            self._health_server = grpc.aio.server(options=options, maximum_concurrent_rpcs=_MAX_CHECKS)
             health_pb2_grpc.add_HealthServicer_to_server(health, self._health_server)
 
     async def open(self) -> None:

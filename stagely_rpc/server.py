@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import grpc
 import structlog
@@ -31,7 +31,15 @@ from stagely.v1 import (
     user_pb2,
     user_pb2_grpc,
 )
-from stagely_rpc.assembly import authenticator, database, page_tokens, server_certificates
+from stagely_rpc.assembly import (
+    authenticator,
+    database,
+    metrics,
+    metrics_endpoint,
+    page_tokens,
+    sampling,
+    server_certificates,
+)
 from stagely_rpc.audit.chain import ChainKey
 from stagely_rpc.audit.denials import Denials
 from stagely_rpc.audit.sealer import Sealer
@@ -41,9 +49,10 @@ from stagely_rpc.cloud_providers.servicer import CloudProviderServicer
 from stagely_rpc.crypto.envelope import Keyring
 from stagely_rpc.crypto.servicer import CryptoServicer
 from stagely_rpc.db.expiry import Expiry
-from stagely_rpc.db.migrations import head_revision
+from stagely_rpc.db.schema import needed_revision
 from stagely_rpc.environments.servicer import EnvironmentServicer
 from stagely_rpc.errors import StagelyError
+from stagely_rpc.handlers import without_registration
 from stagely_rpc.health import DatabaseProbe, HealthServicer, Prober, UnhealthyError
 from stagely_rpc.identity.keys import KeySetError
 from stagely_rpc.identity.pem import CertificateError
@@ -54,11 +63,15 @@ from stagely_rpc.interceptors.auth import AuthInterceptor
 from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.decoding import DecodingInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
+from stagely_rpc.interceptors.metrics import MetricsInterceptor
 from stagely_rpc.interceptors.once import OnceInterceptor
-from stagely_rpc.listening import ListenError, Ports
+from stagely_rpc.interceptors.retries import RetryInterceptor
+from stagely_rpc.listening import Addresses, Ports
 from stagely_rpc.projects.servicer import ProjectServicer
+from stagely_rpc.reach import ListenError, Reach
 from stagely_rpc.reflection import REFLECTION_METHOD, enable_reflection
 from stagely_rpc.secrets.servicer import SecretServicer
+from stagely_rpc.starting import settle
 from stagely_rpc.teams.servicer import TeamServicer
 from stagely_rpc.users.servicer import UserServicer
 from stagely_rpc.wire.policies import policies, repeatable_responses
@@ -71,8 +84,6 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 OPTIONS = (
-    # Two servers on one port would share its calls without a word.
-    ("grpc.so_reuseport", 0),
     # Keepalive pings of clients, which send them every 10 s at most, are welcome; by default, more than one in five
     # minutes is too many. (The constant in C is called MIN_RECV_PING_INTERVAL, and its text is this.)
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
@@ -109,26 +120,37 @@ class StartupError(Exception):
 class Server:
     """The service: from settings to a port that answers, and back."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, supervised: bool = False) -> None:
         """Make every part; nothing connects or listens yet.
+
+        Args:
+            settings: of the server.
+            supervised: whether it is one of several workers: they share the ports, and their supervisor speaks for
+                them and answers with the metrics of all.
 
         Raises:
             StartupError: a certificate or the permissions file can't be used.
         """
         self._settings = settings
+        self._supervised = supervised
+        self._metrics = metrics(settings, supervised=supervised)
+        self._sampling = None if self._metrics is None else sampling(self._metrics)
+        self._metrics_port: int | None = None
         try:
             self._certificates = server_certificates(settings)
             self._authenticator = authenticator(settings)
         except (CertificateError, PermissionsError) as error:
             raise StartupError(str(error)) from error
-        self._db = database(settings)
+        self._db = database(settings, self._metrics)
+        if self._metrics is not None:
+            self._metrics.watch_pool(self._db.connections)
         self._expiry = Expiry(self._db)
         self._denials = Denials(self._db)
         key = settings.encryption_key_bytes
         self._keyring = Keyring(key)
         self._chain_key = None if key is None else ChainKey(key)
         self._sealer = None if self._chain_key is None else Sealer(self._db, self._chain_key)
-        self._probe = DatabaseProbe(settings.database_url.get_secret_value(), head_revision())
+        self._probe = DatabaseProbe(settings.database_url.get_secret_value(), needed_revision())
         self._health = HealthServicer([service.full_name for service in SERVICES])
         self._prober = Prober(
             self._probe,
@@ -136,20 +158,14 @@ class Server:
             interval_seconds=settings.health_interval_seconds,
             timeout_seconds=settings.health_timeout_seconds,
         )
+        addresses = Addresses(settings.host, settings.port, settings.health_port, shared=supervised)
         self._grpc = grpc.aio.server(
             interceptors=self._interceptors(),
-            options=OPTIONS,
+            options=(*OPTIONS, *addresses.options),
             maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         )
         self._add_servicers()
-        self._ports = Ports(
-            self._grpc,
-            self._health,
-            host=settings.host,
-            port=settings.port,
-            health_port=settings.health_port,
-            certificates=self._certificates,
-        )
+        self._ports = Ports(self._grpc, self._health, addresses, self._certificates)
         self._running = AsyncExitStack()
 
     @property
@@ -162,12 +178,26 @@ class Server:
         """Where health alone is answered in plaintext, if that is asked for."""
         return self._ports.health_port
 
+    @property
+    def reach(self) -> Reach:
+        """How the service is reached, once it listens."""
+        host = self._settings.host
+        tls: Literal["server", "mutual"] = "mutual" if self._authenticator.takes_certificates else "server"
+        return Reach(
+            address=f"{host}:{self.port}",
+            authentication_is_on=self._authenticator.is_on,
+            tls=tls if self._certificates is not None else None,
+            health=None if self.health_port is None else f"{host}:{self.health_port}",
+            metrics=None if self._metrics_port is None else f"{host}:{self._metrics_port}",
+        )
+
     def _interceptors(self) -> Sequence[grpc.aio.ServerInterceptor]:
         """Return what every call passes through, outermost first."""
         reflection = {} if self._settings.environment != "production" else {REFLECTION_METHOD: REFLECTION_POLICY}
         open_methods = HEALTH_METHODS if reflection else (*HEALTH_METHODS, REFLECTION_METHOD)
         return (
             ContextInterceptor(),
+            *([] if self._metrics is None else [MetricsInterceptor(self._metrics)]),
             AccessLogInterceptor(),
             ErrorInterceptor(),
             AuthInterceptor(
@@ -175,24 +205,25 @@ class Server:
             ),
             DecodingInterceptor(),
             OnceInterceptor(repeatable_responses(SERVICES)),
+            RetryInterceptor(),
         )
 
     def _add_servicers(self) -> None:
-        pages = page_tokens(self._settings)
-        team_pb2_grpc.add_TeamServiceServicer_to_server(TeamServicer(self._db, pages), self._grpc)
-        user_pb2_grpc.add_UserServiceServicer_to_server(UserServicer(self._db, pages), self._grpc)
-        crypto_pb2_grpc.add_CryptoServiceServicer_to_server(CryptoServicer(), self._grpc)
-        id_pb2_grpc.add_IdServiceServicer_to_server(IdServicer(), self._grpc)
+        pages, server = page_tokens(self._settings), without_registration(self._grpc)
+        team_pb2_grpc.add_TeamServiceServicer_to_server(TeamServicer(self._db, pages), server)
+        user_pb2_grpc.add_UserServiceServicer_to_server(UserServicer(self._db, pages), server)
+        crypto_pb2_grpc.add_CryptoServiceServicer_to_server(CryptoServicer(), server)
+        id_pb2_grpc.add_IdServiceServicer_to_server(IdServicer(), server)
         environment_pb2_grpc.add_EnvironmentServiceServicer_to_server(
-            EnvironmentServicer(self._db, pages, self._settings.domain), self._grpc
+            EnvironmentServicer(self._db, pages, self._settings.domain), server
         )
-        project_pb2_grpc.add_ProjectServiceServicer_to_server(ProjectServicer(self._db, pages), self._grpc)
+        project_pb2_grpc.add_ProjectServiceServicer_to_server(ProjectServicer(self._db, pages), server)
         cloud_provider_pb2_grpc.add_CloudProviderServiceServicer_to_server(
-            CloudProviderServicer(self._db, pages, self._keyring), self._grpc
+            CloudProviderServicer(self._db, pages, self._keyring), server
         )
-        secret_pb2_grpc.add_SecretServiceServicer_to_server(SecretServicer(self._db, pages, self._keyring), self._grpc)
-        audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditServicer(self._db, pages, self._chain_key), self._grpc)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        secret_pb2_grpc.add_SecretServiceServicer_to_server(SecretServicer(self._db, pages, self._keyring), server)
+        audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditServicer(self._db, pages, self._chain_key), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         enable_reflection((*(service.full_name for service in SERVICES), health.SERVICE_NAME), self._grpc)
 
     async def start(self) -> None:
@@ -220,28 +251,21 @@ class Server:
         starting.push_async_callback(self._authenticator.stop)
         await self._authenticator.start()
         # What the last calls leave to be recorded is recorded, then sealed.
-        for part in (self._sealer, self._denials, self._expiry):
+        for part in (self._sampling, self._sealer, self._denials, self._expiry):
             if part is not None:
                 part.start()
                 starting.push_async_callback(part.stop)
         if self._certificates is not None:
             self._certificates.start()
             starting.callback(self._certificates.stop)
+        if self._metrics is not None and self._metrics.registry is not None:
+            self._metrics_port = starting.enter_context(metrics_endpoint(self._settings, self._metrics.registry))
         await self._ports.open()
         starting.push_async_callback(self._ports.close, self._settings.shutdown_grace_seconds)
-        self._say_where_it_listens()
+        if not self._supervised:
+            self.reach.announce()
         starting.push_async_callback(self._prober.stop)
         await self._prober.start()
-
-    def _say_where_it_listens(self) -> None:
-        host, more = self._settings.host, {}
-        if self._certificates is not None:
-            more["tls"] = "mutual" if self._authenticator.takes_certificates else "server"
-        if self.health_port is not None:
-            more["health"] = f"{host}:{self.health_port}"
-        _log.info("listening", address=f"{host}:{self.port}", **more)
-        if not self._authenticator.is_on:
-            _log.warning("authentication is off: whoever reaches the port may do everything")
 
     async def stop(self) -> None:
         """Say NOT_SERVING, let calls under way end within the grace, and close every connection."""
@@ -267,6 +291,7 @@ async def serve(settings: Settings, on_ready: Callable[[Server], None]) -> None:
         loop.add_signal_handler(number, stop.set)
     server = Server(settings)
     await server.start()
+    settle()
     on_ready(server)
     await stop.wait()
     for number in signals:

@@ -88,6 +88,10 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
     """Redis, for signals between replicas."""
     host: str = "0.0.0.0"  # noqa: S104
     """The address to listen on; the service runs in a network of its own."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """This many processes share the port, the connections and the calls."""
+    metrics_port: Port | None = None
+    """A port for Prometheus, HTTP without TLS; 0 takes a free one."""
     environment: Literal["development", "test", "production"] = "development"
     log_level: LogLevel = "info"
     encryption_key: EncryptionKey | None = None
@@ -131,7 +135,7 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if problems := [*self._missing_in_production(), *self._missing_counterparts()]:
+        if problems := [*self._missing_in_production(), *self._missing_counterparts(), *self._conflicts()]:
             raise ValueError("\n".join(problems))
         return self
 
@@ -149,8 +153,15 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
         }
         for other, name in missing.items():
             yield f"{other.upper()}: is required with {name.upper()}"
+
+    def _conflicts(self) -> Iterator[str]:
         if self.health_port and self.health_port == self.port:
             yield "HEALTH_PORT: must be another port than PORT"
+        if self.metrics_port and self.metrics_port in (self.port, self.health_port):
+            yield "METRICS_PORT: must be another port than PORT and HEALTH_PORT"
+        for shared in ("database_pool_size", "max_concurrent_rpcs"):
+            if self.workers > getattr(self, shared):
+                yield f"WORKERS: must not be more than {shared.upper()}, of which each worker has a share"
 
     @property
     def authentication_is_on(self) -> bool:

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from stagely_rpc.call import Call, current_call
-from stagely_rpc.db.engine import Database, PoolLimits
+from stagely_rpc.db.engine import Database
 from stagely_rpc.db.once import Answers
+from stagely_rpc.db.pool import PoolLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stagely_rpc.db.session import Session
+    from stagely_rpc.db.session import Session, WriteSession
 
 NO_CALL = Call(method="/stagely.v1.TestService/Test", peer="unix:", request_id="test")
 
@@ -27,3 +28,12 @@ async def reading(db: Database) -> AsyncIterator[Session]:
     current_call.set(NO_CALL)
     async with db.read() as session:
         yield session
+
+
+@asynccontextmanager
+async def writing(db: Database) -> AsyncIterator[WriteSession]:
+    """Write as a call does."""
+    current_call.set(NO_CALL)
+    async with db.write() as session:
+        yield session
+        session._answer = b""

@@ -7,20 +7,21 @@ that a server of the suite sends, and the exceptions behind it; each database, w
 from __future__ import annotations
 
 import traceback
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
 import pytest
 import structlog
 from psycopg import sql
 
-from stagely_rpc.interceptors.wrapping import AroundInterceptor
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
 from tests.canaries import forms_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator
 
+    import grpc
     from structlog.typing import EventDict, WrappedLogger
 
     from stagely_rpc.interceptors.metadata import Context
@@ -64,20 +65,35 @@ class Hunt:
 HUNT = Hunt()
 
 
-class SearchingInterceptor(AroundInterceptor):
+class SearchingInterceptor(WrappingInterceptor):
     """Looks, from outside of every other interceptor, at what a call is answered besides its response."""
 
-    @asynccontextmanager
-    async def around(self, method: str, context: Context) -> AsyncIterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            HUNT.search(f"exception in {method}", "\n".join(_texts_of(error)))
-            raise
-        finally:
-            HUNT.search(f"message of {method}", context.details() or "")
-            for name, value in context.trailing_metadata() or ():
-                HUNT.search(f"trailing metadata {name} of {method}", value)
+    def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
+        behavior = behavior_of(handler)
+
+        async def answer(request: object, context: Context) -> object:
+            with _searched(method, context):
+                return await behavior(request, context)
+
+        async def stream(request: object, context: Context) -> AsyncIterator[object]:
+            with _searched(method, context):
+                async for response in behavior(request, context):
+                    yield response
+
+        return wrapped(handler, answer=answer, stream=stream)
+
+
+@contextmanager
+def _searched(method: str, context: Context) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        HUNT.search(f"exception in {method}", "\n".join(_texts_of(error)))
+        raise
+    finally:
+        HUNT.search(f"message of {method}", context.details() or "")
+        for name, value in context.trailing_metadata() or ():
+            HUNT.search(f"trailing metadata {name} of {method}", value)
 
 
 def _texts_of(error: BaseException) -> Iterator[str]:

@@ -5,29 +5,44 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event
+import psycopg
 
 from stagely_rpc.call import current_call
+from stagely_rpc.db import pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stagely_rpc.server import Server
+    import pytest
 
 
 @contextmanager
-def statements(server: Server) -> Iterator[list[str]]:
-    """Collect the text of every statement that a server executes for its calls during the block."""
-    executed: list[str] = []
+def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
+    """Collect, of every wait for the database that calls make during the block, the statements that were sent in it."""
+    made: list[list[str]] = []
+    run, execute = pipeline.run, psycopg.AsyncCursor.execute
 
-    def note(*details: Any) -> None:
-        # What is done in the background belongs to no call.
+    # What is done in the background belongs to no call.
+    async def noted_run(connection: Any, prepared: Any, steps: Any) -> Any:
         if current_call.get(None) is not None:
-            executed.append(details[2])
+            made.append([step.decode() if isinstance(step, bytes) else step.statement.text.decode() for step in steps])
+        return await run(connection, prepared, steps)
 
-    engine = server._db._engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    async def noted_execute(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        if current_call.get(None) is not None:
+            made.append([str(query)])
+        return await execute(cursor, query, *arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("stagely_rpc.db.pool.run", noted_run)
+        patched.setattr(psycopg.AsyncCursor, "execute", noted_execute)
+        yield made
+
+
+@contextmanager
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Collect the text of every statement, and of BEGIN and COMMIT, that calls send during the block."""
+    with waits(monkeypatch) as made:
+        executed: list[str] = []
         yield executed
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+    executed += [statement for wait in made for statement in wait]

@@ -12,7 +12,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from stagely.v1 import team_pb2, team_pb2_grpc
 from stagely_rpc.health import LIVENESS, HealthServicer
-from stagely_rpc.listening import ListenError, Ports
+from stagely_rpc.listening import Addresses, Ports
+from stagely_rpc.reach import ListenError
 from stagely_rpc.server import StartupError
 from tests.eventually import eventually
 from tests.identity import tls
@@ -187,7 +188,7 @@ async def test_port_that_is_taken_is_named(which: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         port, health_port = (number, 0) if which == "port" else (0, number)
-        ports = Ports(grpc.aio.server(), HealthServicer([]), host="127.0.0.1", port=port, health_port=health_port)
+        ports = Ports(grpc.aio.server(), HealthServicer([]), Addresses("127.0.0.1", port, health_port))
 
         with pytest.raises(ListenError, match=f"can't listen on 127.0.0.1:{number}: is the port taken?"):
             await ports.open()

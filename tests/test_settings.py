@@ -89,6 +89,10 @@ def test_empty_setting_is_as_good_as_none(environment: pytest.MonkeyPatch) -> No
         ("DATABASE_POOL_SIZE", "0"),
         ("DATABASE_POOL_LIFETIME_SECONDS", "nan"),
         ("SHUTDOWN_GRACE_SECONDS", "-1"),
+        ("WORKERS", "0"),
+        ("WORKERS", "257"),
+        ("WORKERS", "hunter2"),
+        ("METRICS_PORT", "65536"),
     ],
 )
 def test_malformed_setting_is_named_and_its_value_is_not_shown(
@@ -100,6 +104,46 @@ def test_malformed_setting_is_named_and_its_value_is_not_shown(
     assert lines[0].startswith(f"{name}: ")
     assert "hunter2" not in lines[0]
     assert value not in lines[0]
+
+
+def test_one_process_without_metrics_is_the_default(environment: pytest.MonkeyPatch) -> None:
+    settings = given_settings(environment)
+
+    assert (settings.workers, settings.metrics_port) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"METRICS_PORT": "8080"}, "METRICS_PORT: must be another port than PORT and HEALTH_PORT"),
+        (
+            {"WORKERS": "3", "DATABASE_POOL_SIZE": "2"},
+            "WORKERS: must not be more than DATABASE_POOL_SIZE, of which each worker has a share",
+        ),
+        (
+            {"WORKERS": "3", "MAX_CONCURRENT_RPCS": "2"},
+            "WORKERS: must not be more than MAX_CONCURRENT_RPCS, of which each worker has a share",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(
+    environment: pytest.MonkeyPatch, given: dict[str, str], line: str
+) -> None:
+    assert problems(environment, **given) == [line]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"METRICS_PORT": "0", "PORT": "0"},
+        {"METRICS_PORT": "9090"},
+        {"WORKERS": "2", "DATABASE_POOL_SIZE": "2", "DATABASE_POOL_IDLE": "0"},
+    ],
+)
+def test_settings_that_agree_are_taken(environment: pytest.MonkeyPatch, given: dict[str, str]) -> None:
+    settings = given_settings(environment, **given)
+
+    assert {name: str(getattr(settings, name.lower())) for name in given} == given
 
 
 def test_production_needs_an_encryption_key(environment: pytest.MonkeyPatch) -> None:

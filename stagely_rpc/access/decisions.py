@@ -2,7 +2,7 @@
 
 A call is admitted by what the service holds before anything else is looked at, its request included. What the user that
 it acts for may do is decided by the team that owns what the call is about, as soon as the slice knows it and before it
-says anything of it; in a transaction that holds the team, nobody's role changes until it ends.
+says anything of it; a write that holds the team asks for the role after that, and it does not change until it ends.
 
 A denial is raised as PermissionDeniedError, or, where the user may not know that there is anything, as the error that
 the slice gives, caused by one.
@@ -11,14 +11,13 @@ the slice gives, caused by one.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, true
 
 from stagely_rpc.access import queries
 from stagely_rpc.call import ROLES, User, includes
 from stagely_rpc.db.models import Project
-from stagely_rpc.db.session import WriteSession
 from stagely_rpc.errors import NotFoundError, PermissionDeniedError
 
 if TYPE_CHECKING:
@@ -27,9 +26,11 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import InstrumentedAttribute
 
+    from stagely_rpc.access.queries import About
     from stagely_rpc.call import Call, Caller, Policy, Role
     from stagely_rpc.db.engine import Database
     from stagely_rpc.db.session import Session
+    from stagely_rpc.db.statements import Query
 
 IMPERSONATE = "users.impersonate"
 """The permission to act for users."""
@@ -61,18 +62,9 @@ async def require_team(session: Session, team_id: uuid.UUID, hidden: NotFoundErr
         NotFoundError: the one that is given: the acting user is no member of the team.
         PermissionDeniedError: the user's role in the team does not do.
     """
-    session.team_id, session.call.is_decided = team_id, True
     user = session.acting_user
-    if user is None:
-        return
-    session.role = await queries.get_role(session, team_id, user.id)
-    if session.role is None:
-        message = f"user {user.id} is no member of the team"
-        raise hidden from PermissionDeniedError(message, reason="NOT_A_MEMBER", team_id=team_id)
-    needed = _needed_role(session.call.policy)
-    if needed is None or not includes(session.role, needed):
-        message = f"user {user.id} is {session.role} in the team, and {needed} is needed"
-        raise PermissionDeniedError(message, reason="ROLE_MISSING", team_id=team_id)
+    found = None if user is None else await session.read(queries.ROLE, team_id, user.id)
+    decide(session, team_id, found and found.role, hidden)
 
 
 async def require_project(session: Session, project_id: uuid.UUID, hidden: NotFoundError) -> None:
@@ -82,14 +74,58 @@ async def require_project(session: Session, project_id: uuid.UUID, hidden: NotFo
         NotFoundError: the one that is given: there is no such project, or the acting user is no member of its team.
         PermissionDeniedError: the user's role in the team does not do.
     """
-    if session.acting_user is None and not isinstance(session, WriteSession):
+    if session.acting_user is None and not _is_recorded(session):
         # Nothing is to be decided or recorded: which team it is need not be asked.
         session.call.is_decided = True
         return
-    team_id = await queries.get_team_id(session, project_id)
+    found = await session.read(queries.TEAM_OF_PROJECT, project_id)
+    if found is None:
+        raise hidden
+    await require_team(session, found.team_id, hidden)
+
+
+async def enter(session: Session, about: About, hidden: NotFoundError, *others: Query[Any]) -> list[Any]:
+    """Decide whether the call may go on, given what it is about, and ask for more in the same wait.
+
+    Returns:
+        The results of the other queries.
+
+    Raises:
+        NotFoundError: the one that is given: there is nothing, or the acting user is no member of its team.
+        PermissionDeniedError: the user's role in the team does not do.
+    """
+    # The role at last: what is held is waited for, and who lost it meanwhile has lost it.
+    roles = role_queries(session, about)
+    team_id, *results = await session.ask(queries.get_team_id(about), *others, *roles)
     if team_id is None:
         raise hidden
-    await require_team(session, team_id, hidden)
+    decide(session, team_id, results[-1] if roles else None, hidden)
+    return results[: len(others)]
+
+
+def role_queries(session: Session, about: About) -> list[Query[Role | None]]:
+    """Return the query for what the acting user is in the team that owns what a write is about; none without a user."""
+    return [] if session.acting_user is None else [queries.get_role(about, session.acting_user.id)]
+
+
+def decide(session: Session, team_id: uuid.UUID, role: Role | None, hidden: NotFoundError) -> None:
+    """Decide whether the call may go on, given the team and what the acting user is in it.
+
+    Raises:
+        NotFoundError: the one that is given: the user is no member of the team.
+        PermissionDeniedError: the user's role in the team does not do.
+    """
+    session.team_id, session.role, session.call.is_decided = team_id, role, True
+    user = session.acting_user
+    if user is None:
+        return
+    if role is None:
+        message = f"user {user.id} is no member of the team"
+        raise hidden from PermissionDeniedError(message, reason="NOT_A_MEMBER", team_id=team_id)
+    needed = _needed_role(session.call.policy)
+    if needed is None or not includes(role, needed):
+        message = f"user {user.id} is {role} in the team, and {needed} is needed"
+        raise PermissionDeniedError(message, reason="ROLE_MISSING", team_id=team_id)
 
 
 async def require_user(session: Session, user_id: uuid.UUID, hidden: NotFoundError) -> None:
@@ -103,7 +139,7 @@ async def require_user(session: Session, user_id: uuid.UUID, hidden: NotFoundErr
     if acting is None or acting.id == user_id:
         return
     acting_for = session.call.policy and session.call.policy.acting_for
-    if acting_for == "teammate" and await queries.share_team(session, acting.id, user_id):
+    if acting_for == "teammate" and await session.read(queries.TEAMMATES, acting.id, user_id) is not None:
         return
     raise hidden from PermissionDeniedError(f"user {acting.id} is another", reason="ANOTHER_USER")
 
@@ -187,9 +223,12 @@ def _require_permission(caller: Caller, permission: str) -> None:
         raise PermissionDeniedError(message, reason="PERMISSION_MISSING")
 
 
+def _is_recorded(session: Session) -> bool:
+    return session.call.policy is not None and session.call.policy.action is not None
+
+
 async def _active_user(db: Database, user_id: uuid.UUID) -> User:
-    async with db.read() as session:
-        found = await queries.get_user(session, user_id)
+    found = await db.look_up(queries.USER, user_id)
     if found is None:
         raise PermissionDeniedError(f"there is no user {user_id} to act for", reason="ACTING_USER_UNKNOWN")
     if not found.is_active:

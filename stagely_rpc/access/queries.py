@@ -2,51 +2,97 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, Uuid, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import aliased
 
-from stagely_rpc.db.models import Project, TeamMember, User
-from stagely_rpc.db.reads import fetch_one
+from stagely_rpc.db.models import CloudProvider, Environment, Project, Secret, Team, TeamMember, User
+from stagely_rpc.db.reads import PointRead
+from stagely_rpc.db.statements import Statement
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable
 
-    from sqlalchemy import Row
-    from sqlalchemy.ext.asyncio import AsyncSession
     from sqlalchemy.orm import InstrumentedAttribute
 
     from stagely_rpc.call import Role
+    from stagely_rpc.db.models import Base
+    from stagely_rpc.db.statements import Query
 
-_USER = select(User.email, User.is_active).where(User.id == bindparam("user_id"))
-_ROLE = select(TeamMember.role).where(
-    TeamMember.team_id == bindparam("team_id"), TeamMember.user_id == bindparam("user_id")
+_own, _theirs = aliased(TeamMember), aliased(TeamMember)
+
+USER = PointRead[Any]("acting user", select(User.email, User.is_active), User.id)
+"""The e-mail address of a user, and whether it is active; by its id."""
+
+ROLE = PointRead[Any]("role", select(TeamMember.role), TeamMember.team_id, TeamMember.user_id)
+"""What a user is in a team; by the ids of both."""
+
+TEAM_OF_PROJECT = PointRead[Any]("team of project", select(Project.team_id), Project.id)
+"""The team of a project; by the project's id."""
+
+TEAMMATES = PointRead[Any](
+    "teammates", select(_own.team_id).where(_theirs.team_id == _own.team_id), _own.user_id, _theirs.user_id
 )
-_TEAM_OF_PROJECT = select(Project.team_id).where(Project.id == bindparam("project_id"))
+"""A team of two users; by their ids."""
 
 
-async def get_user(session: AsyncSession, user_id: uuid.UUID) -> Row[tuple[str, bool]] | None:
-    """Return the e-mail address of a user, and whether it is active."""
-    return await fetch_one(session, _USER, user_id=user_id)
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a call is about: a resource by its id, by which the team that owns it is found.
+
+    Attributes:
+        model: of the resource.
+        id: its id.
+    """
+
+    model: type[Base]
+    id: uuid.UUID
 
 
-async def get_role(session: AsyncSession, team_id: uuid.UUID, user_id: uuid.UUID) -> Role | None:
-    """Return what a user is in a team; None for nothing."""
-    found = await fetch_one(session, _ROLE, team_id=team_id, user_id=user_id)
-    return cast("Role | None", found and found.role)
+_ABOUT = bindparam("about", type_=Uuid())
+_TEAM_IDS: dict[type[Base], ColumnElement[Any]] = {
+    Team: select(Team.id).where(Team.id == _ABOUT).scalar_subquery(),
+    Project: select(Project.team_id).where(Project.id == _ABOUT).scalar_subquery(),
+    CloudProvider: select(CloudProvider.team_id).where(CloudProvider.id == _ABOUT).scalar_subquery(),
+    Environment: select(Project.team_id)
+    .join(Environment, Environment.project_id == Project.id)
+    .where(Environment.id == _ABOUT)
+    .scalar_subquery(),
+    Secret: select(Project.team_id)
+    .join(Secret, Secret.project_id == Project.id)
+    .where(Secret.id == _ABOUT)
+    .scalar_subquery(),
+}
 
 
-async def get_team_id(session: AsyncSession, project_id: uuid.UUID) -> uuid.UUID | None:
-    """Return the team of a project."""
-    found = await fetch_one(session, _TEAM_OF_PROJECT, project_id=project_id)
-    return cast("uuid.UUID | None", found and found.team_id)
+def team_id_of(model: type[Base]) -> ColumnElement[Any]:
+    """Return the expression for the team that owns the row of a model whose id is the parameter `about`."""
+    return _TEAM_IDS[model]
 
 
-async def share_team(session: AsyncSession, one: uuid.UUID, other: uuid.UUID) -> bool:
-    """Tell whether two users are members of one team."""
-    return await fetch_one(session, select(User.id).where(User.id == other, _is_teammate(one))) is not None
+def get_team_id(about: About) -> Query[uuid.UUID | None]:
+    """Return the query for the team that owns what a call is about; its value is None if there is no such thing."""
+    return _team_id(about.model).value(about=about.id)
+
+
+def get_role(about: About, user_id: uuid.UUID) -> Query[Role | None]:
+    """Return the query for what a user is in the team that owns what a call is about; its value is None for nothing."""
+    return cast("Query[Role | None]", _role(about.model).value(about=about.id, user_id=user_id))
+
+
+@cache
+def _team_id(model: type[Base]) -> Statement:
+    return Statement(select(team_id_of(model)))
+
+
+@cache
+def _role(model: type[Base]) -> Statement:
+    is_theirs = TeamMember.user_id == bindparam("user_id")
+    return Statement(select(TeamMember.role).where(is_theirs, TeamMember.team_id == team_id_of(model)))
 
 
 def in_team_of(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from stagely_rpc.db.trail import Entry, append
+from stagely_rpc.db.trail import Entry, appending
 from stagely_rpc.periodic import Periodic
 
 if TYPE_CHECKING:
@@ -107,8 +107,7 @@ class Denials:
         taken = [tally.take() for tally in tallies]
         is_written = False
         try:
-            async with self._db.maintain() as session:
-                await append(session, [each.row() for each in taken])
+            await self._db.ask(appending([each.row() for each in taken]))
             is_written = True
         finally:
             for tally, each in zip(tallies, taken, strict=True):

@@ -12,6 +12,7 @@ from sqlalchemy import (
     DateTime,
     LargeBinary,
     Text,
+    True_,
     Uuid,
     and_,
     bindparam,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal_column,
     select,
     true,
     tuple_,
@@ -29,7 +31,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from stagely_rpc.audit.chain import NO_TEAM, ChainEnd, Link, Seal, SealableRow, Sealed
 from stagely_rpc.db.models import AuditChainHead, AuditLog, AuditSeal, AuditUnsealed, Base
-from stagely_rpc.db.paging import Cursor, Found, Page, fetch_page
+from stagely_rpc.db.paging import Cursor, Found, Listing, Merge, Page, allowed_by, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from stagely_rpc.audit.inputs import AuditLogFilter
+    from stagely_rpc.db.session import Executor, Session
 
 SEALING_LOCK = 0x5354_4147_454C_5902
 """The key of the advisory lock ("STAGELY" and a 2) that lets one replica at a time seal."""
@@ -83,15 +86,18 @@ async def claim_sealing(session: AsyncSession) -> bool:
 
 async def list_unsealed(session: AsyncSession, limit: int, refused: Collection[uuid.UUID]) -> list[SealableRow]:
     """Return the oldest rows that have no seal, but for those of refused chains."""
-    queued = and_(AuditUnsealed.audit_log_id == AuditLog.id, AuditUnsealed.timestamp == AuditLog.timestamp)
-    statement = select(*sealable_columns()).join(AuditUnsealed, queued)
+    is_queued = and_(AuditLog.id == AuditUnsealed.audit_log_id, AuditLog.timestamp == AuditUnsealed.timestamp)
+    row = select(*sealable_columns()).where(is_queued)
     if refused:
-        statement = statement.where(func.coalesce(AuditLog.team_id, NO_TEAM).not_in(refused))
-    statement = statement.order_by(AuditUnsealed.timestamp, AuditUnsealed.audit_log_id).limit(limit)
+        row = row.where(func.coalesce(AuditLog.team_id, NO_TEAM).not_in(refused))
+    # The limit has the queue walked in its order, and each of its rows looked up: what is joined would be sorted first.
+    queued = row.correlate(AuditUnsealed).limit(literal_column("1")).lateral("queued")
+    oldest = AuditUnsealed.timestamp, AuditUnsealed.audit_log_id
+    statement = select(*queued.c).select_from(AuditUnsealed).join(queued, true()).order_by(*oldest).limit(limit)
     return [SealableRow(*row) for row in await session.execute(statement)]
 
 
-async def get_chain_ends(session: AsyncSession, chains: Collection[uuid.UUID]) -> dict[uuid.UUID, ChainEnd]:
+async def get_chain_ends(session: Executor, chains: Collection[uuid.UUID]) -> dict[uuid.UUID, ChainEnd]:
     """Return where chains end, all seen at one moment."""
     wanted = _rows("wanted", chain=Uuid())
     seals = select(AuditSeal.position, AuditSeal.hash).where(AuditSeal.chain == wanted.c.chain)
@@ -150,29 +156,45 @@ async def remove_unsealed(session: AsyncSession, rows: Sequence[SealableRow]) ->
     await session.execute(statement.execution_options(synchronize_session=False), keys)
 
 
+# The most telling first: rows that have one of the first five in common are of few teams.
+_WALKS = ("request_id", "resource_id", "actor_id", "project_id", "team_id", "action", "actor_service", "resource_type")
+_OF_FEW_TEAMS = frozenset(_WALKS[:5])
+_LIST = Listing(
+    AuditLog,
+    *_WALKS,
+    created="timestamp",
+    walks=_WALKS,
+    shared=_WALKS[5:],
+    since=AuditLog.timestamp >= bindparam("since"),
+    until=AuditLog.timestamp < bindparam("until"),
+)
+
+
 async def list_audit_logs(
-    session: AsyncSession, wanted: AuditLogFilter, page: Page, visible: ColumnElement[bool]
+    session: Session, wanted: AuditLogFilter, page: Page, visible: ColumnElement[bool]
 ) -> Found[AuditLog]:
     """Return a page of the visible rows of the trail."""
-    statement = select(AuditLog).where(visible)
-    for name in _FILTERS:
-        if (value := getattr(wanted, name)) is not None:
-            statement = statement.where(getattr(AuditLog, name) == value)
-    if wanted.since is not None:
-        statement = statement.where(AuditLog.timestamp >= wanted.since)
-    if wanted.until is not None:
-        statement = statement.where(AuditLog.timestamp < wanted.until)
-    return await fetch_page(session, statement, AuditLog, page, created="timestamp")
+    filters = wanted.model_dump(exclude_none=True)
+    if isinstance(visible, True_) or filters.keys() & _OF_FEW_TEAMS:
+        known = bindparam("team_id", type_=Uuid()) if wanted.team_id else None
+        return await _LIST.fetch(session, page, filters, one_by_one(visible, known))
+    return await _LIST.fetch(session, page, filters, visible, _by_team(visible))
 
 
-async def get_links(session: AsyncSession, audit_log_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Link]:
+def _by_team(visible: ColumnElement[bool]) -> Merge:
+    """Return the lists of the teams whose rows are visible, of which there may be few among all."""
+    teams = allowed_by(visible).subquery("visible_teams")
+    return Merge((teams,), AuditLog.team_id == teams.c.team_id, are_visible=True)
+
+
+async def get_links(session: Executor, audit_log_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Link]:
     """Return the places of those rows that have a seal."""
     statement = select(AuditSeal.audit_log_id, AuditSeal.position, AuditSeal.hash)
     found = await session.execute(statement.where(AuditSeal.audit_log_id.in_(audit_log_ids)))
     return {audit_log_id: Link(position, hash_) for audit_log_id, position, hash_ in found}
 
 
-async def list_sealed(session: AsyncSession, chain: uuid.UUID, after: int, until: int, limit: int) -> list[Sealed]:
+async def list_sealed(session: Executor, chain: uuid.UUID, after: int, until: int, limit: int) -> list[Sealed]:
     """Return the next seals of a chain, in its order, each with its row."""
     seal = AuditSeal.audit_log_id, AuditSeal.row_hash, AuditSeal.position, AuditSeal.hash
     statement = (
@@ -189,12 +211,12 @@ async def list_sealed(session: AsyncSession, chain: uuid.UUID, after: int, until
     ]
 
 
-async def is_sealed(session: AsyncSession, row_hash: bytes) -> bool:
+async def is_sealed(session: Executor, row_hash: bytes) -> bool:
     """Tell whether a row as it is was sealed, in whichever place. There is no index: it is asked of a fault alone."""
-    return bool(await session.scalar(select(exists().where(AuditSeal.row_hash == row_hash))))
+    return bool((await session.execute(select(exists().where(AuditSeal.row_hash == row_hash)))).scalar_one())
 
 
-async def list_placed(session: AsyncSession, chain: uuid.UUID, after: Cursor | None, limit: int) -> list[Placed]:
+async def list_placed(session: Executor, chain: uuid.UUID, after: Cursor | None, limit: int) -> list[Placed]:
     """Return the next rows that belong to a chain, oldest first."""
     statement = select(
         AuditLog.timestamp,
@@ -206,18 +228,6 @@ async def list_placed(session: AsyncSession, chain: uuid.UUID, after: Cursor | N
         statement = statement.where(tuple_(AuditLog.timestamp, AuditLog.id) > tuple_(after.created_at, after.id))
     found = await session.execute(statement.order_by(AuditLog.timestamp, AuditLog.id).limit(limit))
     return [Placed(Cursor(timestamp, row_id), sealed, queued) for timestamp, row_id, sealed, queued in found]
-
-
-_FILTERS = (
-    "team_id",
-    "project_id",
-    "actor_id",
-    "actor_service",
-    "action",
-    "resource_type",
-    "resource_id",
-    "request_id",
-)
 
 
 def _rows(name: str, **columns: TypeEngine[Any]) -> TableValuedAlias:

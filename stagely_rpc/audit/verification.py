@@ -15,10 +15,9 @@ from stagely_rpc.audit import queries
 from stagely_rpc.audit.chain import START, ChainKey, Link
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession
-
     from stagely_rpc.audit.chain import ChainEnd, Sealed
     from stagely_rpc.db.paging import Cursor
+    from stagely_rpc.db.session import Session
 
 FaultKind = Literal["edited", "deleted", "reordered", "inserted", "cut_off", "anchor_mismatch"]
 
@@ -58,7 +57,7 @@ class Verdict:
 
 
 async def verify(
-    session: AsyncSession, key: ChainKey, chain: uuid.UUID, anchor: Link | None
+    session: Session, key: ChainKey, chain: uuid.UUID, anchor: Link | None
 ) -> AsyncIterator[Progress | Verdict]:
     """Verify a chain; yield progress, and the verdict at last.
 
@@ -92,7 +91,7 @@ class _Walk:
         fault: what is wrong with the place after it.
     """
 
-    def __init__(self, session: AsyncSession, key: ChainKey, chain: uuid.UUID, anchor: Link | None) -> None:
+    def __init__(self, session: Session, key: ChainKey, chain: uuid.UUID, anchor: Link | None) -> None:
         self.link = START
         self.fault: Fault | None = None
         self._session = session

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagely_rpc.cli.problems import reported
+from stagely_rpc.starting import lean_imports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,22 +43,32 @@ Others are made with the secret of this directory:
 _DEVELOPER = "developer"
 _TOKEN_HOURS = 12
 _SIGNING_KEY = Path("jwt.secret")
+_CUT_OFF = 1
+"""The exit code when a worker had to be ended before its calls had."""
 
 
-def serve() -> None:
+def serve(
+    workers: Annotated[
+        int | None, typer.Option(help="How many processes share the port. Default: WORKERS, or 1.", show_default=False)
+    ] = None,
+) -> None:
     """Run the service with settings from the environment. SIGTERM and SIGINT stop it; calls under way end first."""
-    from stagely_rpc.settings import Settings, load  # noqa: PLC0415
+    with lean_imports():
+        from stagely_rpc.settings import Settings, load  # noqa: PLC0415
 
     with reported():
-        settings = load(Settings)
-    _run(settings, lambda _: None)
+        settings = load(Settings) if workers is None else load(Settings, workers=workers)
+    if settings.workers > 1:
+        _supervise(settings)
+    else:
+        _run(settings, lambda _: None)
 
 
 def dev(
     directory: Annotated[Path, typer.Option(help="Where the data and the keys are kept.")] = Path(".stagely"),
     auth: Annotated[bool, typer.Option("--auth", help="Ask callers for a token, and print one.")] = False,
 ) -> None:
-    """Run the whole service on this host over an embedded PostgreSQL."""
+    """Run the whole service on this host, in one process, over an embedded PostgreSQL."""
     from stagely_rpc import embedded  # noqa: PLC0415
     from stagely_rpc.db import migrations  # noqa: PLC0415
     from stagely_rpc.settings import EmbeddedSettings, load  # noqa: PLC0415
@@ -68,7 +79,8 @@ def dev(
         jwt_secret = embedded.load_or_create_key(directory / _SIGNING_KEY) if auth else None
         with embedded.start(directory / "postgres") as postgres:
             migrations.upgrade(postgres.url)
-            settings = load(EmbeddedSettings, database_url=postgres.url, encryption_key=key, **_only_secret(jwt_secret))
+            given = {"database_url": postgres.url, "encryption_key": key, "workers": 1, **_only_secret(jwt_secret)}
+            settings = load(EmbeddedSettings, **given)
 
             def greet(server: Server) -> None:
                 typer.echo(_banner(settings, server, postgres.version, directory))
@@ -109,14 +121,31 @@ def _token_for_everything(settings: EmbeddedSettings, secret: SecretStr) -> str:
     )
 
 
+def _supervise(settings: Settings) -> None:
+    with lean_imports():
+        import asyncio  # noqa: PLC0415
+
+        from stagely_rpc.logs import configure_logs  # noqa: PLC0415
+        from stagely_rpc.reach import ListenError  # noqa: PLC0415
+        from stagely_rpc.workers.supervision import supervise  # noqa: PLC0415
+        from stagely_rpc.workers.supervisor import WorkerStartError  # noqa: PLC0415
+
+    configure_logs(settings.log_level, json=settings.environment == "production")
+    with reported(ListenError, WorkerStartError):
+        drained = asyncio.run(supervise(settings))
+    if not drained:
+        raise typer.Exit(_CUT_OFF)
+
+
 def _run(settings: Settings, on_ready: Callable[[Server], None]) -> None:
     # gRPC's core would say in lines of its own what the server says in one.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-    import uvloop  # noqa: PLC0415
+    with lean_imports():
+        import uvloop  # noqa: PLC0415
 
-    from stagely_rpc.logs import configure_logs  # noqa: PLC0415
-    from stagely_rpc.server import StartupError, serve  # noqa: PLC0415
+        from stagely_rpc.logs import configure_logs  # noqa: PLC0415
+        from stagely_rpc.server import StartupError, serve  # noqa: PLC0415
 
     configure_logs(settings.log_level, json=settings.environment == "production")
     with reported(StartupError):

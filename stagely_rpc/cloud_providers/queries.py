@@ -1,76 +1,75 @@
 """Every SQL statement about cloud providers.
 
-The ciphertext of the credentials is read by `get_credentials` alone.
+The ciphertext of the credentials is read by `CREDENTIALS` and `lock_cloud_provider` alone.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import defer
 
 from stagely_rpc.db.models import CloudProvider, Project
-from stagely_rpc.db.paging import Found, Page, fetch_page
+from stagely_rpc.db.paging import Found, Listing, Page
+from stagely_rpc.db.reads import PointRead
+from stagely_rpc.db.statements import Statement
 
 if TYPE_CHECKING:
     import uuid
 
     from sqlalchemy import ColumnElement
-    from sqlalchemy.ext.asyncio import AsyncSession
 
-    from stagely_rpc.cloud_providers.inputs import ProviderFilter, ProviderKey
+    from stagely_rpc.cloud_providers.inputs import ProviderFilter
+    from stagely_rpc.db.session import Session
+    from stagely_rpc.db.statements import Query
+
+_TABLE = CloudProvider.__table__
+_PROVIDERS = select(*(column for column in _TABLE.c if column.key != "encrypted_credentials"))
+
+PROVIDER_BY_ID = PointRead[CloudProvider]("cloud provider by id", _PROVIDERS, CloudProvider.id)
+PROVIDER_BY_NAME = PointRead[CloudProvider](
+    "cloud provider by name", _PROVIDERS, CloudProvider.team_id, CloudProvider.name
+)
+CREDENTIALS = PointRead[CloudProvider]("credentials of cloud provider", select(_TABLE), CloudProvider.id)
+"""A cloud provider with the ciphertext of its credentials; by its id."""
 
 _WITHOUT_CREDENTIALS = defer(CloudProvider.encrypted_credentials, raiseload=True)
 
-
-async def get_cloud_provider(session: AsyncSession, key: ProviderKey) -> CloudProvider | None:
-    """Return a cloud provider, active or not, by its id, or by its team and name."""
-    columns = key.team_name.model_dump() if key.team_name else {"id": key.id}
-    return await session.scalar(select(CloudProvider).filter_by(**columns).options(_WITHOUT_CREDENTIALS))
+_IS_IT = CloudProvider.id == bindparam("id")
+_PROVIDER = Statement(_PROVIDERS.where(_IS_IT))
+_PROJECTS = Statement(select(func.count()).where(Project.cloud_provider_id == bindparam("id")))
 
 
-async def get_credentials(session: AsyncSession, provider_id: uuid.UUID) -> CloudProvider | None:
-    """Return a cloud provider with the ciphertext of its credentials."""
-    return await session.scalar(select(CloudProvider).where(CloudProvider.id == provider_id))
+def get_cloud_provider(provider_id: uuid.UUID) -> Query[CloudProvider | None]:
+    """Return the query for a cloud provider, active or not."""
+    return _PROVIDER.row(CloudProvider, id=provider_id)
 
 
-async def lock_cloud_provider(
-    session: AsyncSession, provider_id: uuid.UUID, *, to_delete: bool = False
-) -> CloudProvider | None:
-    """Return a cloud provider and hold it until the transaction ends.
+def lock_cloud_provider(provider_id: uuid.UUID, *, to_delete: bool = False) -> Query[CloudProvider | None]:
+    """Return the query for a cloud provider, held until the transaction ends.
 
     To be deleted, it is held against new projects too, which else only refer to it.
     """
-    statement = (
-        select(CloudProvider)
-        .where(CloudProvider.id == provider_id)
-        .options(_WITHOUT_CREDENTIALS)
-        .with_for_update(key_share=not to_delete)
-    )
-    return await session.scalar(statement.execution_options(populate_existing=True))
+    return _lock(to_delete=to_delete).row(CloudProvider, id=provider_id)
+
+
+@cache
+def _lock(*, to_delete: bool) -> Statement:
+    return Statement(select(_TABLE).where(_IS_IT).with_for_update(key_share=not to_delete))
+
+
+def count_projects(provider_id: uuid.UUID) -> Query[int]:
+    """Return the query for how many projects use a cloud provider."""
+    return _PROJECTS.value(id=provider_id)
+
+
+_LIST = Listing(CloudProvider, "team_id", "provider_type", "is_active", without={"encrypted_credentials"})
 
 
 async def list_cloud_providers(
-    session: AsyncSession, wanted: ProviderFilter, page: Page, visible: ColumnElement[bool]
+    session: Session, wanted: ProviderFilter, page: Page, visible: ColumnElement[bool]
 ) -> Found[CloudProvider]:
     """Return a page of the visible cloud providers."""
-    statement = select(CloudProvider).where(visible).filter_by(**wanted.model_dump(exclude_none=True))
-    return await fetch_page(session, statement.options(_WITHOUT_CREDENTIALS), CloudProvider, page)
-
-
-async def mark_validated(session: AsyncSession, provider: CloudProvider) -> CloudProvider:
-    """Set when a cloud provider was validated: now, and without an error."""
-    statement = (
-        update(CloudProvider)
-        .where(CloudProvider.id == provider.id)
-        .values(last_validated_at=func.now(), validation_error=None)
-        .returning(CloudProvider)
-        .options(_WITHOUT_CREDENTIALS)
-    )
-    return (await session.scalars(statement.execution_options(populate_existing=True))).one()
-
-
-async def count_projects(session: AsyncSession, provider_id: uuid.UUID) -> int:
-    """Count the projects that use a cloud provider."""
-    return (await session.scalars(select(func.count()).where(Project.cloud_provider_id == provider_id))).one()
+    return await _LIST.fetch(session, page, wanted.model_dump(), visible)

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stagely_rpc import access
+from stagely_rpc.access import About
 from stagely_rpc.cloud_providers import queries
-from stagely_rpc.cloud_providers.inputs import ProviderKey
 from stagely_rpc.crypto.envelope import Place
-from stagely_rpc.db.errors import constraint
 from stagely_rpc.db.etag import check_etag
-from stagely_rpc.db.models import CloudProvider
-from stagely_rpc.db.session import state
+from stagely_rpc.db.models import CloudProvider, Team
 from stagely_rpc.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
 from stagely_rpc.teams import service as teams
 
@@ -24,11 +22,14 @@ if TYPE_CHECKING:
         ProviderChanges,
         ProviderDeletion,
         ProviderFilter,
+        ProviderKey,
         Validation,
     )
     from stagely_rpc.crypto.envelope import Keyring
+    from stagely_rpc.db.models import DataKey
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session, WriteSession
+    from stagely_rpc.db.statements import Query
     from stagely_rpc.inputs import Target
 
 
@@ -41,14 +42,16 @@ async def create_cloud_provider(session: WriteSession, keyring: Keyring, new: Ne
         DataLossError: the team's data key can't be decrypted.
         AlreadyExistsError: the name is taken in the team.
     """
-    await teams.hold_live_team(session, new.team_id)
-    # The ciphertext is bound to the row's id: it can't be left to the database to choose.
-    provider = CloudProvider(id=uuid.uuid4(), **new.model_dump(exclude={"credentials"}))
-    provider.encrypted_credentials = await _sealed(session, keyring, provider, new.credentials)
-    session.add(provider)
-    with constraint("unique_provider_name", _name_taken(new.name)):
-        await session.flush()
-    session.record(provider)
+    about = About(Team, new.team_id)
+    team, data_key = await teams.hold(session, about, NotFoundError("Team", new.team_id), keyring.active(about))
+    provider_id = uuid.uuid4()
+    values = {
+        **new.model_dump(exclude={"credentials"}),
+        "id": provider_id,
+        "encrypted_credentials": await _sealed(session, keyring, data_key, new.credentials, team.id, provider_id),
+    }
+    provider = session.insert(CloudProvider, values, {"unique_provider_name": _name_taken(new.name)})
+    session.record(CloudProvider, None, provider)
     return provider
 
 
@@ -58,21 +61,28 @@ async def get_cloud_provider(session: Session, key: ProviderKey) -> CloudProvide
     Raises:
         NotFoundError: there is none.
     """
-    provider = await queries.get_cloud_provider(session, key)
+    if key.team_name is None:
+        provider = await session.read(queries.PROVIDER_BY_ID, key.id)
+    else:
+        provider = await session.read(queries.PROVIDER_BY_NAME, key.team_name.team_id, key.team_name.name)
     if provider is None:
         raise _not_found(key)
     await access.require_team(session, provider.team_id, _not_found(key))
     return provider
 
 
-async def get_provider_of_team(session: Session, provider_id: uuid.UUID, team_id: uuid.UUID) -> CloudProvider:
+def by_id(provider_id: uuid.UUID) -> Query[CloudProvider | None]:
+    """Return the query for a cloud provider, which `of_team` looks at."""
+    return queries.get_cloud_provider(provider_id)
+
+
+def of_team(provider: CloudProvider | None, provider_id: uuid.UUID, team_id: uuid.UUID) -> CloudProvider:
     """Return a cloud provider of a team, active or not.
 
     Raises:
         NotFoundError: the team has no such one.
     """
-    provider = await get_cloud_provider(session, ProviderKey(id=provider_id))
-    if provider.team_id != team_id:
+    if provider is None or provider.team_id != team_id:
         raise NotFoundError("CloudProvider", provider_id)
     return provider
 
@@ -94,17 +104,17 @@ async def update_cloud_provider(
         AlreadyExistsError: the name is taken in the team.
         AbortedError: the etag is stale.
     """
-    provider = await _lock_provider(session, target)
-    before = state(provider)
     values = changes.model_dump(exclude_unset=True)
-    if credentials := values.pop("credentials", None):
-        provider.encrypted_credentials = await _sealed(session, keyring, provider, credentials)
-        values |= {"last_validated_at": None, "validation_error": None}
-    for name, value in values.items():
-        setattr(provider, name, value)
-    with constraint("unique_provider_name", _name_taken(str(values.get("name")))):
-        await session.flush()
-    session.record(provider, before=before)
+    credentials = values.pop("credentials", None)
+    before: CloudProvider
+    keys = [keyring.active(About(CloudProvider, target.id))] if credentials else []
+    before, *data_keys = await _lock_provider(session, target, *keys)
+    if credentials:
+        sealed = await _sealed(session, keyring, data_keys[0], credentials, before.team_id, before.id)
+        values |= {"encrypted_credentials": sealed, "last_validated_at": None, "validation_error": None}
+    name_taken = _name_taken(str(values.get("name")))
+    provider = session.update(CloudProvider, before, values, {"unique_provider_name": name_taken})
+    session.record(CloudProvider, before, provider)
     return provider
 
 
@@ -116,18 +126,16 @@ async def delete_cloud_provider(session: WriteSession, deletion: ProviderDeletio
         FailedPreconditionError: projects use it and the deletion is not forced, or its team is deleted.
         AbortedError: the etag is stale.
     """
-    provider = await _lock_provider(session, deletion, to_delete=True)
-    if not deletion.force and (projects := await queries.count_projects(session, provider.id)):
+    provider, projects = await _lock_provider(session, deletion, queries.count_projects(deletion.id), to_delete=True)
+    if projects and not deletion.force:
         message = f"cloud provider {provider.name!r} is used by {projects} projects: change them first, or force"
         raise FailedPreconditionError(message, subject=f"CloudProvider {provider.id}", reason="CLOUD_PROVIDER_IN_USE")
-    before = state(provider)
-    await session.delete(provider)
-    await session.flush()
-    session.record(provider, before=before)
+    session.delete(CloudProvider, provider)
+    session.record(CloudProvider, provider, None)
 
 
 async def access_credentials(
-    session: WriteSession, keyring: Keyring, provider_id: uuid.UUID
+    session: Session, keyring: Keyring, provider_id: uuid.UUID
 ) -> tuple[CloudProvider, dict[str, Any]]:
     """Return a cloud provider, active or not, and its credentials.
 
@@ -136,12 +144,12 @@ async def access_credentials(
         FailedPreconditionError: there is no key to decrypt with.
         DataLossError: the credentials don't decrypt.
     """
-    provider = await queries.get_credentials(session, provider_id)
+    provider = await session.read(queries.CREDENTIALS, provider_id)
     if provider is None:
         raise NotFoundError("CloudProvider", provider_id)
     await access.require_team(session, provider.team_id, NotFoundError("CloudProvider", provider_id))
-    session.record_entry(provider.id, None, {"name": provider.name, "version": provider.row_version})
-    plaintext = await keyring.open(session, provider.encrypted_credentials, place=_place(provider))
+    plaintext = await keyring.open(session, provider.encrypted_credentials, place=_place(provider.id))
+    await session.append(provider.id, None, {"name": provider.name, "version": provider.row_version})
     return provider, orjson.loads(plaintext)
 
 
@@ -153,37 +161,43 @@ async def record_validation(session: WriteSession, validation: Validation) -> Cl
         FailedPreconditionError: its team is deleted.
         AbortedError: the etag is stale.
     """
-    provider = await _lock_provider(session, validation)
-    before = state(provider)
+    before: CloudProvider
+    (before,) = await _lock_provider(session, validation)
+    values: dict[str, Any] = {"validation_error": validation.validation_error}
     if validation.validation_error is None:
-        provider = await queries.mark_validated(session, provider)
-    else:
-        provider.validation_error = validation.validation_error
-        await session.flush()
-    session.record(provider, before=before)
+        values["last_validated_at"] = session.now
+    provider = session.update(CloudProvider, before, values)
+    session.record(CloudProvider, before, provider)
     return provider
 
 
 async def _lock_provider(
-    session: WriteSession, target: Target | ProviderDeletion, *, to_delete: bool = False
-) -> CloudProvider:
-    """Return a cloud provider of a live team, with both held in this order."""
-    provider = await get_cloud_provider(session, ProviderKey(id=target.id))
-    await teams.hold_live_team(session, provider.team_id)
-    locked = await queries.lock_cloud_provider(session, target.id, to_delete=to_delete)
-    if locked is None:
-        raise NotFoundError("CloudProvider", target.id)
-    check_etag(locked, target.etag)
-    return locked
+    session: WriteSession, target: Target | ProviderDeletion, *others: Query[Any], to_delete: bool = False
+) -> tuple[Any, ...]:
+    """Hold a cloud provider and its team, which is live; return the provider and what else was asked for."""
+    missing = NotFoundError("CloudProvider", target.id)
+    lock = queries.lock_cloud_provider(target.id, to_delete=to_delete)
+    _, provider, *results = await teams.hold(session, About(CloudProvider, target.id), missing, lock, *others)
+    if provider is None:
+        raise missing
+    check_etag(provider, target.etag)
+    return (provider, *results)
 
 
-async def _sealed(session: WriteSession, keyring: Keyring, provider: CloudProvider, credentials: dict[str, Any]) -> str:
-    plaintext = orjson.dumps(credentials)
-    return await keyring.seal(session, plaintext, team_id=provider.team_id, place=_place(provider))
+async def _sealed(
+    session: WriteSession,
+    keyring: Keyring,
+    data_key: DataKey | None,
+    credentials: dict[str, Any],
+    team_id: uuid.UUID,
+    provider_id: uuid.UUID,
+) -> str:
+    data_key = data_key or await keyring.make_active(session, team_id)
+    return keyring.seal(data_key, orjson.dumps(credentials), place=_place(provider_id))
 
 
-def _place(provider: CloudProvider) -> Place:
-    return Place(table="cloud_providers", column="encrypted_credentials", row_id=provider.id)
+def _place(provider_id: uuid.UUID) -> Place:
+    return Place(table="cloud_providers", column="encrypted_credentials", row_id=provider_id)
 
 
 def _not_found(key: ProviderKey) -> NotFoundError:

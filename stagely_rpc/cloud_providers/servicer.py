@@ -87,12 +87,10 @@ class CloudProviderServicer(cloud_provider_pb2_grpc.CloudProviderServiceServicer
         self, request: cloud_provider_pb2.AccessCloudProviderCredentialsRequest, context: Context
     ) -> cloud_provider_pb2.AccessCloudProviderCredentialsResponse:
         wanted = parse(ProviderId, request)
-        async with self._db.write() as session:
+        async with self._db.read() as session:
             provider, credentials = await service.access_credentials(session, self._keyring, wanted.id)
-            return session.answer(
-                cloud_provider_pb2.AccessCloudProviderCredentialsResponse(
-                    cloud_provider=cloud_provider_to_proto(provider), credentials=to_struct(credentials)
-                )
+            return cloud_provider_pb2.AccessCloudProviderCredentialsResponse(
+                cloud_provider=cloud_provider_to_proto(provider), credentials=to_struct(credentials)
             )
 
     async def RecordCloudProviderValidation(

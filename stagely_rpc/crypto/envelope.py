@@ -25,14 +25,16 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from stagely_rpc.access import About
 from stagely_rpc.crypto import aead, queries
 from stagely_rpc.crypto.derivation import derived
+from stagely_rpc.db.models import Team
 from stagely_rpc.errors import AbortedError, DataLossError, FailedPreconditionError
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession
-
     from stagely_rpc.db.models import DataKey
+    from stagely_rpc.db.session import Executor, Session, WriteSession
+    from stagely_rpc.db.statements import Query
 
 _VERSION = b"v1"
 _ENVELOPE = re.compile(r"v1\.([0-9a-f]{32})\.([A-Za-z0-9+/]+={0,2})")
@@ -64,25 +66,48 @@ class Keyring:
         self._root = None if key_encryption_key is None else _KeyEncryptionKey(key_encryption_key)
         self._data_keys = _DataKeyCache(_CACHED_DATA_KEYS)
 
-    async def seal(self, session: AsyncSession, plaintext: bytes, *, team_id: uuid.UUID, place: Place) -> str:
+    def active(self, about: About) -> Query[DataKey | None]:
+        """Return the query for the data key that encrypts what is new of the team that owns what a call is about.
+
+        It is asked anew each time: a key that was made in a transaction that rolled back never was.
+        """
+        return queries.get_active_data_key(about)
+
+    async def make_active(self, session: WriteSession, team_id: uuid.UUID) -> DataKey:
+        """Make a team's first data key, in the transaction that stores its first value.
+
+        Raises:
+            FailedPreconditionError: there is no key-encryption key.
+            AbortedError: others kept making and retiring the team's data key.
+        """
+        root = self._require_root()
+        for _ in range(_ATTEMPTS):
+            data_key_id = uuid.uuid4()
+            wrapped = root.wrap(secrets.token_bytes(aead.KEY_BYTES), data_key_id, team_id)
+            added = queries.add_data_key(
+                id=data_key_id, team_id=team_id, key_encryption_key_id=root.id, wrapped_key=wrapped
+            )
+            _, row = await session.ask(added, queries.get_active_data_key(About(Team, team_id)))
+            if row is not None:
+                return row
+        raise AbortedError("the team's data key was changed at the same time: retry", may_run_again=True)
+
+    def seal(self, data_key: DataKey, plaintext: bytes, *, place: Place) -> str:
         """Return the stored form of a value, for one place.
 
         Args:
-            session: the write transaction that stores the value. The team's first value makes its data key in it.
+            data_key: the active one of the team that the value is of.
             plaintext: the value.
-            team_id: whose data key encrypts.
             place: where the value is going to be stored; the id of a new row is chosen before.
 
         Raises:
             FailedPreconditionError: there is no key-encryption key.
             DataLossError: the team's data key can't be decrypted.
         """
-        root = self._require_root()
-        # Which data key is the team's is asked anew each time: one made in a transaction that rolled back never was.
-        row = await self._active_data_key(session, root, team_id)
-        return _Envelope(row.id, aead.encrypt(self._unwrapped(root, row), plaintext, _bound_to(place, row.id))).text()
+        key = self._unwrapped(self._require_root(), data_key)
+        return _Envelope(data_key.id, aead.encrypt(key, plaintext, _bound_to(place, data_key.id))).text()
 
-    async def open(self, session: AsyncSession, stored: str, *, place: Place) -> bytes:
+    async def open(self, session: Session, stored: str, *, place: Place) -> bytes:
         """Return the value of a stored form, read from its place.
 
         Raises:
@@ -95,7 +120,7 @@ class Keyring:
             raise _invalid(place)
         key = self._data_keys.get(envelope.data_key_id)
         if key is None:
-            row = await queries.get_data_key(session, envelope.data_key_id)
+            row = await session.read(queries.DATA_KEY, envelope.data_key_id)
             if row is None:
                 raise DataLossError(f"the data key of {place} does not exist", reason="DATA_KEY_UNKNOWN")
             key = self._unwrapped(root, row)
@@ -104,7 +129,7 @@ class Keyring:
         except aead.AuthenticationError:
             raise _invalid(place) from None
 
-    async def check(self, session: AsyncSession) -> None:
+    async def check(self, session: Executor) -> None:
         """Check, before anything is served, that every data key is encrypted by the key-encryption key that is here.
 
         Raises:
@@ -122,18 +147,6 @@ class Keyring:
             message = "no secret can be stored or read: the service runs without ENCRYPTION_KEY"
             raise FailedPreconditionError(message, subject="ENCRYPTION_KEY", reason="ENCRYPTION_KEY_MISSING")
         return self._root
-
-    async def _active_data_key(self, session: AsyncSession, root: _KeyEncryptionKey, team_id: uuid.UUID) -> DataKey:
-        for _ in range(_ATTEMPTS):
-            row = await queries.get_active_data_key(session, team_id)
-            if row is not None:
-                return row
-            data_key_id = uuid.uuid4()
-            wrapped = root.wrap(secrets.token_bytes(aead.KEY_BYTES), data_key_id, team_id)
-            await queries.add_data_key(
-                session, id=data_key_id, team_id=team_id, key_encryption_key_id=root.id, wrapped_key=wrapped
-            )
-        raise AbortedError("the team's data key was changed at the same time: retry")
 
     def _unwrapped(self, root: _KeyEncryptionKey, row: DataKey) -> AESGCM:
         key = self._data_keys.get(row.id)

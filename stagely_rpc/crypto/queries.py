@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
+from stagely_rpc.access.queries import team_id_of
 from stagely_rpc.db.models import DataKey
+from stagely_rpc.db.reads import PointRead
+from stagely_rpc.db.statements import Statement
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from stagely_rpc.access import About
+    from stagely_rpc.db.models import Base
+    from stagely_rpc.db.session import Executor
+    from stagely_rpc.db.statements import Query
+
+DATA_KEY = PointRead[DataKey]("data key", select(DataKey.__table__), DataKey.id)
+"""A data key, retired or not; by its id."""
+
+_GIVEN: dict[str, Any] = {name: bindparam(name) for name in ("id", "team_id", "key_encryption_key_id", "wrapped_key")}
+_ADD = Statement(
+    insert(DataKey)
+    .values(_GIVEN)
+    .on_conflict_do_nothing(index_elements=[DataKey.team_id], index_where=DataKey.retired_at.is_(None))
+)
 
 
-async def get_data_key(session: AsyncSession, data_key_id: uuid.UUID) -> DataKey | None:
-    """Return a data key, retired or not."""
-    return await session.scalar(select(DataKey).where(DataKey.id == data_key_id))
+def get_active_data_key(about: About) -> Query[DataKey | None]:
+    """Return the query for the data key that encrypts what is new of the team that owns what a call is about."""
+    return _active(about.model).row(DataKey, about=about.id)
 
 
-async def get_active_data_key(session: AsyncSession, team_id: uuid.UUID) -> DataKey | None:
-    """Return the data key that encrypts what is new of a team."""
-    return await session.scalar(select(DataKey).where(DataKey.team_id == team_id, DataKey.retired_at.is_(None)))
+@cache
+def _active(model: type[Base]) -> Statement:
+    is_theirs = DataKey.team_id == team_id_of(model)
+    return Statement(select(DataKey.__table__).where(is_theirs, DataKey.retired_at.is_(None)))
 
 
-async def add_data_key(session: AsyncSession, **columns: object) -> None:
-    """Add a team's active data key, unless it has one: of parallel writers, the others wait for the first to commit."""
-    statement = insert(DataKey).values(**columns)
-    await session.execute(
-        statement.on_conflict_do_nothing(index_elements=[DataKey.team_id], index_where=DataKey.retired_at.is_(None))
-    )
+def add_data_key(*, id: uuid.UUID, team_id: uuid.UUID, key_encryption_key_id: str, wrapped_key: str) -> Query[None]:  # noqa: A002 - the column's name
+    """Return the query that adds a team's active data key, unless it has one.
+
+    Of parallel writers, the others wait for the first to commit.
+    """
+    return _ADD.value(id=id, team_id=team_id, key_encryption_key_id=key_encryption_key_id, wrapped_key=wrapped_key)
 
 
-async def list_other_key_encryption_key_ids(session: AsyncSession, known: str) -> Sequence[str]:
+async def list_other_key_encryption_key_ids(session: Executor, known: str) -> Sequence[str]:
     """Return the ids of the key-encryption keys, beside a known one, that data keys are encrypted by; at most ten."""
     statement = select(DataKey.key_encryption_key_id).where(DataKey.key_encryption_key_id != known)
-    return (await session.scalars(statement.distinct().order_by(DataKey.key_encryption_key_id).limit(10))).all()
+    found = await session.execute(statement.distinct().order_by(DataKey.key_encryption_key_id).limit(10))
+    return found.scalars().all()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 import secrets
+import string
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -14,8 +14,9 @@ from stagely_rpc.crypto.inputs import MAX_PLAINTEXT_BYTES, Decryption, Encryptio
 from stagely_rpc.errors import InvalidArgumentError
 
 _MAX_SEALED_BYTES = aead.NONCE_BYTES + MAX_PLAINTEXT_BYTES + aead.TAG_BYTES
-_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
-_WITHOUT_LINE_BREAKS = {ord("\r"): None, ord("\n"): None}
+_LINE_BREAKS = b"\r\n"
+_BASE64 = (string.ascii_letters + string.digits + "+/").encode()
+_PADDINGS = (b"", b"=", b"==")
 
 
 def generate_key() -> bytes:
@@ -49,9 +50,10 @@ def decrypt(wanted: Decryption) -> bytes:
 
 def _decoded(ciphertext: str) -> bytes:
     """Read base64 as Go's `base64.StdEncoding` does: line breaks are skipped, padding is required."""
-    text = ciphertext.translate(_WITHOUT_LINE_BREAKS)
+    text = ciphertext.encode().translate(None, _LINE_BREAKS)
     # Python's own reading takes `AAAA=`, and what it checks differs between its versions.
-    if len(text) % 4 or not _BASE64.fullmatch(text):
+    padding = text.translate(None, _BASE64)
+    if len(text) % 4 or padding not in _PADDINGS or not text.endswith(padding):
         raise _refusal("invalid ciphertext encoding", "CIPHERTEXT_MALFORMED")
     return binascii.a2b_base64(text)
 

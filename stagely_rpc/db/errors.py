@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from stagely_rpc.errors import (
     AbortedError,
     DeadlineExceededError,
     OverloadedError,
-    StagelyError,
     UnavailableError,
 )
 
@@ -27,6 +27,9 @@ _QUERY_CANCELED = "57014"
 _TOO_MANY_CONNECTIONS = "53300"
 _LOST_RACES = frozenset({"40001", "40P01", "55P03"})  # serialization_failure, deadlock_detected, lock_not_available
 
+DATABASE_ERRORS = (psycopg.Error, DBAPIError, PoolTimeoutError)
+"""Whatever comes of asking the database, directly or by way of SQLAlchemy."""
+
 
 class UnexpectedDatabaseError(Exception):
     """A refusal that no rule expects: a fault of this service.
@@ -36,38 +39,40 @@ class UnexpectedDatabaseError(Exception):
 
 
 @contextmanager
-def constraint(name: str, error: StagelyError) -> Iterator[None]:
-    """Raise a domain error in place of the violation of a constraint, as the flush or statement inside runs into it."""
+def domain_errors() -> Iterator[None]:
+    """Raise the database's errors as the domain's."""
     try:
         yield
-    except IntegrityError as violation:
-        if _diagnostic(violation) == name:
-            raise error from violation
-        raise
+    except DATABASE_ERRORS as error:
+        raise domain_error(error) from None
 
 
-def domain_error(error: DBAPIError) -> Exception:
-    """Return what the caller is to be told of a database error."""
-    code = getattr(error.orig, "sqlstate", None) or ""
+def domain_error(error: BaseException) -> Exception:
+    """Return what the caller is to be told of a database error: a new error each time."""
+    if isinstance(error, PoolTimeoutError):
+        return OverloadedError("no database connection came free in time")
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(origin, "sqlstate", None) or ""
     if code in _LOST_RACES:
-        return AbortedError("a concurrent change got in the way: read again and retry")
+        return AbortedError("a concurrent change got in the way: read again and retry", may_run_again=True)
     if code == _QUERY_CANCELED:
         return DeadlineExceededError("the database ended a statement that took too long")
     if code == _TOO_MANY_CONNECTIONS:
         return OverloadedError("the database takes no more connections")
-    if _is_unavailable(error, code):
+    if _is_unavailable(origin, code) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return UnavailableError("the database is unavailable")
-    kind, violated = type(error.orig).__name__, _diagnostic(error)
-    return UnexpectedDatabaseError(f"{kind} (SQLSTATE {code or 'none'}, constraint {violated}) in: {error.statement}")
+    statement = error.statement if isinstance(error, DBAPIError) else " ".join(getattr(error, "__notes__", ()))
+    kind, violated = type(origin).__name__, violated_constraint(origin)
+    return UnexpectedDatabaseError(f"{kind} (SQLSTATE {code or 'none'}, constraint {violated}) in: {statement}")
 
 
-def _is_unavailable(error: DBAPIError, code: str) -> bool:
-    if error.connection_invalidated or code.startswith((_CONNECTION_EXCEPTION, _OPERATOR_INTERVENTION)):
+def violated_constraint(error: BaseException | None) -> str | None:
+    """Return the name of the constraint that an error is about."""
+    return error.diag.constraint_name if isinstance(error, psycopg.Error) else None
+
+
+def _is_unavailable(origin: BaseException | None, code: str) -> bool:
+    if code.startswith((_CONNECTION_EXCEPTION, _OPERATOR_INTERVENTION)) or code == _READ_ONLY_TRANSACTION:
         return True
     # Without a code, an operational error is the client library's: it could not connect, or the connection broke.
-    return code == _READ_ONLY_TRANSACTION or (not code and isinstance(error.orig, psycopg.OperationalError))
-
-
-def _diagnostic(error: DBAPIError) -> str | None:
-    """Return the name of the violated constraint."""
-    return error.orig.diag.constraint_name if isinstance(error.orig, psycopg.Error) else None
+    return not code and isinstance(origin, psycopg.OperationalError)

@@ -13,7 +13,6 @@ import re
 import time
 from argparse import Namespace
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -26,10 +25,12 @@ from sqlalchemy import Connection, NullPool, create_engine, func, literal, selec
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import BigInteger
 
+from stagely_rpc.db import schema
 from stagely_rpc.db.failures import one_line, why_unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from alembic.runtime.migration import MigrationInfo
 
@@ -47,12 +48,10 @@ class MigrationError(Exception):
 
 def migrations_directory() -> Path:
     """Where `env.py` and the revisions are: inside an installed package, or at the top of a source tree."""
-    package = Path(__file__).resolve().parent.parent
-    for directory in (package / "_migrations", package.parent / "migrations"):
-        if (directory / "env.py").is_file():
-            return directory
-    message = "the migrations are not installed"
-    raise MigrationError(message)
+    try:
+        return schema.migrations_directory()
+    except schema.NotInstalledError as error:
+        raise MigrationError(str(error)) from error
 
 
 def head_revision() -> str:

@@ -273,6 +273,9 @@ class Environment(Base):
             "project_id",
             postgresql_where=text("status IN ('pending', 'building', 'deploying', 'ready')"),
         ),
+        Index("idx_environments_status_list", "status", *NEWEST_FIRST),
+        Index("idx_environments_project_status_list", "project_id", "status", *NEWEST_FIRST),
+        Index("idx_environments_branch_list", "project_id", "branch_name", *NEWEST_FIRST),
         {"comment": "Ephemeral preview environments (one per PR)"},
     )
 
@@ -448,6 +451,14 @@ class AuditLog(Base):
         ),
         Index("idx_audit_logs_action_list", "action", *LATEST_FIRST),
         Index("idx_audit_logs_request", "request_id", postgresql_where=text("request_id IS NOT NULL")),
+        Index(
+            "idx_audit_logs_resource_list",
+            "resource_id",
+            *LATEST_FIRST,
+            postgresql_where=text("resource_id IS NOT NULL"),
+        ),
+        Index("idx_audit_logs_resource_type_list", "resource_type", *LATEST_FIRST),
+        Index("idx_audit_logs_no_team_list", *LATEST_FIRST, postgresql_where=text("team_id IS NULL")),
         {"comment": "Audit trail for all sensitive operations"},
     )
 

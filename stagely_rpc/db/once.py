@@ -16,28 +16,30 @@ from sqlalchemy import CursorResult, bindparam, delete, func, literal, select, t
 from sqlalchemy.dialects.postgresql import insert
 
 from stagely_rpc.db.models import IdempotencyKey
+from stagely_rpc.db.statements import Statement
 from stagely_rpc.errors import AbortedError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from stagely_rpc.call import Repeatable
-    from stagely_rpc.db.session import WriteSession
+    from stagely_rpc.call import Call
+    from stagely_rpc.db.statements import Query
 
 _NONCE_BYTES = 12
-_ATTEMPTS = 3
 
 _CALLER, _REQUEST_ID = IdempotencyKey.caller, IdempotencyKey.request_id
 _EXPIRY = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("ttl_seconds"))
 _NEW = insert(IdempotencyKey).values(caller=bindparam("by"), request_id=bindparam("id"), expires_at=_EXPIRY)
-_CLAIM = _NEW.on_conflict_do_update(
-    index_elements=[_CALLER, _REQUEST_ID],
-    set_={"expires_at": _NEW.excluded.expires_at, "sealed_answer": None},
-    where=IdempotencyKey.expires_at <= func.now(),
-).returning(literal(1))
+_CLAIM = Statement(
+    _NEW.on_conflict_do_update(
+        index_elements=[_CALLER, _REQUEST_ID],
+        set_={"expires_at": _NEW.excluded.expires_at, "sealed_answer": None},
+        where=IdempotencyKey.expires_at <= func.now(),
+    ).returning(literal(1))
+)
 _IS_KEY = (bindparam("by") == _CALLER, bindparam("id") == _REQUEST_ID)
-_STORED = select(IdempotencyKey.sealed_answer).where(*_IS_KEY)
-_KEEP = update(IdempotencyKey).where(*_IS_KEY).values(sealed_answer=bindparam("sealed"))
+_STORED = Statement(select(IdempotencyKey.sealed_answer).where(*_IS_KEY))
+_KEEP = Statement(update(IdempotencyKey).where(*_IS_KEY).values(sealed_answer=bindparam("sealed")))
 
 
 class AnsweredBeforeError(Exception):
@@ -69,56 +71,57 @@ class Answers:
         self._key = key
         self._ttl_seconds = ttl_seconds
 
-    async def claim(self, session: WriteSession) -> None:
-        """Make sure that the session's transaction is the only one to have the effect of its request.
+    def claim(self, call: Call) -> Query[Any]:
+        """Return the query that makes its transaction the only one to have the effect of a call's request.
+
+        Its value is None if the request was answered before.
+        """
+        return _CLAIM.value(**_place(call), ttl_seconds=self._ttl_seconds)
+
+    def stored(self, call: Call) -> Query[Any]:
+        """Return the query for the answer that a call's request got before, as it is stored."""
+        return _STORED.value(**_place(call))
+
+    def open(self, call: Call, sealed: bytes | None) -> bytes:
+        """Return the answer that a call's request got before.
 
         Raises:
-            AnsweredBeforeError: the request was answered before.
-            InvalidArgumentError: its id was another request's.
+            InvalidArgumentError: the id was another request's.
+            AbortedError: it expired meanwhile, or can't be read any more.
         """
-        repeatable = session.call.repeatable
-        if repeatable is None:
-            return
-        key = self._place(session)
-        for _ in range(_ATTEMPTS):
-            if await session.scalar(_CLAIM, {**key, "ttl_seconds": self._ttl_seconds}):
-                return
-            sealed = await session.scalar(_STORED, key)
-            if sealed is not None:
-                raise AnsweredBeforeError(self._open(session, repeatable, sealed))
-        raise AbortedError("the answer of this request_id expired at the same time: retry")
-
-    async def keep(self, session: WriteSession) -> None:
-        """Keep the session's answer."""
-        repeatable = session.call.repeatable
-        if repeatable is None or session.serialized_answer is None:
-            return
-        cipher, nonce = self._cipher(session), secrets.token_bytes(_NONCE_BYTES)
-        sealed = nonce + cipher.encrypt(nonce, repeatable.fingerprint + session.serialized_answer, None)
-        await session.execute(_KEEP, {**self._place(session), "sealed": sealed})
-
-    def _place(self, session: WriteSession) -> dict[str, Any]:
-        assert session.call.repeatable is not None
-        return {"by": session.call.caller.service, "id": session.call.repeatable.request_id}
-
-    def _cipher(self, session: WriteSession) -> AESGCM:
-        place = self._place(session)
-        return AESGCM(hmac.digest(self._key, place["id"].bytes + place["by"].encode(), "sha256"))
-
-    def _open(self, session: WriteSession, repeatable: Repeatable, sealed: bytes) -> bytes:
+        assert call.repeatable is not None
+        if sealed is None:
+            message = "the answer of this request_id expired at the same time: retry"
+            raise AbortedError(message, may_run_again=True)
         try:
-            kept = self._cipher(session).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
+            kept = self._cipher(call).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
         except InvalidTag:
             # Kept under another ENCRYPTION_KEY, or changed: what it was is not known, and may not be done twice.
             raise AbortedError(
                 "the request was answered before, and its answer can't be read any more", reason="ANSWER_UNREADABLE"
             ) from None
-        fingerprint, answer = kept[: len(repeatable.fingerprint)], kept[len(repeatable.fingerprint) :]
-        if fingerprint != repeatable.fingerprint:
+        fingerprint = call.repeatable.fingerprint
+        if kept[: len(fingerprint)] != fingerprint:
             raise InvalidArgumentError.of(
                 "request_id", "was used for another request: make a new one", reason="REQUEST_ID_REUSED"
             )
-        return answer
+        return kept[len(fingerprint) :]
+
+    def keep(self, call: Call, answer: bytes) -> Query[Any]:
+        """Return the query that keeps the answer of a call's request."""
+        assert call.repeatable is not None
+        cipher, nonce = self._cipher(call), secrets.token_bytes(_NONCE_BYTES)
+        sealed = nonce + cipher.encrypt(nonce, call.repeatable.fingerprint + answer, None)
+        return _KEEP.value(**_place(call), sealed=sealed)
+
+    def _cipher(self, call: Call) -> AESGCM:
+        place = _place(call)
+        return AESGCM(hmac.digest(self._key, place["id"].bytes + place["by"].encode(), "sha256"))
+
+
+def _place(call: Call) -> dict[str, Any]:
+    assert call.repeatable is not None
+    return {"by": call.caller.service, "id": call.repeatable.request_id}
 
 
 async def delete_expired(session: AsyncSession, limit: int) -> int:

@@ -1,34 +1,65 @@
-"""Point reads: one row by its key, in one round trip, at the least that SQLAlchemy takes for it."""
+"""Point reads: one row by its key, for many callers by one statement."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy import ARRAY, and_, bindparam, column, func
+
+from stagely_rpc.db.statements import Statement
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, Row, Select
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from collections.abc import Sequence
+
+    from sqlalchemy import Select, TableValuedAlias
+    from sqlalchemy.orm import InstrumentedAttribute
+
+    from stagely_rpc.db.batches import Asking
+
+Row = TypeVar("Row")
+
+_PLACE = "place"
 
 
-async def fetch_one(
-    session: AsyncSession, statement: Select[*tuple[Any, ...]], **parameters: object
-) -> Row[Any] | None:
-    """Return the one row that a statement selects, or None, as the session's transaction sees it.
+class PointRead(Generic[Row]):
+    """A read of one row by its key, or of none, that is work for a batch.
 
-    Outside of a transaction, as in `Database.read`, a connection is taken, asked and given back in one go, without the
-    session: its bookkeeping would cost as much as the read itself.
+    Attributes:
+        name: what is read by what, for the metrics.
+        statement: for any number of keys: `SELECT …, place FROM … JOIN unnest($1, $2…) WITH ORDINALITY …`.
     """
-    row: Row[Any] | None
-    if session.in_transaction():
-        row = (await session.execute(statement, parameters)).one_or_none()
-    else:
-        row = await greenlet_spawn(_fetch_one, session.get_bind(), statement, parameters)
-    return row
 
+    def __init__(self, name: str, select: Select[*tuple[Any, ...]], *key: InstrumentedAttribute[Any]) -> None:
+        """Take the statement.
 
-def _fetch_one(
-    bind: Engine | Connection, statement: Select[*tuple[Any, ...]], parameters: dict[str, object]
-) -> Row[Any] | None:
-    with bind.engine.connect() as connection:
-        return connection.execute(statement, parameters).one_or_none()
+        Args:
+            name: what is read by what, such as `team by id`.
+            select: the row's columns, and whatever else holds of it, but not its key.
+            key: the columns of the key; at most one row has one.
+        """
+        self.name = name
+        self._select = select
+        self._key = key
+
+    @cached_property
+    def statement(self) -> Statement:  # noqa: D102 - an attribute of the class
+        wanted = self._wanted()
+        is_wanted = and_(*(mine == theirs for mine, theirs in zip(self._key, list(wanted.c)[:-1], strict=True)))
+        return Statement(self._select.add_columns(wanted.c[_PLACE]).where(is_wanted))
+
+    def _wanted(self) -> TableValuedAlias:
+        """Return the keys as a table, each with its place among them."""
+        names = [f"key_{number}" for number in range(len(self._key))]
+        arrays = [bindparam(name, type_=ARRAY(mine.type)) for name, mine in zip(names, self._key, strict=True)]
+        columns = [column(name, mine.type) for name, mine in zip(names, self._key, strict=True)]
+        return func.unnest(*arrays).table_valued(*columns, with_ordinality=_PLACE, name="wanted").render_derived()
+
+    async def perform(self, ask: Asking, items: Sequence[tuple[Any, ...]]) -> Sequence[Row | None]:
+        """Read the rows of keys."""
+        keys = {f"key_{number}": list(values) for number, values in enumerate(zip(*items, strict=True))}
+        (rows,) = await ask(self.statement.rows(**keys))
+        found: list[Row | None] = [None] * len(items)
+        for row in rows:
+            found[row.place - 1] = row
+        return found

@@ -1,27 +1,45 @@
-"""The unit of work of one call: its transaction, who asked for it, and what is going to be recorded of it."""
+"""The unit of work of one call: what it reads, what it writes in one transaction, and what is recorded of it."""
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload
 
-import orjson
-from sqlalchemy import inspect
+import psycopg
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from stagely_rpc.db import rows, trail
+from stagely_rpc.db.changes import changes_between
+from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, domain_errors, violated_constraint
 from stagely_rpc.db.models import Project
+from stagely_rpc.db.once import AnsweredBeforeError
+from stagely_rpc.db.pool import Lease
+from stagely_rpc.db.statements import Statement
 from stagely_rpc.db.trail import Entry
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Mapping
+    from datetime import datetime
+    from types import TracebackType
 
+    from sqlalchemy import Executable, Result
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from stagely_rpc.call import Call, Role, User
+    from stagely_rpc.db.batches import Batches
     from stagely_rpc.db.models import Base
+    from stagely_rpc.db.once import Answers
+    from stagely_rpc.db.pipeline import Command
+    from stagely_rpc.db.reads import PointRead
+    from stagely_rpc.db.statements import Query
 
-    State = Mapping[str, Any]
+    class Executor(Protocol):
+        """What a statement can be executed on: the session of a call, or one of SQLAlchemy's."""
+
+        async def execute(self, statement: Executable, params: Any = None, /) -> Result[*tuple[Any, ...]]:  # noqa: ANN401 - SQLAlchemy's
+            """Return its rows."""
+            ...
 
     class Message(Protocol):
         """A response, as far as it matters here."""
@@ -32,13 +50,17 @@ if TYPE_CHECKING:
 
 
 Answer = TypeVar("Answer", bound="Message")
+AnyRow = TypeVar("AnyRow", bound="Base")
+R1 = TypeVar("R1")
+R2 = TypeVar("R2")
+R3 = TypeVar("R3")
+R4 = TypeVar("R4")
 
-_BOOKKEEPING = frozenset({"id", "created_at", "updated_at", "row_version"})
-_MAX_RECORDED_BYTES = 1024
+_NOW = Statement(select(func.now()))
 
 
-class Session(AsyncSession):
-    """A session that knows the call that it works for.
+class Session:
+    """A call that changes nothing: each statement is a transaction of its own.
 
     Attributes:
         call: who asks, for whom and by which policy.
@@ -46,47 +68,77 @@ class Session(AsyncSession):
         role: what the acting user is in that team.
     """
 
-    def __init__(self, bind: AsyncEngine, call: Call, *, autoflush: bool = True) -> None:
-        super().__init__(bind, expire_on_commit=False, autoflush=autoflush)
+    def __init__(self, engine: AsyncEngine, batches: Batches, call: Call) -> None:
+        """Take what the call reads from; nothing is asked yet."""
         self.call = call
         self.team_id: uuid.UUID | None = None
         self.role: Role | None = None
+        self._engine = engine
+        self._batches = batches
+        self._lists: AsyncSession | None = None
+        self._is_recorded = False
 
     @property
     def acting_user(self) -> User | None:
         """The user for whom the calling service acts."""
         return self.call.caller.user
 
+    async def __aenter__(self) -> Self:
+        return self
 
-class WriteSession(Session):
-    """A session in the one transaction of a call that changes something, or reads a secret."""
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+        if error is None:
+            self.call.check_decided()
+            self._check_recorded()
 
-    def __init__(self, bind: AsyncEngine, call: Call) -> None:
-        super().__init__(bind, call)
-        self.entries: list[Entry] = []
-        self.serialized_answer: bytes | None = None
+    async def close(self) -> None:
+        """Give the session's own connection back; it gets another when there is something to execute."""
+        if self._lists is not None:
+            await self._lists.close()
 
-    def record(self, row: Base, *, before: State | None = None, **details: object) -> None:
-        """Write into the audit trail, when the transaction commits, what became of a row.
+    async def read(self, point: PointRead[AnyRow], *key: object) -> AnyRow | None:
+        """Return the row with a key, or None, as it is committed: by a statement that other calls share."""
+        return await self._batches.do(point, key)
 
-        Args:
-            row: as it is now; or as it was, if it is deleted.
-            before: what `state` said before the change; None for a new row.
-            details: what else is worth knowing.
+    async def ask(self, *queries: Query[Any]) -> tuple[Any, ...]:
+        """Send queries together, and return their results.
+
+        Raises:
+            StagelyError: the database refused, or can't be asked.
         """
-        project_id = row.id if isinstance(row, Project) else getattr(row, "project_id", None)
-        changes = _changes(before or {}, {} if inspect(row).deleted else state(row))
-        recorded = {"changes": changes} if changes else {}
-        self.record_entry(row.id, project_id, recorded | details)  # type: ignore[attr-defined]
+        with domain_errors():
+            return tuple(await self._batches.ask(*queries))
 
-    def record_entry(
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None, /
+    ) -> Result[*tuple[Any, ...]]:
+        """Return the rows of a statement, on the session's own connection.
+
+        Raises:
+            StagelyError: the database refused, or can't be asked.
+        """
+        if self._lists is None:
+            self._lists = AsyncSession(self._engine, autoflush=False)
+        with domain_errors():
+            return await self._lists.execute(statement, parameters)
+
+    async def append(
         self, resource_id: uuid.UUID | None, project_id: uuid.UUID | None, details: Mapping[str, object]
     ) -> None:
-        """Write into the audit trail, when the transaction commits, what is no change of one row."""
+        """Write into the audit trail what the call is about to tell. When this returns, it is durable."""
+        await self._batches.do(trail.APPEND, self._entry(resource_id, project_id, details))
+        self._is_recorded = True
+
+    def _entry(
+        self, resource_id: uuid.UUID | None, project_id: uuid.UUID | None, details: Mapping[str, object]
+    ) -> Entry:
         policy, caller = self.call.policy, self.call.caller
         if policy is None or policy.action is None:
             raise RuntimeError(f"{self.call.method} has no action to be recorded as")
-        entry = Entry(
+        return Entry(
             action=policy.action,
             resource_type=policy.action.partition(".")[0],
             resource_id=resource_id,
@@ -99,67 +151,170 @@ class WriteSession(Session):
             actor_ip=self.call.ip,
             request_id=self.call.request_id,
         )
-        self.entries.append(entry)
 
-    def answer(self, response: Answer) -> Answer:
-        """Return the response, which is kept with the effect: a repetition of the request gets it again (AIP-155)."""
-        self.serialized_answer = response.SerializeToString() if self.call.repeatable else b""
-        return response
-
-    def check_complete(self) -> None:
-        """Refuse to commit what is not recorded or not answered.
+    def _check_recorded(self) -> None:
+        """Refuse to answer what is not recorded.
 
         Raises:
-            RuntimeError: a servicer forgot `answer`, or a service to `record`.
+            RuntimeError: a service forgot to.
         """
-        if self.serialized_answer is None:
-            raise RuntimeError(f"{self.call.method} ended its transaction without an answer")
-        if self.call.policy is not None and self.call.policy.action and not self.entries:
+        if self.call.policy is not None and self.call.policy.action and not self._is_recorded:
             raise RuntimeError(f"{self.call.method} recorded nothing")
 
 
-def state(row: Base) -> dict[str, Any]:
-    """Return the values of a row's columns as they are now, but for what the database keeps of every row."""
-    loaded = inspect(row).dict
-    return {
-        column.key: _Hidden(loaded[column.key]) if column.columns[0].info.get("sensitive") else loaded[column.key]
-        for column in inspect(type(row)).column_attrs
-        if column.key in loaded and column.key not in _BOOKKEEPING
-    }
+class WriteSession(Session):
+    """A call that changes something, in one READ COMMITTED transaction and, commonly, two waits.
 
+    The first wait is for BEGIN and whatever the call must know and hold: `ask` sends several queries together. Writes
+    are only noted, and what becomes of their rows is computed; the second wait is for them, their audit rows, the kept
+    answer and COMMIT. What they violate is raised at the end of the block, as the refusals that were given with them.
+    """
 
-class _Hidden:
-    """A value that can be compared and not be seen."""
+    def __init__(self, engine: AsyncEngine, batches: Batches, answers: Answers, call: Call) -> None:
+        """Take what the call writes to; nothing is asked yet."""
+        super().__init__(engine, batches, call)
+        self._answers = answers
+        self._lease: Lease | None = None
+        self._now: datetime | None = None
+        self._writes: list[Query[Any]] = []
+        self._refusals: dict[str, Exception] = {}
+        self._entries: list[Entry] = []
+        self._answer: bytes | None = None
 
-    __slots__ = ("_value",)
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self.call.check_decided()
+                self._check_recorded()
+                await self._finish()
+        finally:
+            if self._lease is not None:
+                await self._lease.give_back()
 
-    def __init__(self, value: object) -> None:
-        self._value = value
+    @property
+    def now(self) -> datetime:
+        """The time of the transaction, as the database has it; known once something was asked."""
+        if self._now is None:
+            raise RuntimeError("the transaction has not begun")
+        return self._now
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Hidden) and self._value == other._value
+    @overload
+    async def ask(self) -> tuple[()]: ...
+    @overload
+    async def ask(self, one: Query[R1], /) -> tuple[R1]: ...
+    @overload
+    async def ask(self, one: Query[R1], two: Query[R2], /) -> tuple[R1, R2]: ...
+    @overload
+    async def ask(self, one: Query[R1], two: Query[R2], three: Query[R3], /) -> tuple[R1, R2, R3]: ...
+    @overload
+    async def ask(self, *queries: Query[Any]) -> tuple[Any, ...]: ...
+    async def ask(self, *queries: Query[Any]) -> tuple[Any, ...]:
+        """Send queries together within the transaction, which the first time begins, and return their results.
 
-    def __hash__(self) -> int:
-        return hash(self._value)
+        Each sees what was committed before it began, and so what was committed while the one before it waited for a
+        lock: what must hold under a lock is asked after it.
 
+        Raises:
+            AnsweredBeforeError: the request was answered before.
+            StagelyError: the database refused, or can't be asked.
+        """
+        if self._lease is not None:
+            return tuple(await self._run(queries))
+        with domain_errors():
+            self._lease = await Lease.take(self._engine)
+        claims = [] if self.call.repeatable is None else [self._answers.claim(self.call)]
+        _, self._now, *results = await self._run([b"BEGIN", _NOW.value(), *claims, *queries])
+        if claims and results[0] is None:
+            (sealed,) = await self._run([self._answers.stored(self.call)])
+            raise AnsweredBeforeError(self._answers.open(self.call, sealed))
+        return tuple(results[len(claims) :])
 
-def _changes(before: State, after: State) -> dict[str, Any]:
-    """Return the old and the new value of each column that differs; of a sensitive one, that it does."""
-    changes: dict[str, Any] = {}
-    for name in sorted(before.keys() | after.keys()):
-        old, new = before.get(name), after.get(name)
-        if old == new:
-            continue
-        if isinstance(old, _Hidden) or isinstance(new, _Hidden):
-            changes[name] = {"changed": True}
-        else:
-            changes[name] = {side: _shown(value) for side, value in (("old", old), ("new", new)) if value is not None}
-    return changes
+    def insert(
+        self, model: type[AnyRow], values: Mapping[str, Any], refusals: Mapping[str, Exception] | None = None
+    ) -> AnyRow:
+        """Add a row when the transaction commits, and return it as it will be.
 
+        Args:
+            model: of the row.
+            values: of its columns; the others get their defaults.
+            refusals: what is raised if a constraint is violated, by its name.
+        """
+        row = rows.new_row(model, values, self.now)
+        self._note(rows.insertion(model).rows(**row._asdict()), refusals)  # type: ignore[attr-defined]
+        return row
 
-def _shown(value: object) -> object:
-    """Return a value as the trail keeps it: a large one, which can only be JSON, as its size and digest."""
-    text = orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)
-    if len(text) <= _MAX_RECORDED_BYTES:
-        return value
-    return {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+    def update(
+        self,
+        model: type[AnyRow],
+        row: AnyRow,
+        values: Mapping[str, Any],
+        refusals: Mapping[str, Exception] | None = None,
+    ) -> AnyRow:
+        """Change a row, which must be held, when the transaction commits; return it as it will be.
+
+        Nothing is written if nothing is different.
+
+        Args:
+            model: of the row.
+            row: as it is.
+            values: of the columns that are to change.
+            refusals: what is raised if a constraint is violated, by its name.
+        """
+        different = {name: value for name, value in values.items() if getattr(row, name) != value}
+        if not different:
+            return row
+        statement = rows.change(model, frozenset(different))
+        self._note(statement.rows(**rows.key_of(row), **different), refusals)
+        return rows.changed_row(row, different, self.now)
+
+    def delete(self, model: type[AnyRow], row: AnyRow) -> None:
+        """Delete a row, which must be held, when the transaction commits."""
+        self._note(rows.deletion(model).rows(**rows.key_of(row)), None)
+
+    def record(self, model: type[AnyRow], before: AnyRow | None, after: AnyRow | None, **details: object) -> None:
+        """Write into the audit trail, when the transaction commits, what becomes of a row.
+
+        Args:
+            model: of the row.
+            before: as it was; None if it is new.
+            after: as it will be; None if it is deleted.
+            details: what else is worth knowing.
+        """
+        row: Any = before if after is None else after
+        project_id = row.id if model is Project else getattr(row, "project_id", None)
+        changes = changes_between(model, before, after)
+        self._entries.append(self._entry(row.id, project_id, ({"changes": changes} if changes else {}) | details))
+        self._is_recorded = True
+
+    def answer(self, response: Answer) -> Answer:
+        """Return the response, which is kept with the effect: a repetition of the request gets it again (AIP-155)."""
+        self._answer = response.SerializeToString() if self.call.repeatable else b""
+        return response
+
+    def _note(self, write: Query[Any], refusals: Mapping[str, Exception] | None) -> None:
+        self._writes.append(write)
+        self._refusals.update(refusals or {})
+
+    async def _finish(self) -> None:
+        """Send every write, what is recorded of them and the answer, and commit.
+
+        Raises:
+            RuntimeError: a servicer forgot `answer`.
+        """
+        if self._answer is None:
+            raise RuntimeError(f"{self.call.method} ended its transaction without an answer")
+        recorded = [trail.appending(self._entries)] if self._entries else []
+        kept = [self._answers.keep(self.call, self._answer)] if self.call.repeatable else []
+        await self._run([*self._writes, *recorded, *kept, b"COMMIT"])
+
+    async def _run(self, steps: list[Query[Any] | Command] | tuple[Query[Any], ...]) -> list[Any]:
+        assert self._lease is not None
+        try:
+            return await self._lease.run(steps)
+        except psycopg.IntegrityError as violation:
+            refusal = self._refusals.get(violated_constraint(violation) or "")
+            raise refusal or domain_error(violation) from (violation if refusal else None)
+        except DATABASE_ERRORS as error:
+            raise domain_error(error) from None

@@ -9,6 +9,7 @@ from sqlalchemy import String, Uuid, bindparam, column, func, insert, select
 from sqlalchemy.dialects.postgresql import INET, JSONB
 
 from stagely_rpc.db.models import AuditLog, AuditUnsealed, Base
+from stagely_rpc.db.statements import Statement
 
 if TYPE_CHECKING:
     import uuid
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
     from sqlalchemy import Insert
-    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from stagely_rpc.db.batches import Asking
+    from stagely_rpc.db.statements import Query, Rows
 
 
 _LOGS = Base.metadata.tables[AuditLog.__tablename__]
@@ -54,10 +57,23 @@ class Entry:
     request_id: str | None = None
 
 
-async def append(session: AsyncSession, entries: Sequence[Entry]) -> None:
-    """Add rows to the trail and queue them for their seals, in one round trip of the session's transaction."""
-    if entries:
-        await session.execute(_APPEND, {"entries": [_as_json(entry) for entry in entries]})
+def appending(entries: Sequence[Entry]) -> Query[Rows]:
+    """Return the query that adds rows to the trail and queues them for their seals."""
+    return _APPEND.rows(entries=[_as_json(entry) for entry in entries])
+
+
+class _Append:
+    """Rows of many calls, appended and committed together: each is durable when its caller hears of it."""
+
+    name = "audit rows"
+
+    async def perform(self, ask: Asking, items: Sequence[Entry]) -> Sequence[None]:
+        await ask(appending(items))
+        return [None] * len(items)
+
+
+APPEND = _Append()
+"""For calls that change nothing else."""
 
 
 def _as_json(entry: Entry) -> dict[str, object]:
@@ -99,4 +115,4 @@ def _statement() -> Insert:
     return insert(_QUEUE).from_select(["timestamp", "audit_log_id"], select(logged))
 
 
-_APPEND = _statement()
+_APPEND = Statement(_statement())

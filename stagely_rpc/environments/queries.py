@@ -2,124 +2,122 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, String, True_, and_, any_, bindparam, column, func, select
 
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project
-from stagely_rpc.db.paging import Found, Page, fetch_page
-from stagely_rpc.db.reads import fetch_one
+from stagely_rpc.db.paging import Found, Listing, Merge, Page, allowed_by
+from stagely_rpc.db.reads import PointRead
+from stagely_rpc.db.statements import Statement, is_none_of
 
 if TYPE_CHECKING:
     import uuid
 
-    from sqlalchemy import ColumnElement
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy import ColumnElement, FromClause
 
-    from stagely_rpc.environments.inputs import (
-        EnvironmentFilter,
-        EnvironmentKey,
-        NewEnvironment,
-        PullRequest,
-        PullRequestHead,
-    )
+    from stagely_rpc.db.session import Session
+    from stagely_rpc.db.statements import Query
+    from stagely_rpc.environments.inputs import EnvironmentFilter
 
 CLOSED_STATUSES = ("terminated", "reaped")
 """An environment in one of these is ended for good: its pull request is free for another."""
 
+_ENVIRONMENTS = select(Environment.__table__)
+_IS_OPEN = is_none_of(Environment.status, CLOSED_STATUSES)
 
-# Built once, and of the table, as in teams: the edge router asks for an environment with each request of its own.
-_COLUMNS = Environment.__table__
-_BY_ID = select(_COLUMNS).where(Environment.id == bindparam("key"))
-_BY_SUBDOMAIN = select(_COLUMNS).where(Environment.subdomain_hash == bindparam("key"))
+ENVIRONMENT_BY_ID = PointRead[Environment]("environment by id", _ENVIRONMENTS, Environment.id)
+ENVIRONMENT_BY_SUBDOMAIN = PointRead[Environment]("environment by subdomain", _ENVIRONMENTS, Environment.subdomain_hash)
+OPEN_ENVIRONMENT = PointRead[Environment](
+    "open environment of pull request", _ENVIRONMENTS.where(_IS_OPEN), Environment.project_id, Environment.pr_number
+)
+
+_IS_IT = Environment.id == bindparam("id")
+_LOCK = Statement(_ENVIRONMENTS.where(_IS_IT).with_for_update(key_share=True))
+_LOCK_OPEN = Statement(
+    _ENVIRONMENTS.where(
+        Environment.project_id == bindparam("project_id"), Environment.pr_number == bindparam("pr_number"), _IS_OPEN
+    ).with_for_update(key_share=True)
+)
+_HOLD_PROJECT = Statement(
+    select(Project.__table__)
+    .where(Project.id == select(Environment.project_id).where(_IS_IT).scalar_subquery())
+    .with_for_update(read=True)
+)
 
 
-async def get_environment(session: AsyncSession, key: EnvironmentKey) -> Environment | None:
-    """Return an environment by its id or subdomain, or the open one of a pull request, to read."""
-    if key.pull_request is not None:
-        found = await fetch_one(session, select(_COLUMNS).where(*_is_open(key.pull_request)))
-    elif key.subdomain_hash is not None:
-        found = await fetch_one(session, _BY_SUBDOMAIN, key=key.subdomain_hash)
-    else:
-        found = await fetch_one(session, _BY_ID, key=key.id)
-    return cast("Environment | None", found)
+def lock_environment(environment_id: uuid.UUID) -> Query[Environment | None]:
+    """Return the query for an environment, held until the transaction ends."""
+    return _LOCK.row(Environment, id=environment_id)
 
 
-def _is_open(of: PullRequest) -> tuple[ColumnElement[bool], ...]:
-    return (
-        Environment.project_id == of.project_id,
-        Environment.pr_number == of.pr_number,
-        Environment.status.not_in(CLOSED_STATUSES),
-    )
+def lock_open_environment(project_id: uuid.UUID, pr_number: int) -> Query[Environment | None]:
+    """Return the query for the open environment of a pull request, held: until the transaction ends it stays open."""
+    return _LOCK_OPEN.row(Environment, project_id=project_id, pr_number=pr_number)
+
+
+def hold_project(environment_id: uuid.UUID) -> Query[Project | None]:
+    """Return the query for the project of an environment once no one changes it, kept so until the transaction ends."""
+    return _HOLD_PROJECT.row(Project, id=environment_id)
+
+
+_OF_TEAM = select(Project.id).where(Project.team_id == bindparam("team_id"))
+_TEAMS_PROJECTS = _OF_TEAM.subquery("teams_projects")
+_STATUSES = (
+    func.unnest(bindparam("statuses", type_=ARRAY(String)))
+    .table_valued(column("status", String), name="statuses")
+    .render_derived()
+)
+_LIST = Listing(
+    Environment,
+    "project_id",
+    "pr_number",
+    "branch_name",
+    in_team=Environment.project_id.in_(select(Project.id).where(Project.team_id == bindparam("in_team"))),
+    in_statuses=Environment.status == any_(bindparam("in_statuses", type_=ARRAY(String))),
+)
 
 
 async def list_environments(
-    session: AsyncSession, wanted: EnvironmentFilter, page: Page, visible: ColumnElement[bool]
+    session: Session, wanted: EnvironmentFilter, page: Page, visible: ColumnElement[bool]
 ) -> Found[Environment]:
     """Return a page of the visible environments."""
-    statement = select(Environment).where(visible)
-    if wanted.team_id:
-        projects = select(Project.id).where(Project.team_id == wanted.team_id)
-        statement = statement.where(Environment.project_id.in_(projects))
-    if wanted.project_id:
-        statement = statement.where(Environment.project_id == wanted.project_id)
-    if wanted.pr_number:
-        statement = statement.where(Environment.pr_number == wanted.pr_number)
-    if wanted.branch_name:
-        statement = statement.where(Environment.branch_name == wanted.branch_name)
-    if wanted.statuses:
-        statement = statement.where(Environment.status.in_(wanted.statuses))
-    if wanted.live_only:
-        statement = statement.where(Environment.status.in_(LIVE_STATUSES))
-    return await fetch_page(session, statement, Environment, page)
+    filters = {
+        **wanted.model_dump(include={"project_id", "pr_number", "branch_name"}),
+        "in_team" if wanted.project_id else "team_id": wanted.team_id,
+        "statuses" if _are_merged(wanted) else "in_statuses": _statuses(wanted),
+    }
+    return await _LIST.fetch(session, page, filters, visible, _merge(wanted, visible))
 
 
-async def get_project_of(session: AsyncSession, environment_id: uuid.UUID) -> Project | None:
-    """Return the project of an environment."""
-    statement = select(Project).join(Environment, Environment.project_id == Project.id)
-    return await session.scalar(statement.where(Environment.id == environment_id))
+def _statuses(wanted: EnvironmentFilter) -> list[str] | None:
+    if not wanted.live_only:
+        return sorted(wanted.statuses) or None
+    return sorted(wanted.statuses.intersection(LIVE_STATUSES)) if wanted.statuses else list(LIVE_STATUSES)
 
 
-async def hold_project(session: AsyncSession, project_id: uuid.UUID) -> Project | None:
-    """Return a project as it is once no one changes it, and keep it so until the transaction ends."""
-    statement = select(Project).where(Project.id == project_id).with_for_update(read=True)
-    return await session.scalar(statement.execution_options(populate_existing=True))
+def _are_merged(wanted: EnvironmentFilter) -> bool:
+    """Tell whether the statuses that are wanted have a list each; of a pull request or branch there are few anyway."""
+    return _statuses(wanted) is not None and wanted.pr_number is None and wanted.branch_name is None
 
 
-async def lock_environment(session: AsyncSession, environment_id: uuid.UUID) -> Environment | None:
-    """Return an environment and hold it until the transaction ends."""
-    statement = select(Environment).where(Environment.id == environment_id).with_for_update(key_share=True)
-    return await session.scalar(statement)
+def _merge(wanted: EnvironmentFilter, visible: ColumnElement[bool]) -> Merge | None:
+    """Return the lists that together are the one that is wanted: those of projects and of statuses have indexes."""
+    owners: list[FromClause] = []
+    is_owned: list[ColumnElement[bool]] = []
+    projects = None if wanted.project_id else _projects(wanted, visible)
+    if projects is not None:
+        owners.append(projects)
+        is_owned.append(Environment.project_id == projects.c.id)
+    if _are_merged(wanted):
+        owners.append(_STATUSES)
+        is_owned.append(Environment.status == _STATUSES.c.status)
+    return Merge(tuple(owners), and_(*is_owned), are_visible=projects is not None) if owners else None
 
 
-async def lock_open_environment(session: AsyncSession, of: PullRequest) -> Environment | None:
-    """Return the open environment of a pull request and hold it: until the transaction ends it stays open."""
-    return await session.scalar(select(Environment).where(*_is_open(of)).with_for_update(key_share=True))
-
-
-async def set_status(session: AsyncSession, environment: Environment, status: str) -> Environment:
-    """Give an environment another status, and note the time of what is dated."""
-    values: dict[str, object] = {"status": status}
-    if status == "ready":
-        values["deployed_at"] = func.now()
-    if status in CLOSED_STATUSES:
-        values["terminated_at"] = func.now()
-    statement = update(Environment).where(Environment.id == environment.id).values(values).returning(Environment)
-    return (await session.scalars(statement.execution_options(populate_existing=True))).one()
-
-
-async def add_environment(
-    session: AsyncSession, new: NewEnvironment | PullRequestHead, subdomain_hash: str
-) -> Environment | None:
-    """Add a pending environment; None, and nothing is added, if its subdomain is another's.
-
-    Unlike a failed INSERT, that leaves the transaction in order: the caller may try another subdomain.
-    """
-    statement = (
-        insert(Environment)
-        .values(**new.model_dump(), subdomain_hash=subdomain_hash)
-        .on_conflict_do_nothing(index_elements=[Environment.subdomain_hash])
-        .returning(Environment)
-    )
-    return await session.scalar(statement)
+def _projects(wanted: EnvironmentFilter, visible: ColumnElement[bool]) -> FromClause | None:
+    """Return the projects whose environments are wanted and visible; None for all."""
+    if isinstance(visible, True_):
+        return _TEAMS_PROJECTS if wanted.team_id else None
+    allowed = allowed_by(visible)
+    return (_OF_TEAM.where(Project.id.in_(allowed)) if wanted.team_id else allowed).subquery("visible_projects")

@@ -10,22 +10,24 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from stagely_rpc import access
-from stagely_rpc.db.errors import constraint
+from stagely_rpc.access import About
 from stagely_rpc.db.etag import check_etag
-from stagely_rpc.db.models import LIVE_STATUSES, Environment
-from stagely_rpc.db.session import state
+from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project
 from stagely_rpc.environments import queries
 from stagely_rpc.environments.inputs import Transition
 from stagely_rpc.environments.queries import CLOSED_STATUSES
-from stagely_rpc.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError, ResourceExhaustedError
+from stagely_rpc.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    FailedPreconditionError,
+    NotFoundError,
+    ResourceExhaustedError,
+)
 from stagely_rpc.ids.service import new_id
 from stagely_rpc.projects import service as projects
-from stagely_rpc.projects.inputs import ProjectKey
 from stagely_rpc.teams import service as teams
 
 if TYPE_CHECKING:
-    import uuid
-
     from stagely_rpc.db.models import Team
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session, WriteSession
@@ -49,9 +51,6 @@ TRANSITIONS: dict[str, frozenset[str]] = {
 }
 """Which status may follow on which. The database holds the same table, in a trigger."""
 
-# One collision among a million environments has a chance of one in five million; three in a row are no chance.
-_SUBDOMAIN_ATTEMPTS = 3
-
 
 async def create_environment(session: WriteSession, new: NewEnvironment) -> Environment:
     """Add a pending environment.
@@ -62,8 +61,10 @@ async def create_environment(session: WriteSession, new: NewEnvironment) -> Envi
         FailedPreconditionError: the team is deleted, or the project archived.
         ResourceExhaustedError: the team's quota is used up.
     """
-    team = await _hold_for_work(session, new.project_id)
-    return await _add_environment(session, team, new)
+    team, live, is_open = await _hold_for_work(session, new)
+    if is_open is not None:
+        raise _is_open_already(new)
+    return _add_environment(session, team, live, new)
 
 
 async def ensure_environment(session: WriteSession, head: PullRequestHead) -> tuple[Environment, bool]:
@@ -74,14 +75,13 @@ async def ensure_environment(session: WriteSession, head: PullRequestHead) -> tu
         FailedPreconditionError: the team is deleted, or the project archived.
         ResourceExhaustedError: the team's quota is used up.
     """
-    team = await _hold_for_work(session, head.project_id)
-    environment = await queries.lock_open_environment(session, head)
-    if environment is None:
-        return await _add_environment(session, team, head), True
-    before = state(environment)
-    if environment.status == "failed" or environment.commit_hash != head.commit_hash:
-        await _move(session, team, environment, head)
-    session.record(environment, before=before)
+    team, live, before = await _hold_for_work(session, head)
+    if before is None:
+        return _add_environment(session, team, live, head), True
+    environment = before
+    if before.status == "failed" or before.commit_hash != head.commit_hash:
+        environment = _move(session, team, live, before, head)
+    session.record(Environment, before, environment)
     return environment, False
 
 
@@ -91,7 +91,13 @@ async def get_environment(session: Session, key: EnvironmentKey) -> Environment:
     Raises:
         NotFoundError: there is none.
     """
-    environment = await queries.get_environment(session, key)
+    if key.pull_request is not None:
+        of = key.pull_request
+        environment = await session.read(queries.OPEN_ENVIRONMENT, of.project_id, of.pr_number)
+    elif key.subdomain_hash is not None:
+        environment = await session.read(queries.ENVIRONMENT_BY_SUBDOMAIN, key.subdomain_hash)
+    else:
+        environment = await session.read(queries.ENVIRONMENT_BY_ID, key.id)
     if environment is None:
         raise _not_found(key)
     await access.require_project(session, environment.project_id, _not_found(key))
@@ -112,15 +118,12 @@ async def update_environment(session: WriteSession, target: Target, changes: Env
         FailedPreconditionError: its commit would change, and it is closed.
         AbortedError: the etag is stale.
     """
-    environment = await _lock_environment(session, target)
-    before = state(environment)
-    if "commit_hash" in changes.model_fields_set and environment.status in CLOSED_STATUSES:
-        message = f"environment {environment.subdomain_hash!r} is {environment.status}: its commit can't change"
-        raise FailedPreconditionError(message, subject=f"Environment {environment.id}", reason="ENVIRONMENT_CLOSED")
-    for name, value in _column_values(changes).items():
-        setattr(environment, name, value)
-    await session.flush()
-    session.record(environment, before=before)
+    before = await _lock_environment(session, target)
+    if "commit_hash" in changes.model_fields_set and before.status in CLOSED_STATUSES:
+        message = f"environment {before.subdomain_hash!r} is {before.status}: its commit can't change"
+        raise FailedPreconditionError(message, subject=f"Environment {before.id}", reason="ENVIRONMENT_CLOSED")
+    environment = session.update(Environment, before, _column_values(changes))
+    session.record(Environment, before, environment)
     return environment
 
 
@@ -134,14 +137,15 @@ async def transition_environment(session: WriteSession, transition: Transition) 
         ResourceExhaustedError: a failed environment is tried again, and the team's quota is used up.
         AbortedError: the etag is stale.
     """
-    team = await _hold_for_transition(session, transition)
-    environment = await _lock_environment(session, transition)
-    _check_transition(environment, transition.status)
-    is_retried, before = environment.status == "failed", state(environment)
-    environment = await queries.set_status(session, environment, transition.status)
-    if team is not None and is_retried:
-        await _require_quota(session, team)
-    session.record(environment, before=before)
+    if transition.status == "building":
+        before = await _lock_to_build(session, transition)
+    elif transition.status in LIVE_STATUSES:
+        before = await _lock_in_live_team(session, transition)
+    else:
+        before = await _lock_environment(session, transition)
+    _check_transition(before, transition.status)
+    environment = session.update(Environment, before, _status_values(session, transition.status))
+    session.record(Environment, before, environment)
     return environment
 
 
@@ -156,58 +160,88 @@ async def terminate_environment(session: WriteSession, target: Target) -> Enviro
     return await transition_environment(session, Transition(id=target.id, etag=target.etag, status="terminated"))
 
 
-async def _hold_for_work(session: WriteSession, project_id: uuid.UUID) -> Team:
+async def _hold_for_work(
+    session: WriteSession, new: NewEnvironment | PullRequestHead
+) -> tuple[Team, int, Environment | None]:
     """Hold a project in which work may start, and its team, for the quota.
+
+    Returns:
+        The team, how many live environments it has, and the open one of the pull request, held too, if there is one.
 
     Raises:
         NotFoundError: there is no such project.
         FailedPreconditionError: the team is deleted, or the project archived.
     """
-    project = await projects.get_project(session, ProjectKey(id=project_id))
-    team = await teams.lock_live_team(session, project.team_id)
-    # Only now is the project what it stays: it may have been archived or deleted while the team was waited for.
-    held = await queries.hold_project(session, project_id)
-    if held is None:
-        raise NotFoundError("Project", project_id)
-    if not held.is_active:
-        message = f"project {held.slug!r} is archived"
-        raise FailedPreconditionError(message, subject=f"Project {held.id}", reason="PROJECT_ARCHIVED")
-    return team
+    about, missing = About(Project, new.project_id), NotFoundError("Project", new.project_id)
+    team, project, *opened, live = await teams.hold(
+        session,
+        about,
+        missing,
+        projects.holding(new.project_id),
+        *([] if new.pr_number is None else [queries.lock_open_environment(new.project_id, new.pr_number)]),
+        # At last: the environment may have been waited for, and be live no more.
+        teams.count_live_environments(about),
+        exclusively=True,
+    )
+    projects.active(project, missing)
+    return team, live, opened[0] if opened else None
 
 
-async def _hold_for_transition(session: WriteSession, transition: Transition) -> Team | None:
-    """Hold what must stay as it is while an environment gets a status; return the team if all of it is held."""
-    if transition.status not in LIVE_STATUSES:
-        return None
-    project = await queries.get_project_of(session, transition.id)
-    if project is None:
-        raise NotFoundError("Environment", transition.id)
-    await access.require_team(session, project.team_id, NotFoundError("Environment", transition.id))
-    if transition.status == "building":
-        return await _hold_for_work(session, project.id)
-    await teams.hold_live_team(session, project.team_id)
-    return None
+async def _lock_to_build(session: WriteSession, target: Target) -> Environment:
+    """Return an environment in which work may start, held with its project and its team, within the team's quota."""
+    about, missing = About(Environment, target.id), NotFoundError("Environment", target.id)
+    team, project, environment, live = await teams.hold(
+        session,
+        about,
+        missing,
+        queries.hold_project(target.id),
+        queries.lock_environment(target.id),
+        teams.count_live_environments(about),
+        exclusively=True,
+    )
+    projects.active(project, missing)
+    environment = _unchanged(environment, target, missing)
+    if environment.status == "failed":
+        _require_quota(team, live)
+    return environment
+
+
+async def _lock_in_live_team(session: WriteSession, target: Target) -> Environment:
+    """Return an environment, held with its team."""
+    about, missing = About(Environment, target.id), NotFoundError("Environment", target.id)
+    _, environment = await teams.hold(session, about, missing, queries.lock_environment(target.id))
+    return _unchanged(environment, target, missing)
 
 
 async def _lock_environment(session: WriteSession, target: Target) -> Environment:
-    environment = await queries.lock_environment(session, target.id)
+    """Return an environment, held, whatever its project and its team are."""
+    about, missing = About(Environment, target.id), NotFoundError("Environment", target.id)
+    (environment,) = await access.enter(session, about, missing, queries.lock_environment(target.id))
+    return _unchanged(environment, target, missing)
+
+
+def _unchanged(environment: Environment | None, target: Target, missing: NotFoundError) -> Environment:
+    """Return an environment that is there, and is as the caller has seen it."""
     if environment is None:
-        raise NotFoundError("Environment", target.id)
-    await access.require_project(session, environment.project_id, NotFoundError("Environment", target.id))
+        raise missing
     check_etag(environment, target.etag)
     return environment
 
 
-async def _add_environment(session: WriteSession, team: Team, new: NewEnvironment | PullRequestHead) -> Environment:
+def _add_environment(
+    session: WriteSession, team: Team, live: int, new: NewEnvironment | PullRequestHead
+) -> Environment:
     """Add a pending environment; the team must be held."""
-    for _ in range(_SUBDOMAIN_ATTEMPTS):
-        with constraint("unique_open_environment_per_pr", _is_open_already(new)):
-            environment = await queries.add_environment(session, new, _new_subdomain_hash(new.pr_number))
-        if environment is not None:
-            await _require_quota(session, team)
-            session.record(environment)
-            return environment
-    raise RuntimeError(f"{_SUBDOMAIN_ATTEMPTS} random subdomains in a row are taken: they are not random")
+    _require_quota(team, live)
+    # One collision among a million environments has a chance of one in five million; the call then runs again.
+    collision = AbortedError("the random subdomain is taken: retry", may_run_again=True)
+    environment = session.insert(
+        Environment,
+        {**new.model_dump(), "subdomain_hash": _new_subdomain_hash(new.pr_number)},
+        {"environments_subdomain_hash_key": collision, "unique_open_environment_per_pr": _is_open_already(new)},
+    )
+    session.record(Environment, None, environment)
+    return environment
 
 
 def _is_open_already(new: NewEnvironment | PullRequestHead) -> AlreadyExistsError:
@@ -227,16 +261,14 @@ def _new_subdomain_hash(pr_number: int | None) -> str:
     return f"env-{new_id()}" if pr_number is None else f"pr-{pr_number}-{new_id()}"
 
 
-async def _move(session: WriteSession, team: Team, environment: Environment, head: PullRequestHead) -> None:
+def _move(session: WriteSession, team: Team, live: int, environment: Environment, head: PullRequestHead) -> Environment:
     """Have an open environment show another commit; one that is through, well or badly, starts over."""
-    is_retried = environment.status == "failed"
-    environment.branch_name = head.branch_name
-    environment.commit_hash = head.commit_hash
+    if environment.status == "failed":
+        _require_quota(team, live)
+    values = {"branch_name": head.branch_name, "commit_hash": head.commit_hash}
     if environment.status in ("ready", "failed"):
-        environment.status = "building"
-    await session.flush()
-    if is_retried:
-        await _require_quota(session, team)
+        values["status"] = "building"
+    return session.update(Environment, environment, values)
 
 
 def _check_transition(environment: Environment, status: str) -> None:
@@ -245,14 +277,20 @@ def _check_transition(environment: Environment, status: str) -> None:
         raise FailedPreconditionError(message, subject=f"Environment {environment.id}", reason="ILLEGAL_TRANSITION")
 
 
-async def _require_quota(session: WriteSession, team: Team) -> None:
-    """Check that a team's live environments, with the one that has just come to them, are within its quota.
+def _status_values(session: WriteSession, status: str) -> dict[str, Any]:
+    """Return the columns of a status, and the time of what is dated."""
+    values: dict[str, Any] = {"status": status}
+    if status == "ready":
+        values["deployed_at"] = session.now
+    if status in CLOSED_STATUSES:
+        values["terminated_at"] = session.now
+    return values
 
-    Counting after the change leaves it to the constraints to refuse first, and what is refused here is rolled back.
-    """
-    live, quota = await teams.count_live_environments(session, team), team.max_concurrent_stagelets
-    if live > quota:
-        message = f"team {team.slug!r} has {live - 1} live environments and a quota of {quota}"
+
+def _require_quota(team: Team, live: int) -> None:
+    """Check that a team, which is held exclusively, may have one live environment more."""
+    if live >= team.max_concurrent_stagelets:
+        message = f"team {team.slug!r} has {live} live environments and a quota of {team.max_concurrent_stagelets}"
         raise ResourceExhaustedError(message, subject=f"Team {team.id}", reason="ENVIRONMENT_QUOTA_EXCEEDED")
 
 

@@ -8,21 +8,15 @@ from stagely_rpc.call import ANYONE
 from stagely_rpc.errors import UnauthenticatedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from stagely_rpc.call import Caller
+    from stagely_rpc.call import Caller, Metadata
     from stagely_rpc.identity.callers import CertificateCallers
     from stagely_rpc.identity.jwks import KeySet
     from stagely_rpc.identity.tokens import TokenVerifier
 
-    class Context(Protocol):
-        """What of a gRPC call is looked at."""
+    class Connection(Protocol):
+        """What of the connection of a call is looked at."""
 
-        def invocation_metadata(self) -> Any:  # noqa: ANN401 - typed differently by each version of gRPC's stubs
-            """Return the call's metadata."""
-            ...
-
-        def auth_context(self) -> Any:  # noqa: ANN401
+        def auth_context(self) -> Any:  # noqa: ANN401 - typed differently by each version of gRPC's stubs
             """Return what the connection shows."""
             ...
 
@@ -77,26 +71,30 @@ class Authenticator:
         if self._certificates is not None:
             self._certificates.stop()
 
-    async def caller_of(self, context: Context) -> Caller:
+    async def caller_of(self, metadata: Metadata, connection: Connection) -> Caller:
         """Return the calling service. A token counts before a certificate: it says more.
+
+        Args:
+            metadata: of the call.
+            connection: that it came on.
 
         Raises:
             UnauthenticatedError: the service has not shown who it is.
         """
         if not self.is_on:
             return ANYONE
-        token = _token_in(context.invocation_metadata() or ())
+        token = _token_in(metadata)
         if token is not None and self._tokens is not None:
             return await self._tokens.verify(token)
         if token is not None:
             raise UnauthenticatedError("tokens are not taken here: leave authorization out", reason="TOKEN_NOT_TAKEN")
-        caller = self._certificates.caller_of(context) if self._certificates is not None else None
+        caller = self._certificates.caller_of(connection) if self._certificates is not None else None
         if caller is None:
             raise UnauthenticatedError("a token is required: authorization: Bearer <token>", reason="TOKEN_MISSING")
         return caller
 
 
-def _token_in(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
+def _token_in(metadata: Metadata) -> str | None:
     given = [value for key, value in metadata if key == _HEADER]
     if not given:
         return None

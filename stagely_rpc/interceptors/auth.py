@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import uuid
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stagely_rpc import access
 from stagely_rpc.call import current_call
@@ -13,23 +11,22 @@ from stagely_rpc.db.trail import Entry
 from stagely_rpc.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, UnauthenticatedError
 from stagely_rpc.inputs import UUID_FORM
 from stagely_rpc.interceptors.metadata import USER_ID_HEADER, values_of
-from stagely_rpc.interceptors.wrapping import AroundInterceptor, behavior_of, with_behavior
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
-    from typing import Any
 
     import grpc
 
-    from stagely_rpc.call import Call, Caller, Policy
+    from stagely_rpc.call import Call, Caller, Metadata, Policy
     from stagely_rpc.db.engine import Database
-    from stagely_rpc.interceptors.metadata import Context, Metadata
+    from stagely_rpc.interceptors.metadata import Context
 
     class Authenticator(Protocol):
         """Finds out who calls."""
 
-        async def caller_of(self, context: Context) -> Caller:
-            """Return the calling service.
+        async def caller_of(self, metadata: Metadata, connection: Context) -> Caller:
+            """Return the calling service, by a call's metadata or by the connection that it came on.
 
             Raises:
                 UnauthenticatedError: it has not shown who it is.
@@ -44,7 +41,10 @@ if TYPE_CHECKING:
             ...
 
 
-class AuthInterceptor(AroundInterceptor):
+_REFUSALS = (UnauthenticatedError, PermissionDeniedError, NotFoundError)
+
+
+class AuthInterceptor(WrappingInterceptor):
     """Admits calls by the policies of the contract; health alone, and what is named open, is for everyone."""
 
     def __init__(
@@ -72,39 +72,44 @@ class AuthInterceptor(AroundInterceptor):
         self._denials = denials
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Leave open methods as they are."""
-        return handler if method in self._open_methods else super().wrap(method, _answering_if_decided(handler))
+        """Admit each call of the method, and record a denial wherever it comes from; leave open methods as they are."""
+        if method in self._open_methods:
+            return handler
+        policy, behavior = self._policies.get(method), behavior_of(handler)
 
-    @asynccontextmanager
-    async def around(self, method: str, context: Context) -> AsyncIterator[None]:
-        """Admit the call, and record a denial wherever it comes from."""
-        call = current_call.get()
-        call.policy = self._policies.get(method)
-        try:
-            call.caller = await self._authenticator.caller_of(context)
-            call.caller = await access.admit(self._db, call, _acting_user_id(context.invocation_metadata()))
-            yield
-        except (UnauthenticatedError, PermissionDeniedError) as denial:
+        async def answer(request: object, context: Context) -> object:
+            call = current_call.get()
+            try:
+                await self._admit(call, policy, context)
+                return await behavior(request, context)
+            except _REFUSALS as refusal:
+                self._note_denial(call, refusal)
+                raise
+
+        async def stream(request: object, context: Context) -> AsyncIterator[object]:
+            call = current_call.get()
+            try:
+                await self._admit(call, policy, context)
+                async for response in behavior(request, context):
+                    # None is let out before it is decided about; a single response waits for the end of its session.
+                    call.check_decided()
+                    yield response
+            except _REFUSALS as refusal:
+                self._note_denial(call, refusal)
+                raise
+
+        return wrapped(handler, answer=answer, stream=stream)
+
+    async def _admit(self, call: Call, policy: Policy | None, context: Context) -> None:
+        call.policy = policy
+        call.caller = await self._authenticator.caller_of(call.metadata, context)
+        call.caller = await access.admit(self._db, call, _acting_user_id(call.metadata))
+
+    def _note_denial(self, call: Call, refusal: BaseException) -> None:
+        # Of what a user may not know of, it is told that it is not there: why, is the cause.
+        denial = refusal.__cause__ if isinstance(refusal, NotFoundError) else refusal
+        if isinstance(denial, (UnauthenticatedError, PermissionDeniedError)):
             self._denials.note(_entry(call, denial))
-            raise
-        except NotFoundError as hidden:
-            if isinstance(hidden.__cause__, PermissionDeniedError):
-                self._denials.note(_entry(call, hidden.__cause__))
-            raise
-
-
-def _answering_if_decided(handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-    """Let no response of a stream out before it is decided about; a single one waits for the end of its session."""
-    behavior = behavior_of(handler)
-    if not inspect.isasyncgenfunction(behavior):
-        return handler
-
-    async def stream(request: object, context: Context) -> AsyncIterator[object]:
-        async for response in behavior(request, context):
-            current_call.get().check_decided()
-            yield response
-
-    return with_behavior(handler, stream)
 
 
 def _entry(call: Call, denial: UnauthenticatedError | PermissionDeniedError) -> Entry:

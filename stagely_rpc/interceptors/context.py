@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stagely_rpc.call import Call, current_call
 from stagely_rpc.interceptors.metadata import REQUEST_ID_HEADER, ip_of, request_id_from
-from stagely_rpc.interceptors.wrapping import AroundInterceptor
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import grpc
+
     from stagely_rpc.interceptors.metadata import Context
 
 
-class ContextInterceptor(AroundInterceptor):
+class ContextInterceptor(WrappingInterceptor):
     """Sets `current_call`, and returns the request's id in the trailing `x-request-id` metadata."""
 
-    @asynccontextmanager
-    async def around(self, method: str, context: Context) -> AsyncIterator[None]:
+    def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         """Make the call known for as long as it runs."""
-        peer = context.peer()
-        call = Call(method, peer, request_id_from(context.invocation_metadata()), ip_of(peer))
-        context.set_trailing_metadata(((REQUEST_ID_HEADER, call.request_id),))
-        # The task of a call ends with it, and its copy of the context too: nothing to reset.
-        current_call.set(call)
-        yield
+        behavior = behavior_of(handler)
+
+        async def answer(request: object, context: Context) -> object:
+            _begin(method, context)
+            return await behavior(request, context)
+
+        async def stream(request: object, context: Context) -> AsyncIterator[object]:
+            _begin(method, context)
+            async for response in behavior(request, context):
+                yield response
+
+        return wrapped(handler, answer=answer, stream=stream)
+
+
+def _begin(method: str, context: Context) -> None:
+    peer, metadata = context.peer(), context.invocation_metadata() or ()
+    request_id = request_id_from(metadata)
+    context.set_trailing_metadata(((REQUEST_ID_HEADER, request_id),))
+    # The task of a call ends with it, and its copy of the context too: nothing to reset.
+    current_call.set(Call(method, peer, request_id, ip_of(peer), metadata=metadata))

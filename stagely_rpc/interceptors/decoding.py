@@ -6,13 +6,12 @@ they are what they are, the caller's mistake.
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
 from stagely_rpc.errors import InvalidArgumentError, Violation
-from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, with_behavior
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
 from stagely_rpc.wire.malformed import malformed_text_fields
 
 if TYPE_CHECKING:
@@ -46,8 +45,7 @@ class DecodingInterceptor(WrappingInterceptor):
             async for response in behavior(prepare(decode, request), context):
                 yield response
 
-        wrapped = stream if inspect.isasyncgenfunction(behavior) else answer
-        return with_behavior(handler, wrapped, request_deserializer=None)
+        return wrapped(handler, answer=answer, stream=stream, request_deserializer=None)
 
 
 def _decoded(decode: Callable[[bytes], Message], raw: bytes) -> Message:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 import structlog
@@ -14,7 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from stagely_rpc import errors
 from stagely_rpc.call import current_call
 from stagely_rpc.interceptors.metadata import REQUEST_ID_HEADER
-from stagely_rpc.interceptors.wrapping import AroundInterceptor
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -45,23 +44,38 @@ _DETAILS_HEADER = "grpc-status-details-bin"
 _log = structlog.get_logger(__name__)
 
 
-class ErrorInterceptor(AroundInterceptor):
+class ErrorInterceptor(WrappingInterceptor):
     """Answers a domain error with its code and details, any other with INTERNAL and nothing but the request's id."""
 
-    @asynccontextmanager
-    async def around(self, method: str, context: Context) -> AsyncIterator[None]:
-        """Abort the call with what went wrong in it."""
-        try:
-            yield
-        except grpc.aio.AbortError:
-            raise
-        except errors.StagelyError as error:
-            await _abort(context, STATUS_BY_ERROR[type(error)], error.message, error.reason, details_of(error))
-        except Exception:  # noqa: BLE001 - whatever it is, the caller gets an answer and the log the rest
-            request_id = current_call.get().request_id
-            _log.exception("internal error", method=method, request_id=request_id)
-            message = f"internal error, request id {request_id}"
-            await _abort(context, grpc.StatusCode.INTERNAL, message, "INTERNAL", ())
+    def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
+        """Abort calls of the method with what went wrong in them; cancellation is no error, and passes."""
+        behavior = behavior_of(handler)
+
+        async def answer(request: object, context: Context) -> object:
+            try:
+                return await behavior(request, context)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer and the log the rest
+                await _refuse(method, context, error)
+
+        async def stream(request: object, context: Context) -> AsyncIterator[object]:
+            try:
+                async for response in behavior(request, context):
+                    yield response
+            except Exception as error:  # noqa: BLE001
+                await _refuse(method, context, error)
+
+        return wrapped(handler, answer=answer, stream=stream)
+
+
+async def _refuse(method: str, context: Context, error: Exception) -> NoReturn:
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if isinstance(error, errors.StagelyError):
+        await _abort(context, STATUS_BY_ERROR[type(error)], error.message, error.reason, details_of(error))
+    request_id = current_call.get().request_id
+    _log.error("internal error", method=method, request_id=request_id, exc_info=error)
+    message = f"internal error, request id {request_id}"
+    await _abort(context, grpc.StatusCode.INTERNAL, message, "INTERNAL", ())
 
 
 async def _abort(

@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
+import random
 import re
-import uuid
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import grpc
 
+    from stagely_rpc.call import Metadata
+
     Context = grpc.aio.ServicerContext[Any, Any]
-    Metadata = Iterable[tuple[str, str | bytes]] | None
 
 REQUEST_ID_HEADER = "x-request-id"
 USER_ID_HEADER = "x-stagely-user-id"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
 _IP_PEER = re.compile(r"ipv[46]:(?:\[(?P<bracketed>[^]]+)\]|(?P<plain>[^:]+)):\d+")
+# Of a UUID of version 4 (RFC 9562): where the version and the variant are, and what they are.
+_RANDOM_BITS = ~(0xF << 76 | 0x3 << 62)
+_VERSION_4 = 0x4 << 76 | 0x2 << 62
 
 
 def request_id_from(metadata: Metadata) -> str:
     """Take the caller's request id, or make one: what could break a log line is not taken."""
-    for key, value in metadata or ():
+    for key, value in metadata:
         if key == REQUEST_ID_HEADER and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
             return value
-    return str(uuid.uuid4())
+    return _new_request_id()
+
+
+def _new_request_id() -> str:
+    """Return a UUID of version 4, at a quarter of the price of `uuid4`."""
+    # No secret: it must differ from all others, and may be guessed.
+    text = f"{random.getrandbits(128) & _RANDOM_BITS | _VERSION_4:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def values_of(header: str, metadata: Metadata) -> list[str]:
     """Return every value of a header that is text."""
-    return [value for key, value in metadata or () if key == header and isinstance(value, str)]
+    return [value for key, value in metadata if key == header and isinstance(value, str)]
 
 
+# A peer is a connection, and makes many calls.
+@lru_cache(maxsize=4096)
 def ip_of(peer: str) -> IPv4Address | IPv6Address | None:
     """Return the address of a peer as gRPC writes it: `ipv4:192.0.2.1:443`, `ipv6:%5B2001:db8::1%5D:443`, `unix:…`."""
     found = _IP_PEER.fullmatch(unquote(peer))

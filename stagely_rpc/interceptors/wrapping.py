@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from contextlib import AbstractAsyncContextManager
-
-    from stagely_rpc.interceptors.metadata import Context
+    from collections.abc import Awaitable, Callable
 
     Behavior = Callable[[Any, Any], Any]
 
@@ -39,8 +36,26 @@ def with_behavior(
     return replaced
 
 
+def wrapped(
+    handler: grpc.RpcMethodHandler[Any, Any], *, answer: Behavior, stream: Behavior, **changes: object
+) -> grpc.RpcMethodHandler[Any, Any]:
+    """Return the handler with what serves it from now on.
+
+    Args:
+        handler: of the method.
+        answer: a coroutine function, for a method with one response.
+        stream: an asynchronous generator, for a method with many.
+        changes: of the handler's other attributes.
+    """
+    streams = inspect.isasyncgenfunction(behavior_of(handler))
+    return with_behavior(handler, stream if streams else answer, **changes)
+
+
 class WrappingInterceptor(grpc.aio.ServerInterceptor):
-    """An interceptor that wraps each method once, at its first call, and not anew for every call."""
+    """An interceptor that wraps each method once, at its first call, and not anew for every call.
+
+    Each wraps with plain coroutines of its own: a context manager around the call would cost more than what is in it.
+    """
 
     def __init__(self) -> None:
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
@@ -62,26 +77,3 @@ class WrappingInterceptor(grpc.aio.ServerInterceptor):
     @abstractmethod
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         """Return a handler that does what this interceptor is for, around the given one."""
-
-
-class AroundInterceptor(WrappingInterceptor):
-    """An interceptor that is a context manager around the whole call, the same for the four call kinds."""
-
-    @abstractmethod
-    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
-        """Enter when the call arrives; exit when its last response was handed over, or with its exception."""
-
-    def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Run the method inside `around`."""
-        behavior = behavior_of(handler)
-
-        async def answer(request: object, context: Context) -> object:
-            async with self.around(method, context):
-                return await behavior(request, context)
-
-        async def stream(request: object, context: Context) -> AsyncIterator[object]:
-            async with self.around(method, context):
-                async for response in behavior(request, context):
-                    yield response
-
-        return with_behavior(handler, stream if inspect.isasyncgenfunction(behavior) else answer)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stagely_rpc import access
+from stagely_rpc.access import About
 from stagely_rpc.cloud_providers import service as cloud_providers
-from stagely_rpc.db.errors import constraint
 from stagely_rpc.db.etag import check_etag
-from stagely_rpc.db.models import Project
-from stagely_rpc.db.session import state
+from stagely_rpc.db.models import Project, Team
 from stagely_rpc.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
 from stagely_rpc.projects import queries
-from stagely_rpc.projects.inputs import ProjectKey
 from stagely_rpc.teams import service as teams
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterator
 
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session, WriteSession
+    from stagely_rpc.db.statements import Query
     from stagely_rpc.inputs import Target
-    from stagely_rpc.projects.inputs import NewProject, ProjectChanges, ProjectDeletion, ProjectFilter
+    from stagely_rpc.projects.inputs import NewProject, ProjectChanges, ProjectDeletion, ProjectFilter, ProjectKey
 
 
 async def create_project(session: WriteSession, new: NewProject) -> Project:
@@ -34,20 +31,19 @@ async def create_project(session: WriteSession, new: NewProject) -> Project:
         FailedPreconditionError: the team is deleted.
         AlreadyExistsError: the slug is taken in the team.
     """
-    await teams.hold_live_team(session, new.team_id)
+    missing = NotFoundError("Team", new.team_id)
+    _, *providers = await teams.hold(session, About(Team, new.team_id), missing, *_provider(new.cloud_provider_id))
     if new.cloud_provider_id:
-        await cloud_providers.get_provider_of_team(session, new.cloud_provider_id, new.team_id)
+        cloud_providers.of_team(providers[0], new.cloud_provider_id, new.team_id)
     taken = AlreadyExistsError(
         f"project slug {new.slug!r} is taken in the team",
         resource_type="Project",
         resource_name=new.slug,
         reason="PROJECT_SLUG_TAKEN",
     )
-    project = Project(**new.model_dump())
-    session.add(project)
-    with constraint("unique_project_slug", taken), _lost_cloud_provider(new.cloud_provider_id):
-        await session.flush()
-    session.record(project)
+    refusals = {"unique_project_slug": taken, **_lost_cloud_provider(new.cloud_provider_id)}
+    project = session.insert(Project, new.model_dump(), refusals)
+    session.record(Project, None, project)
     return project
 
 
@@ -57,7 +53,10 @@ async def get_project(session: Session, key: ProjectKey) -> Project:
     Raises:
         NotFoundError: there is none.
     """
-    project = await queries.get_project(session, key)
+    if key.team_slug is None:
+        project = await session.read(queries.PROJECT_BY_ID, key.id)
+    else:
+        project = await session.read(queries.PROJECT_BY_SLUG, key.team_slug.team_id, key.team_slug.slug)
     if project is None:
         raise _not_found(key)
     await access.require_team(session, project.team_id, _not_found(key))
@@ -77,16 +76,14 @@ async def update_project(session: WriteSession, target: Target, changes: Project
         FailedPreconditionError: its team is deleted.
         AbortedError: the etag is stale.
     """
-    project = await _lock_project(session, target)
     values = changes.model_dump(exclude_unset=True)
-    if cloud_provider_id := values.get("cloud_provider_id"):
-        await cloud_providers.get_provider_of_team(session, cloud_provider_id, project.team_id)
-    before = state(project)
-    for name, value in values.items():
-        setattr(project, name, value)
-    with _lost_cloud_provider(cloud_provider_id):
-        await session.flush()
-    session.record(project, before=before)
+    cloud_provider_id = values.get("cloud_provider_id")
+    before: Project
+    before, *providers = await _lock_project(session, target, *_provider(cloud_provider_id))
+    if cloud_provider_id:
+        cloud_providers.of_team(providers[0], cloud_provider_id, before.team_id)
+    project = session.update(Project, before, values, _lost_cloud_provider(cloud_provider_id))
+    session.record(Project, before, project)
     return project
 
 
@@ -98,33 +95,56 @@ async def delete_project(session: WriteSession, deletion: ProjectDeletion) -> No
         FailedPreconditionError: it has live environments and the deletion is not forced, or its team is deleted.
         AbortedError: the etag is stale.
     """
-    project = await _lock_project(session, deletion, to_delete=True)
-    if not deletion.force and (live := await queries.count_live_environments(session, project.id)):
+    count = queries.count_live_environments(deletion.id)
+    project, live = await _lock_project(session, deletion, count, to_delete=True)
+    if live and not deletion.force:
         message = f"project {project.slug!r} has {live} live environments: terminate them first, or force"
         raise FailedPreconditionError(message, subject=f"Project {project.id}", reason="PROJECT_HAS_LIVE_ENVIRONMENTS")
-    before = state(project)
-    await session.delete(project)
-    await session.flush()
-    session.record(project, before=before)
+    session.delete(Project, project)
+    session.record(Project, project, None)
 
 
-async def _lock_project(session: WriteSession, target: Target | ProjectDeletion, *, to_delete: bool = False) -> Project:
-    """Return a project of a live team, with both held in this order."""
-    project = await get_project(session, ProjectKey(id=target.id))
-    await teams.hold_live_team(session, project.team_id)
-    locked = await queries.lock_project(session, target.id, to_delete=to_delete)
-    if locked is None:
-        raise NotFoundError("Project", target.id)
-    check_etag(locked, target.etag)
-    return locked
+def holding(project_id: uuid.UUID) -> Query[Project | None]:
+    """Return the query that holds a project in which work may start, which `active` looks at."""
+    return queries.hold_project(project_id)
+
+
+def active(project: Project | None, missing: NotFoundError) -> Project:
+    """Return a project that is there and not archived.
+
+    Raises:
+        NotFoundError: the one that is given.
+        FailedPreconditionError: the project is archived.
+    """
+    if project is None:
+        raise missing
+    if not project.is_active:
+        message = f"project {project.slug!r} is archived"
+        raise FailedPreconditionError(message, subject=f"Project {project.id}", reason="PROJECT_ARCHIVED")
+    return project
+
+
+async def _lock_project(
+    session: WriteSession, target: Target | ProjectDeletion, *others: Query[Any], to_delete: bool = False
+) -> tuple[Any, ...]:
+    """Hold a project and its team, which is live; return the project and what else was asked for."""
+    missing = NotFoundError("Project", target.id)
+    lock = queries.lock_project(target.id, to_delete=to_delete)
+    _, project, *results = await teams.hold(session, About(Project, target.id), missing, lock, *others)
+    if project is None:
+        raise missing
+    check_etag(project, target.etag)
+    return (project, *results)
 
 
 def _not_found(key: ProjectKey) -> NotFoundError:
     return NotFoundError("Project", key.team_slug.slug if key.team_slug else key.id)
 
 
-@contextmanager
-def _lost_cloud_provider(cloud_provider_id: uuid.UUID | None) -> Iterator[None]:
+def _provider(cloud_provider_id: uuid.UUID | None) -> list[Query[Any]]:
+    return [] if cloud_provider_id is None else [cloud_providers.by_id(cloud_provider_id)]
+
+
+def _lost_cloud_provider(cloud_provider_id: uuid.UUID | None) -> dict[str, Exception]:
     """Report a cloud provider that is deleted after it was looked up as not found."""
-    with constraint("fk_projects_cloud_provider", NotFoundError("CloudProvider", cloud_provider_id)):
-        yield
+    return {"fk_projects_cloud_provider": NotFoundError("CloudProvider", cloud_provider_id)}

@@ -4,58 +4,60 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, or_, select
 
-from stagely_rpc.db.models import Secret
-from stagely_rpc.db.paging import Found, Page, fetch_page
+from stagely_rpc.db.models import Project, Secret
+from stagely_rpc.db.paging import Found, Listing, Page
+from stagely_rpc.db.reads import PointRead
+from stagely_rpc.db.statements import Statement
 from stagely_rpc.secrets.inputs import GLOBAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from stagely_rpc.db.session import Session
+    from stagely_rpc.db.statements import Query
+    from stagely_rpc.secrets.inputs import SecretFilter, SecretKey, ServiceScope
 
-    from sqlalchemy import ColumnElement
-    from sqlalchemy.ext.asyncio import AsyncSession
+_OF_TEAM = select(Secret.__table__, Project.team_id).join(Project, Project.id == Secret.project_id)
 
-    from stagely_rpc.secrets.inputs import SecretFilter, SecretKey, SecretName, ServiceScope
+SECRET_BY_ID = PointRead[Secret]("secret by id", _OF_TEAM, Secret.id)
+"""A secret, and the team that owns it; by its id."""
 
+SECRET_BY_NAME = PointRead[Secret]("secret by name", _OF_TEAM, Secret.project_id, Secret.key, Secret.scope)
+"""A secret, and the team that owns it; by its project, key and scope."""
 
-async def get_secret(session: AsyncSession, key: SecretKey) -> Secret | None:
-    """Return a secret by its id or name."""
-    return await session.scalar(select(Secret).where(_is(key)))
-
-
-async def lock_secret(session: AsyncSession, key: SecretKey) -> Secret | None:
-    """Return a secret as it is now, and hold it until the transaction ends."""
-    statement = select(Secret).where(_is(key)).with_for_update()
-    return await session.scalar(statement.execution_options(populate_existing=True))
-
-
-async def add_secret(session: AsyncSession, **columns: object) -> Secret | None:
-    """Add a secret and return it; None if there is one of this name, which a concurrent transaction may have added."""
-    statement = insert(Secret).values(**columns).on_conflict_do_nothing(constraint="unique_secret_per_scope")
-    return await session.scalar(statement.returning(Secret))
+_SECRETS = select(Secret.__table__)
+_LOCK_BY_ID = Statement(_SECRETS.where(Secret.id == bindparam("id")).with_for_update())
+_LOCK_BY_NAME = Statement(
+    _SECRETS.where(
+        Secret.project_id == bindparam("project_id"),
+        Secret.key == bindparam("key"),
+        Secret.scope == bindparam("scope"),
+    ).with_for_update()
+)
 
 
-async def list_secrets(session: AsyncSession, wanted: SecretFilter, page: Page) -> Found[Secret]:
+_CANDIDATES = Statement(
+    _SECRETS.where(
+        Secret.project_id == bindparam("project_id"), or_(Secret.scope == GLOBAL, Secret.scope == bindparam("scope"))
+    )
+)
+
+
+def lock_secret(key: SecretKey) -> Query[Secret | None]:
+    """Return the query for a secret as it is now, held until the transaction ends."""
+    if key.name is None:
+        return _LOCK_BY_ID.row(Secret, id=key.id)
+    return _LOCK_BY_NAME.row(Secret, project_id=key.name.project_id, key=key.name.key, scope=key.name.scope)
+
+
+_LIST = Listing(Secret, "project_id", "scope", "secret_type", without={"encrypted_value"})
+
+
+async def list_secrets(session: Session, wanted: SecretFilter, page: Page) -> Found[Secret]:
     """Return a page of a project's secrets."""
-    statement = select(Secret).where(Secret.project_id == wanted.project_id)
-    if wanted.scope:
-        statement = statement.where(Secret.scope == wanted.scope)
-    if wanted.secret_type:
-        statement = statement.where(Secret.secret_type == wanted.secret_type)
-    return await fetch_page(session, statement, Secret, page)
+    return await _LIST.fetch(session, page, wanted.model_dump())
 
 
-async def list_candidates(session: AsyncSession, wanted: ServiceScope) -> Sequence[Secret]:
-    """Return the global secrets of a project and those of one of its services, in no order."""
-    statement = select(Secret).where(Secret.project_id == wanted.project_id, Secret.scope.in_((GLOBAL, wanted.scope)))
-    return (await session.scalars(statement)).all()
-
-
-def _is(key: SecretKey) -> ColumnElement[bool]:
-    return Secret.id == key.id if key.name is None else _is_named(key.name)
-
-
-def _is_named(name: SecretName) -> ColumnElement[bool]:
-    return and_(Secret.project_id == name.project_id, Secret.key == name.key, Secret.scope == name.scope)
+def list_candidates(wanted: ServiceScope) -> Query[list[Secret]]:
+    """Return the query for the global secrets of a project and those of one of its services, in no order."""
+    return _CANDIDATES.rows(project_id=wanted.project_id, scope=wanted.scope)

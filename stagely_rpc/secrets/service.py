@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from stagely_rpc import access
+from stagely_rpc.access import About
 from stagely_rpc.crypto.envelope import Place
-from stagely_rpc.db.errors import constraint
 from stagely_rpc.db.etag import check_etag
-from stagely_rpc.db.session import state
+from stagely_rpc.db.models import Project, Secret
 from stagely_rpc.errors import AbortedError, DataLossError, NotFoundError, PermissionDeniedError
 from stagely_rpc.projects import service as projects
 from stagely_rpc.projects.inputs import ProjectKey
@@ -20,12 +20,10 @@ from stagely_rpc.teams import service as teams
 
 if TYPE_CHECKING:
     from stagely_rpc.crypto.envelope import Keyring
-    from stagely_rpc.db.models import Secret
+    from stagely_rpc.db.models import DataKey
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session, WriteSession
     from stagely_rpc.secrets.inputs import NewSecret, SecretDeletion, SecretFilter, ServiceScope
-
-_ATTEMPTS = 10
 
 
 async def set_secret(session: WriteSession, keyring: Keyring, new: NewSecret) -> tuple[Secret, bool]:
@@ -37,21 +35,20 @@ async def set_secret(session: WriteSession, keyring: Keyring, new: NewSecret) ->
     Raises:
         NotFoundError: there is no such project; or the secret is new, and there is no user who creates it.
         FailedPreconditionError: the team is deleted, or there is no encryption key.
-        AbortedError: the etag is stale, or others kept setting and deleting the secret.
+        AbortedError: the etag is stale; or someone else set the secret first.
         DataLossError: the team's data key can't be decrypted.
     """
     _check_creator(session, new)
-    team_id = await _hold_team_of(session, new.project_id)
-    for _ in range(_ATTEMPTS):
-        secret = await queries.lock_secret(session, SecretKey(name=new.name))
-        if secret is not None:
-            await _replace(session, keyring, secret, new, team_id)
-            return secret, False
-        secret = await _add(session, keyring, new, team_id)
-        if secret is not None:
-            session.record(secret, **_named(secret))
-            return secret, True
-    raise AbortedError("the secret was set and deleted at the same time: retry")
+    about, missing = About(Project, new.project_id), NotFoundError("Project", new.project_id)
+    lock = queries.lock_secret(SecretKey.model_construct(id=None, name=new.name))
+    team, before, data_key = await teams.hold(session, about, missing, lock, keyring.active(about))
+    data_key = data_key or await keyring.make_active(session, team.id)
+    if before is None:
+        secret = _add(session, keyring, data_key, new)
+    else:
+        secret = _replace(session, keyring, data_key, before, new)
+    session.record(Secret, before, secret, **_named(secret))
+    return secret, before is None
 
 
 async def get_secret(session: Session, key: SecretKey) -> Secret:
@@ -60,8 +57,15 @@ async def get_secret(session: Session, key: SecretKey) -> Secret:
     Raises:
         NotFoundError: there is none.
     """
-    secret = _found(await queries.get_secret(session, key), key)
-    await access.require_project(session, secret.project_id, NotFoundError("Secret", key))
+    if key.name is None:
+        secret = await session.read(queries.SECRET_BY_ID, key.id)
+    else:
+        name = key.name
+        secret = await session.read(queries.SECRET_BY_NAME, name.project_id, name.key, name.scope)
+    missing = NotFoundError("Secret", key)
+    if secret is None:
+        raise missing
+    await access.require_team(session, secret.team_id, missing)  # type: ignore[attr-defined]
     return secret
 
 
@@ -78,7 +82,7 @@ async def list_secrets(session: Session, wanted: SecretFilter, page: Page) -> Fo
     return found
 
 
-async def access_secret(session: WriteSession, keyring: Keyring, key: SecretKey) -> tuple[Secret, bytes]:
+async def access_secret(session: Session, keyring: Keyring, key: SecretKey) -> tuple[Secret, bytes]:
     """Return a secret and its value.
 
     Raises:
@@ -87,8 +91,9 @@ async def access_secret(session: WriteSession, keyring: Keyring, key: SecretKey)
         DataLossError: the stored value does not authenticate.
     """
     secret = await get_secret(session, key)
-    session.record_entry(secret.id, secret.project_id, _named(secret))
-    return secret, await _value_of(session, keyring, secret)
+    value = await _value_of(session, keyring, secret)
+    await session.append(secret.id, secret.project_id, _named(secret))
+    return secret, value
 
 
 async def delete_secret(session: WriteSession, deletion: SecretDeletion) -> None:
@@ -99,16 +104,18 @@ async def delete_secret(session: WriteSession, deletion: SecretDeletion) -> None
         FailedPreconditionError: the team is deleted.
         AbortedError: the etag is stale.
     """
-    await _hold_team_of(session, (await get_secret(session, deletion)).project_id)
-    secret = _found(await queries.lock_secret(session, deletion), deletion)
+    name = deletion.name
+    about = About(Secret, cast("uuid.UUID", deletion.id)) if name is None else About(Project, name.project_id)
+    missing = NotFoundError("Secret", deletion)
+    _, secret = await teams.hold(session, about, missing, queries.lock_secret(deletion))
+    if secret is None:
+        raise missing
     check_etag(secret, deletion.etag)
-    before = state(secret)
-    await session.delete(secret)
-    await session.flush()
-    session.record(secret, before=before, **_named(secret))
+    session.delete(Secret, secret)
+    session.record(Secret, secret, None, **_named(secret))
 
 
-async def resolve_secrets(session: WriteSession, keyring: Keyring, wanted: ServiceScope) -> list[tuple[Secret, bytes]]:
+async def resolve_secrets(session: Session, keyring: Keyring, wanted: ServiceScope) -> list[tuple[Secret, bytes]]:
     """Return the secrets that a service gets and their values, ordered by key: all of them or none.
 
     Raises:
@@ -116,13 +123,15 @@ async def resolve_secrets(session: WriteSession, keyring: Keyring, wanted: Servi
         FailedPreconditionError: two files can't both be written, or there is no encryption key.
         DataLossError: a stored value does not authenticate.
     """
-    await access.require_project(session, wanted.project_id, NotFoundError("Project", wanted.project_id))
-    secrets = overlaid(await queries.list_candidates(session, wanted))
-    session.record_entry(
+    about, missing = About(Project, wanted.project_id), NotFoundError("Project", wanted.project_id)
+    (candidates,) = await access.enter(session, about, missing, queries.list_candidates(wanted))
+    secrets = overlaid(candidates)
+    # One after another: the first value of a data key fetches it, the others find it at hand.
+    resolved = [(secret, await _value_of(session, keyring, secret)) for secret in secrets]
+    await session.append(
         None, wanted.project_id, {"scope": wanted.scope, "secrets": [_named(each) for each in secrets]}
     )
-    # One after another: the first value of a data key fetches it, the others find it at hand.
-    return [(secret, await _value_of(session, keyring, secret)) for secret in secrets]
+    return resolved
 
 
 def _check_creator(session: WriteSession, new: NewSecret) -> None:
@@ -132,37 +141,31 @@ def _check_creator(session: WriteSession, new: NewSecret) -> None:
         raise PermissionDeniedError(message, reason="ANOTHER_USER")
 
 
-async def _hold_team_of(session: WriteSession, project_id: uuid.UUID) -> uuid.UUID:
-    """Return the team of a project, held: it won't be deleted until the transaction ends."""
-    project = await projects.get_project(session, ProjectKey(id=project_id))
-    return (await teams.hold_live_team(session, project.team_id)).id
+def _replace(session: WriteSession, keyring: Keyring, data_key: DataKey, before: Secret, new: NewSecret) -> Secret:
+    check_etag(before, new.etag)
+    values = {
+        "encrypted_value": keyring.seal(data_key, new.value, place=_place(before.id)),
+        "secret_type": new.secret_type,
+        "file_path": new.file_path,
+        "file_permissions": new.file_permissions,
+    }
+    return session.update(Secret, before, values)
 
 
-async def _replace(session: WriteSession, keyring: Keyring, secret: Secret, new: NewSecret, team_id: uuid.UUID) -> None:
-    check_etag(secret, new.etag)
-    before = state(secret)
-    secret.encrypted_value = await keyring.seal(session, new.value, team_id=team_id, place=_place(secret.id))
-    secret.secret_type = new.secret_type
-    secret.file_path = new.file_path
-    secret.file_permissions = new.file_permissions
-    await session.flush()
-    session.record(secret, before=before, **_named(secret))
-
-
-async def _add(session: WriteSession, keyring: Keyring, new: NewSecret, team_id: uuid.UUID) -> Secret | None:
-    """Add the secret; None if someone else just did."""
+def _add(session: WriteSession, keyring: Keyring, data_key: DataKey, new: NewSecret) -> Secret:
     if new.etag:
         raise AbortedError("the etag is stale: there is no such secret any more", reason="ETAG_STALE")
     secret_id = uuid.uuid4()
-    encrypted_value = await keyring.seal(session, new.value, team_id=team_id, place=_place(secret_id))
-    columns = new.model_dump(exclude={"value", "etag"})
+    values = new.model_dump(exclude={"value", "etag"})
+    values |= {"id": secret_id, "encrypted_value": keyring.seal(data_key, new.value, place=_place(secret_id))}
     if session.acting_user:
-        columns["created_by"] = session.acting_user.id
-    with (
-        constraint("secrets_project_id_fkey", NotFoundError("Project", new.project_id)),
-        constraint("secrets_created_by_fkey", NotFoundError("User", new.created_by)),
-    ):
-        return await queries.add_secret(session, id=secret_id, encrypted_value=encrypted_value, **columns)
+        values["created_by"] = session.acting_user.id
+    refusals = {
+        "unique_secret_per_scope": AbortedError("the secret was set at the same time: retry", may_run_again=True),
+        "secrets_project_id_fkey": NotFoundError("Project", new.project_id),
+        "secrets_created_by_fkey": NotFoundError("User", new.created_by),
+    }
+    return session.insert(Secret, values, refusals)
 
 
 async def _value_of(session: Session, keyring: Keyring, secret: Secret) -> bytes:
@@ -181,9 +184,3 @@ def _named(secret: Secret) -> dict[str, Any]:
 def _place(secret_id: uuid.UUID) -> Place:
     # Every stored value is bound to these names: they stay, whatever becomes of the table's.
     return Place("secrets", "encrypted_value", secret_id)
-
-
-def _found(secret: Secret | None, key: SecretKey) -> Secret:
-    if secret is None:
-        raise NotFoundError("Secret", key)
-    return secret

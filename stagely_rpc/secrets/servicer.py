@@ -52,9 +52,9 @@ class SecretServicer(secret_pb2_grpc.SecretServiceServicer):
         self, request: secret_pb2.AccessSecretRequest, context: Context
     ) -> secret_pb2.AccessSecretResponse:
         key = parse(SecretKey, request)
-        async with self._db.write() as session:
+        async with self._db.read() as session:
             secret, value = await service.access_secret(session, self._keyring, key)
-            return session.answer(secret_pb2.AccessSecretResponse(secret=secret_to_proto(secret), value=value))
+            return secret_pb2.AccessSecretResponse(secret=secret_to_proto(secret), value=value)
 
     async def DeleteSecret(
         self, request: secret_pb2.DeleteSecretRequest, context: Context
@@ -68,8 +68,6 @@ class SecretServicer(secret_pb2_grpc.SecretServiceServicer):
         self, request: secret_pb2.ResolveSecretsRequest, context: Context
     ) -> secret_pb2.ResolveSecretsResponse:
         wanted = parse(ServiceScope, request)
-        async with self._db.write() as session:
+        async with self._db.read() as session:
             resolved = await service.resolve_secrets(session, self._keyring, wanted)
-            return session.answer(
-                secret_pb2.ResolveSecretsResponse(secrets=[resolved_to_proto(*pair) for pair in resolved])
-            )
+            return secret_pb2.ResolveSecretsResponse(secrets=[resolved_to_proto(*pair) for pair in resolved])

@@ -2,92 +2,96 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from functools import cache
+from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, exists, func, select, update
+from sqlalchemy import bindparam, func, select
 
+from stagely_rpc.access.queries import team_id_of
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project, Team, TeamMember
-from stagely_rpc.db.paging import Found, Page, fetch_page
-from stagely_rpc.db.reads import fetch_one
+from stagely_rpc.db.paging import Found, Listing, Merge, Page
+from stagely_rpc.db.reads import PointRead
+from stagely_rpc.db.statements import Statement, is_one_of
 
 if TYPE_CHECKING:
     import uuid
 
     from sqlalchemy import ColumnElement
-    from sqlalchemy.ext.asyncio import AsyncSession
 
-    from stagely_rpc.teams.inputs import MemberFilter, TeamFilter, TeamKey
-
-
-# Built once, and of the table: building a statement costs a fifth of a point read, and making an object of the session
-# of what it returns, a tenth. The row has the attributes of a Team and can't be changed.
-_TEAM_BY_ID = select(Team.__table__).where(Team.id == bindparam("key"))
-_TEAM_BY_SLUG = select(Team.__table__).where(Team.slug == bindparam("key"))
+    from stagely_rpc.access import About
+    from stagely_rpc.db.models import Base
+    from stagely_rpc.db.session import Session
+    from stagely_rpc.db.statements import Query
+    from stagely_rpc.teams.inputs import MemberFilter, TeamFilter
 
 
-async def get_team(session: AsyncSession, key: TeamKey) -> Team | None:
-    """Return a team, deleted or not, by its id or slug, to read."""
-    statement = _TEAM_BY_ID if key.id else _TEAM_BY_SLUG
-    return cast("Team | None", await fetch_one(session, statement, key=key.id or key.slug))
+TEAM_BY_ID = PointRead[Team]("team by id", select(Team.__table__), Team.id)
+TEAM_BY_SLUG = PointRead[Team]("team by slug", select(Team.__table__), Team.slug)
 
 
-async def lock_team(session: AsyncSession, team_id: uuid.UUID) -> Team | None:
-    """Return a team and hold it until the transaction ends, without getting in the way of what only refers to it."""
-    statement = select(Team).where(Team.id == team_id).with_for_update(key_share=True)
-    return await session.scalar(statement.execution_options(populate_existing=True))
+def hold_team(about: About, *, exclusively: bool) -> Query[Team | None]:
+    """Return the query for the team that owns what a call is about, held until the transaction ends.
+
+    Args:
+        about: what the call is about.
+        exclusively: whether no one else may hold it meanwhile, without getting in the way of what only refers to it;
+            else any number of transactions may, and it does not change.
+    """
+    return _hold(about.model, exclusively=exclusively).row(Team, about=about.id)
 
 
-async def mark_deleted(session: AsyncSession, team: Team) -> Team:
-    """Set when a team was deleted: now."""
-    statement = update(Team).where(Team.id == team.id).values(deleted_at=func.now()).returning(Team)
-    return (await session.scalars(statement.execution_options(populate_existing=True))).one()
+@cache
+def _hold(model: type[Base], *, exclusively: bool) -> Statement:
+    team = select(Team.__table__).where(Team.id == team_id_of(model))
+    return Statement(team.with_for_update(key_share=True) if exclusively else team.with_for_update(read=True))
 
 
-async def hold_team(session: AsyncSession, team_id: uuid.UUID) -> Team | None:
-    """Return a team and keep it as it is until the transaction ends; others may do the same meanwhile."""
-    statement = select(Team).where(Team.id == team_id).with_for_update(read=True)
-    return await session.scalar(statement.execution_options(populate_existing=True))
+def count_live_environments(about: About) -> Query[int]:
+    """Return the query for how many live environments the team has that owns what a call is about."""
+    return _live_environments(about.model).value(about=about.id)
 
 
-async def list_teams(
-    session: AsyncSession, wanted: TeamFilter, page: Page, visible: ColumnElement[bool]
-) -> Found[Team]:
-    """Return a page of the visible teams."""
-    statement = select(Team).where(visible)
-    if not wanted.show_deleted:
-        statement = statement.where(Team.deleted_at.is_(None))
-    if wanted.billing_plan:
-        statement = statement.where(Team.billing_plan == wanted.billing_plan)
-    if wanted.user_id:
-        statement = statement.where(exists().where(TeamMember.team_id == Team.id, TeamMember.user_id == wanted.user_id))
-    return await fetch_page(session, statement, Team, page)
-
-
-async def count_live_environments(session: AsyncSession, team_id: uuid.UUID) -> int:
-    """Count a team's live environments."""
-    statement = (
+@cache
+def _live_environments(model: type[Base]) -> Statement:
+    return Statement(
         select(func.count())
         .select_from(Environment)
         .join(Project, Project.id == Environment.project_id)
-        .where(Project.team_id == team_id, Environment.status.in_(LIVE_STATUSES))
+        .where(Project.team_id == team_id_of(model), is_one_of(Environment.status, LIVE_STATUSES))
     )
-    return (await session.scalars(statement)).one()
 
 
-async def get_member(session: AsyncSession, team_id: uuid.UUID, user_id: uuid.UUID) -> TeamMember | None:
-    """Return a user's membership in a team."""
-    return await session.scalar(select(TeamMember).where(TeamMember.team_id == team_id, TeamMember.user_id == user_id))
+def get_member(team_id: uuid.UUID, user_id: uuid.UUID) -> Query[TeamMember | None]:
+    """Return the query for a user's membership in a team."""
+    return _MEMBER.row(TeamMember, team_id=team_id, user_id=user_id)
 
 
-async def count_owners(session: AsyncSession, team_id: uuid.UUID) -> int:
-    """Count a team's owners."""
-    statement = select(func.count()).where(TeamMember.team_id == team_id, TeamMember.role == "owner")
-    return (await session.scalars(statement)).one()
+def count_owners(team_id: uuid.UUID) -> Query[int]:
+    """Return the query for how many owners a team has."""
+    return _OWNERS.value(team_id=team_id)
 
 
-async def list_members(session: AsyncSession, wanted: MemberFilter, page: Page) -> Found[TeamMember]:
+_IS_IN_TEAM = TeamMember.team_id == bindparam("team_id")
+_MEMBER = Statement(select(TeamMember.__table__).where(_IS_IN_TEAM, TeamMember.user_id == bindparam("user_id")))
+_OWNERS = Statement(select(func.count()).where(_IS_IN_TEAM, TeamMember.role == "owner"))
+
+
+_TEAM_LIST = Listing(
+    Team,
+    "billing_plan",
+    undeleted=Team.deleted_at.is_(None),
+)
+_MEMBERSHIPS = select(TeamMember.team_id).where(TeamMember.user_id == bindparam("user_id")).subquery("memberships")
+_OF_USER = Merge((_MEMBERSHIPS,), Team.id == _MEMBERSHIPS.c.team_id)
+_MEMBER_LIST = Listing(TeamMember, "team_id", "role")
+
+
+async def list_teams(session: Session, wanted: TeamFilter, page: Page, visible: ColumnElement[bool]) -> Found[Team]:
+    """Return a page of the visible teams."""
+    filters = wanted.model_dump(exclude={"show_deleted"}) | {"undeleted": None if wanted.show_deleted else True}
+    return await _TEAM_LIST.fetch(session, page, filters, visible, _OF_USER if wanted.user_id else None)
+
+
+async def list_members(session: Session, wanted: MemberFilter, page: Page) -> Found[TeamMember]:
     """Return a page of a team's members."""
-    statement = select(TeamMember).where(TeamMember.team_id == wanted.team_id)
-    if wanted.role:
-        statement = statement.where(TeamMember.role == wanted.role)
-    return await fetch_page(session, statement, TeamMember, page)
+    return await _MEMBER_LIST.fetch(session, page, wanted.model_dump())

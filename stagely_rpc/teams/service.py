@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from stagely_rpc import access
-from stagely_rpc.db.errors import constraint
+from stagely_rpc.access import About
 from stagely_rpc.db.etag import check_etag
 from stagely_rpc.db.models import Team, TeamMember
-from stagely_rpc.db.session import state
 from stagely_rpc.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
 from stagely_rpc.teams import queries
 from stagely_rpc.teams.inputs import TeamKey
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from stagely_rpc.call import Role
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session, WriteSession
+    from stagely_rpc.db.statements import Query
     from stagely_rpc.inputs import Target
     from stagely_rpc.teams.inputs import (
         MemberChange,
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
         TeamFilter,
     )
 
+R1 = TypeVar("R1")
+R2 = TypeVar("R2")
+R3 = TypeVar("R3")
+
 
 async def create_team(session: WriteSession, new: NewTeam) -> Team:
     """Add a team; the acting user, if there is one, becomes its owner.
@@ -39,21 +43,18 @@ async def create_team(session: WriteSession, new: NewTeam) -> Team:
     Raises:
         AlreadyExistsError: the slug is taken, by a deleted team too.
     """
+    await session.ask()
     taken = AlreadyExistsError(
         f"team slug {new.slug!r} is taken", resource_type="Team", resource_name=new.slug, reason="TEAM_SLUG_TAKEN"
     )
-    team = Team(**new.model_dump())
-    session.add(team)
-    with constraint("teams_slug_key", taken):
-        await session.flush()
+    team = session.insert(Team, new.model_dump(), {"teams_slug_key": taken})
     session.team_id = team.id
     owner = session.acting_user
     if owner is None:
-        session.record(team)
+        session.record(Team, None, team)
         return team
-    session.add(TeamMember(team_id=team.id, user_id=owner.id, role="owner"))
-    await session.flush()
-    session.record(team, owner_id=owner.id)
+    session.insert(TeamMember, {"team_id": team.id, "user_id": owner.id, "role": "owner"})
+    session.record(Team, None, team, owner_id=owner.id)
     return team
 
 
@@ -63,7 +64,8 @@ async def get_team(session: Session, key: TeamKey) -> Team:
     Raises:
         NotFoundError: there is none.
     """
-    team = await queries.get_team(session, key)
+    by_id = key.id is not None
+    team = await session.read(queries.TEAM_BY_ID if by_id else queries.TEAM_BY_SLUG, key.id if by_id else key.slug)
     if team is None:
         raise _not_found(key)
     await access.require_team(session, team.id, _not_found(key))
@@ -83,13 +85,10 @@ async def update_team(session: WriteSession, target: Target, changes: TeamChange
         FailedPreconditionError: it is deleted.
         AbortedError: the etag is stale.
     """
-    team = await lock_live_team(session, target.id)
-    check_etag(team, target.etag)
-    before = state(team)
-    for name, value in changes.model_dump(exclude_unset=True).items():
-        setattr(team, name, value)
-    await session.flush()
-    session.record(team, before=before)
+    (before,) = await _lock(session, target.id)
+    check_etag(before, target.etag)
+    team = session.update(Team, before, changes.model_dump(exclude_unset=True))
+    session.record(Team, before, team)
     return team
 
 
@@ -101,20 +100,14 @@ async def delete_team(session: WriteSession, deletion: TeamDeletion) -> Team:
         FailedPreconditionError: it is deleted already, or has live environments and the deletion is not forced.
         AbortedError: the etag is stale.
     """
-    team = await lock_live_team(session, deletion.id)
-    check_etag(team, deletion.etag)
-    if not deletion.force and (live := await queries.count_live_environments(session, team.id)):
-        message = f"team {team.slug!r} has {live} live environments: terminate them first, or force"
-        raise FailedPreconditionError(message, subject=f"Team {team.id}", reason="TEAM_HAS_LIVE_ENVIRONMENTS")
-    before = state(team)
-    team = await queries.mark_deleted(session, team)
-    session.record(team, before=before)
+    before, live = await _lock(session, deletion.id, queries.count_live_environments(About(Team, deletion.id)))
+    check_etag(before, deletion.etag)
+    if live and not deletion.force:
+        message = f"team {before.slug!r} has {live} live environments: terminate them first, or force"
+        raise FailedPreconditionError(message, subject=f"Team {before.id}", reason="TEAM_HAS_LIVE_ENVIRONMENTS")
+    team = session.update(Team, before, {"deleted_at": session.now})
+    session.record(Team, before, team)
     return team
-
-
-async def count_live_environments(session: Session, team: Team) -> int:
-    """Count a team's live environments; exact as long as the team is locked."""
-    return await queries.count_live_environments(session, team.id)
 
 
 async def undelete_team(session: WriteSession, target: Target) -> Team:
@@ -125,55 +118,118 @@ async def undelete_team(session: WriteSession, target: Target) -> Team:
         FailedPreconditionError: it is not deleted.
         AbortedError: the etag is stale.
     """
-    team = await _required(session, await queries.lock_team(session, target.id), target.id)
-    check_etag(team, target.etag)
-    if team.deleted_at is None:
-        message = f"team {team.slug!r} is not deleted"
-        raise FailedPreconditionError(message, subject=f"Team {team.id}", reason="TEAM_NOT_DELETED")
-    before = state(team)
-    team.deleted_at = None
-    await session.flush()
-    session.record(team, before=before)
+    about = About(Team, target.id)
+    before: Team
+    (before,) = await _hold_any(session, about, NotFoundError("Team", target.id), (), exclusively=True)
+    check_etag(before, target.etag)
+    if before.deleted_at is None:
+        message = f"team {before.slug!r} is not deleted"
+        raise FailedPreconditionError(message, subject=f"Team {before.id}", reason="TEAM_NOT_DELETED")
+    team = session.update(Team, before, {"deleted_at": None})
+    session.record(Team, before, team)
     return team
 
 
-async def lock_live_team(session: WriteSession, team_id: uuid.UUID) -> Team:
-    """Return a team that is not deleted, and hold it: until the transaction ends it won't be, and no one else holds it.
+@overload
+async def hold(
+    session: WriteSession, about: About, missing: NotFoundError, /, *, exclusively: bool = False
+) -> tuple[Team]: ...
+@overload
+async def hold(
+    session: WriteSession, about: About, missing: NotFoundError, one: Query[R1], /, *, exclusively: bool = False
+) -> tuple[Team, R1]: ...
+@overload
+async def hold(
+    session: WriteSession,
+    about: About,
+    missing: NotFoundError,
+    one: Query[R1],
+    two: Query[R2],
+    /,
+    *,
+    exclusively: bool = False,
+) -> tuple[Team, R1, R2]: ...
+@overload
+async def hold(
+    session: WriteSession,
+    about: About,
+    missing: NotFoundError,
+    one: Query[R1],
+    two: Query[R2],
+    three: Query[R3],
+    /,
+    *,
+    exclusively: bool = False,
+) -> tuple[Team, R1, R2, R3]: ...
+@overload
+async def hold(
+    session: WriteSession, about: About, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
+) -> tuple[Any, ...]: ...
+async def hold(
+    session: WriteSession, about: About, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
+) -> tuple[Any, ...]:
+    """Hold the team that owns what a write is about, decide about the call, and ask for more, all in one wait.
 
-    What must be exact for a team as a whole, its owners or its quotas, is decided under this lock.
+    Until the transaction ends, the team is not deleted, nor changed, nor what its members may do.
+
+    Args:
+        session: of the call.
+        about: what the write is about.
+        missing: raised if there is no such thing, or the acting user may not know.
+        others: what else to ask for, under the hold.
+        exclusively: whether no one else holds the team meanwhile. What must be exact for a team as a whole, its owners
+            or its quotas, is decided so.
+
+    Returns:
+        The team, and the results of the other queries.
 
     Raises:
-        NotFoundError: there is no such team.
-        FailedPreconditionError: it is deleted.
+        NotFoundError: the one that is given.
+        PermissionDeniedError: the acting user's role in the team does not do.
+        FailedPreconditionError: the team is deleted.
     """
-    return _live(await _required(session, await queries.lock_team(session, team_id), team_id))
+    held = await _hold_any(session, about, missing, others, exclusively=exclusively)
+    _refuse_deleted(held[0])
+    return held
 
 
-async def hold_live_team(session: WriteSession, team_id: uuid.UUID) -> Team:
-    """Return a team that is not deleted, and hold it: until the transaction ends it won't be, nor changed.
-
-    Any number of transactions may hold a team at a time; `lock_live_team` waits for them all.
-
-    Raises:
-        NotFoundError: there is no such team.
-        FailedPreconditionError: it is deleted.
-    """
-    return _live(await _required(session, await queries.hold_team(session, team_id), team_id))
+def count_live_environments(about: About) -> Query[int]:
+    """Return the query for a team's live environments; exact as long as the team is held exclusively."""
+    return queries.count_live_environments(about)
 
 
-async def _required(session: Session, team: Team | None, team_id: uuid.UUID) -> Team:
-    """Return a team that is there, and in which the call may go on."""
+async def _hold_any(
+    session: WriteSession, about: About, missing: NotFoundError, others: tuple[Query[Any], ...], *, exclusively: bool
+) -> tuple[Any, ...]:
+    """Hold a team that may be deleted."""
+    roles = access.role_queries(session, about)
+    team, *results = await session.ask(queries.hold_team(about, exclusively=exclusively), *roles, *others)
     if team is None:
-        raise NotFoundError("Team", team_id)
-    await access.require_team(session, team_id, NotFoundError("Team", team_id))
-    return team
+        raise missing
+    access.decide(session, team.id, results[0] if roles else None, missing)
+    return (team, *results[len(roles) :])
 
 
-def _live(team: Team) -> Team:
+@overload
+async def _lock(session: WriteSession, team_id: uuid.UUID, /) -> tuple[Team]: ...
+@overload
+async def _lock(session: WriteSession, team_id: uuid.UUID, one: Query[R1], /) -> tuple[Team, R1]: ...
+@overload
+async def _lock(
+    session: WriteSession, team_id: uuid.UUID, one: Query[R1], two: Query[R2], /
+) -> tuple[Team, R1, R2]: ...
+async def _lock(session: WriteSession, team_id: uuid.UUID, /, *others: Query[Any]) -> tuple[Any, ...]:
+    """Hold a team that is not deleted, as no one else does."""
+    about = About(Team, team_id)
+    held = await _hold_any(session, about, NotFoundError("Team", team_id), others, exclusively=True)
+    _refuse_deleted(held[0])
+    return held
+
+
+def _refuse_deleted(team: Team) -> None:
     if team.deleted_at is not None:
         message = f"team {team.slug!r} is deleted"
         raise FailedPreconditionError(message, subject=f"Team {team.id}", reason="TEAM_DELETED")
-    return team
 
 
 def _not_found(key: TeamKey) -> NotFoundError:
@@ -189,20 +245,17 @@ async def add_member(session: WriteSession, new: NewMember) -> TeamMember:
         AlreadyExistsError: the user is a member already.
         PermissionDeniedError: the role is above the acting user's.
     """
-    team = await lock_live_team(session, new.team_id)
+    team, found = await _lock(session, new.team_id, users.by_id(new.user_id))
     access.require_rank(session, new.role)
-    user = await users.get_active_user(session, new.user_id)
+    user = users.active(found, new.user_id)
     taken = AlreadyExistsError(
         f"user {user.email!r} is a member of team {team.slug!r} already",
         resource_type="TeamMember",
         resource_name=str(user.id),
         reason="TEAM_MEMBER_EXISTS",
     )
-    member = TeamMember(**new.model_dump())
-    session.add(member)
-    with constraint("unique_team_user", taken):
-        await session.flush()
-    session.record(member)
+    member = session.insert(TeamMember, new.model_dump(), {"unique_team_user": taken})
+    session.record(TeamMember, None, member)
     return member
 
 
@@ -215,14 +268,12 @@ async def update_member(session: WriteSession, change: MemberChange) -> TeamMemb
         PermissionDeniedError: the member's role, or the one it is to have, is above the acting user's.
         AbortedError: the etag is stale.
     """
-    member = await _locked_member(session, change)
+    before, owners = await _lock_member(session, change)
     access.require_rank(session, change.role)
     if change.role != "owner":
-        await _refuse_last_owner(session, member)
-    before = state(member)
-    member.role = change.role
-    await session.flush()
-    session.record(member, before=before, user_id=member.user_id)
+        _refuse_last_owner(before, owners)
+    member = session.update(TeamMember, before, {"role": change.role})
+    session.record(TeamMember, before, member, user_id=member.user_id)
     return member
 
 
@@ -235,12 +286,10 @@ async def remove_member(session: WriteSession, target: MemberTarget) -> None:
         PermissionDeniedError: the member's role, or the one it is to have, is above the acting user's.
         AbortedError: the etag is stale.
     """
-    member = await _locked_member(session, target)
-    await _refuse_last_owner(session, member)
-    before = state(member)
-    await session.delete(member)
-    await session.flush()
-    session.record(member, before=before)
+    member, owners = await _lock_member(session, target)
+    _refuse_last_owner(member, owners)
+    session.delete(TeamMember, member)
+    session.record(TeamMember, member, None)
 
 
 async def list_members(session: Session, wanted: MemberFilter, page: Page) -> Found[TeamMember]:
@@ -256,18 +305,22 @@ async def list_members(session: Session, wanted: MemberFilter, page: Page) -> Fo
     return found
 
 
-async def _locked_member(session: WriteSession, target: MemberTarget) -> TeamMember:
-    """Return a member; the lock on the team holds all its members."""
-    await lock_live_team(session, target.team_id)
-    member = await queries.get_member(session, target.team_id, target.user_id)
+async def _lock_member(session: WriteSession, target: MemberTarget) -> tuple[TeamMember, int]:
+    """Return a member, and how many owners the team has; the lock on the team holds all its members."""
+    _, member, owners = await _lock(
+        session,
+        target.team_id,
+        queries.get_member(target.team_id, target.user_id),
+        queries.count_owners(target.team_id),
+    )
     if member is None:
         raise NotFoundError("TeamMember", target.user_id)
     access.require_rank(session, cast("Role", member.role))
     check_etag(member, target.etag)
-    return member
+    return member, owners
 
 
-async def _refuse_last_owner(session: Session, member: TeamMember) -> None:
-    if member.role == "owner" and await queries.count_owners(session, member.team_id) == 1:
+def _refuse_last_owner(member: TeamMember, owners: int) -> None:
+    if member.role == "owner" and owners == 1:
         message = "the last owner of a team can't be removed or demoted: make another member owner first"
         raise FailedPreconditionError(message, subject=f"TeamMember {member.user_id}", reason="LAST_OWNER")

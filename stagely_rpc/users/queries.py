@@ -2,76 +2,76 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import True_, bindparam, or_, select
 
 from stagely_rpc.db.models import TeamMember, User
-from stagely_rpc.db.paging import Found, Page, fetch_page
+from stagely_rpc.db.paging import Found, Listing, Merge, Page
+from stagely_rpc.db.reads import PointRead
+from stagely_rpc.db.statements import Statement
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement
-    from sqlalchemy.ext.asyncio import AsyncSession
 
-    from stagely_rpc.users.inputs import UserFilter, UserKey, UserLogin
+    from stagely_rpc.db.session import Session
+    from stagely_rpc.db.statements import Query
+    from stagely_rpc.users.inputs import UserFilter, UserLogin
 
+_USERS = select(User.__table__)
 
-async def get_user_by_id(session: AsyncSession, user_id: uuid.UUID) -> User | None:
-    """Return a user, active or not."""
-    return await session.get(User, user_id)
+USER_BY = {
+    "id": PointRead[User]("user by id", _USERS, User.id),
+    "email": PointRead[User]("user by email", _USERS, User.email),
+    "github_id": PointRead[User]("user by GitHub id", _USERS, User.github_id),
+    "google_id": PointRead[User]("user by Google id", _USERS, User.google_id),
+}
+"""By the name of the key that is given."""
 
-
-async def get_user(session: AsyncSession, key: UserKey) -> User | None:
-    """Return a user, active or not, by the one key that is given."""
-    return await session.scalar(select(User).filter_by(**key.model_dump(exclude_none=True)))
-
-
-async def lock_user(session: AsyncSession, user_id: uuid.UUID) -> User | None:
-    """Return a user and hold it until the transaction ends, without getting in the way of what only refers to it."""
-    statement = select(User).where(User.id == user_id).with_for_update(key_share=True)
-    return await session.scalar(statement.execution_options(populate_existing=True))
+_USER = Statement(_USERS.where(User.id == bindparam("id")))
+_LOCK = Statement(_USERS.where(User.id == bindparam("id")).with_for_update(key_share=True))
 
 
-async def lock_candidates(session: AsyncSession, login: UserLogin) -> Sequence[User]:
-    """Return every user that a login may mean, by id or e-mail, and hold them until the transaction ends.
+def get_user(user_id: uuid.UUID) -> Query[User | None]:
+    """Return the query for a user, active or not."""
+    return _USER.row(User, id=user_id)
+
+
+def lock_user(user_id: uuid.UUID) -> Query[User | None]:
+    """Return the query for a user, held until the transaction ends, but not against what only refers to it."""
+    return _LOCK.row(User, id=user_id)
+
+
+def lock_candidates(login: UserLogin) -> Query[list[User]]:
+    """Return the query for every user that a login may mean, by id or e-mail, held until the transaction ends.
 
     They are locked in the order of their ids: two logins that mean the same users wait for each other, and never both.
     """
     keys = login.model_dump(include={"email", "github_id", "google_id"}, exclude_none=True)
-    statement = (
-        select(User)
-        .where(or_(*(getattr(User, name) == value for name, value in keys.items())))
-        .order_by(User.id)
-        .with_for_update(key_share=True)
-    )
-    return (await session.scalars(statement.execution_options(populate_existing=True))).all()
+    return _candidates(frozenset(keys)).rows(**keys)
 
 
-async def insert_user(session: AsyncSession, login: UserLogin) -> User | None:
-    """Add a user who has just logged in; None if by now another has one of its ids or its e-mail."""
-    statement = (
-        insert(User).values(**login.model_dump(), last_login_at=func.now()).on_conflict_do_nothing().returning(User)
-    )
-    return await session.scalar(statement)
+@cache
+def _candidates(keys: frozenset[str]) -> Statement:
+    is_meant = or_(*(getattr(User, key) == bindparam(key) for key in sorted(keys)))
+    return Statement(_USERS.where(is_meant).order_by(User.id).with_for_update(key_share=True))
 
 
-async def record_login(session: AsyncSession, user: User, values: dict[str, Any]) -> User:
-    """Set columns of a user who has just logged in."""
-    statement = update(User).where(User.id == user.id).values(**values, last_login_at=func.now()).returning(User)
-    return (await session.scalars(statement.execution_options(populate_existing=True))).one()
+_LIST = Listing(
+    User,
+    "is_active",
+    in_team=User.id.in_(select(TeamMember.user_id).where(TeamMember.team_id == bindparam("in_team"))),
+)
+_MEMBERS = select(TeamMember.user_id).where(TeamMember.team_id == bindparam("team_id")).subquery("members")
+_OF_TEAM = Merge((_MEMBERS,), User.id == _MEMBERS.c.user_id)
 
 
-async def list_users(
-    session: AsyncSession, wanted: UserFilter, page: Page, visible: ColumnElement[bool]
-) -> Found[User]:
+async def list_users(session: Session, wanted: UserFilter, page: Page, visible: ColumnElement[bool]) -> Found[User]:
     """Return a page of the visible users."""
-    statement = select(User).where(visible)
-    if wanted.is_active is not None:
-        statement = statement.where(User.is_active.is_(wanted.is_active))
-    if wanted.team_id:
-        statement = statement.where(exists().where(TeamMember.user_id == User.id, TeamMember.team_id == wanted.team_id))
-    return await fetch_page(session, statement, User, page)
+    if wanted.team_id and isinstance(visible, True_):
+        return await _LIST.fetch(session, page, wanted.model_dump(), visible, _OF_TEAM)
+    filters = {"is_active": wanted.is_active, "in_team": wanted.team_id}
+    return await _LIST.fetch(session, page, filters, visible)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stagely_rpc import access
-from stagely_rpc.db.errors import constraint
 from stagely_rpc.db.etag import check_etag
-from stagely_rpc.db.session import state
+from stagely_rpc.db.models import User
 from stagely_rpc.errors import AbortedError, AlreadyExistsError, FailedPreconditionError, NotFoundError
 from stagely_rpc.users import queries
 
@@ -15,9 +14,9 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable, Sequence
 
-    from stagely_rpc.db.models import User
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session, WriteSession
+    from stagely_rpc.db.statements import Query
     from stagely_rpc.inputs import Target
     from stagely_rpc.users.inputs import UserChanges, UserFilter, UserKey, UserLogin
 
@@ -30,7 +29,8 @@ CONFLICT_REASONS = {
 }
 """Why a login is refused, by the field that belongs to another account; in the order in which the fields count."""
 
-_ATTEMPTS = 5
+_UNIQUE = {"users_email_key": "email", "users_github_id_key": "github_id", "users_google_id_key": "google_id"}
+"""The constraints by which a field is one account's alone."""
 
 
 async def upsert_user(session: WriteSession, login: UserLogin) -> tuple[User, bool]:
@@ -42,16 +42,16 @@ async def upsert_user(session: WriteSession, login: UserLogin) -> tuple[User, bo
     Raises:
         AlreadyExistsError: the login would merge two accounts, or take one over.
         FailedPreconditionError: the user is deactivated.
-        AbortedError: others kept taking and leaving the ids or the e-mail of a new user.
+        AbortedError: by now another user has one of the ids or the e-mail of a new one.
     """
-    for _ in range(_ATTEMPTS):
-        candidates = await queries.lock_candidates(session, login)
-        if candidates:
-            return await _log_in(session, _the_one(candidates, login), login), False
-        if (user := await queries.insert_user(session, login)) is not None:
-            session.record(user)
-            return user, True
-    raise AbortedError("concurrent logins got in the way: retry")
+    (candidates,) = await session.ask(queries.lock_candidates(login))
+    if candidates:
+        return _log_in(session, _the_one(candidates, login), login), False
+    lost_race = AbortedError("concurrent logins got in the way: retry", may_run_again=True)
+    refusals = dict.fromkeys(_UNIQUE, lost_race)
+    user = session.insert(User, {**login.model_dump(), "last_login_at": session.now}, refusals)
+    session.record(User, None, user)
+    return user, True
 
 
 async def get_user(session: Session, key: UserKey) -> User:
@@ -60,21 +60,26 @@ async def get_user(session: Session, key: UserKey) -> User:
     Raises:
         NotFoundError: there is none.
     """
-    user = await queries.get_user(session, key)
+    ((name, value),) = key.model_dump(exclude_none=True).items()
+    user = await session.read(queries.USER_BY[name], value)
     if user is None:
         raise _not_found(key)
     await access.require_user(session, user.id, _not_found(key))
     return user
 
 
-async def get_active_user(session: Session, user_id: uuid.UUID) -> User:
-    """Return a user who is not deactivated.
+def by_id(user_id: uuid.UUID) -> Query[User | None]:
+    """Return the query for a user, whom `active` looks at."""
+    return queries.get_user(user_id)
+
+
+def active(user: User | None, user_id: uuid.UUID) -> User:
+    """Return a user who is there and not deactivated.
 
     Raises:
         NotFoundError: there is none.
         FailedPreconditionError: the user is deactivated.
     """
-    user = await queries.get_user_by_id(session, user_id)
     if user is None:
         raise NotFoundError("User", user_id)
     _refuse_deactivated(user)
@@ -93,12 +98,9 @@ async def update_user(session: WriteSession, target: Target, changes: UserChange
         NotFoundError: there is none.
         AbortedError: the etag is stale.
     """
-    user = await _lock_user(session, target)
-    before = state(user)
-    for name, value in changes.model_dump(exclude_unset=True).items():
-        setattr(user, name, value)
-    await session.flush()
-    session.record(user, before=before)
+    before = await _lock_user(session, target)
+    user = session.update(User, before, changes.model_dump(exclude_unset=True))
+    session.record(User, before, user)
     return user
 
 
@@ -109,16 +111,14 @@ async def deactivate_user(session: WriteSession, target: Target) -> User:
         NotFoundError: there is none.
         AbortedError: the etag is stale.
     """
-    user = await _lock_user(session, target)
-    before = state(user)
-    user.is_active = False
-    await session.flush()
-    session.record(user, before=before)
+    before = await _lock_user(session, target)
+    user = session.update(User, before, {"is_active": False})
+    session.record(User, before, user)
     return user
 
 
 async def _lock_user(session: WriteSession, target: Target) -> User:
-    user = await queries.lock_user(session, target.id)
+    (user,) = await session.ask(queries.lock_user(target.id))
     if user is None:
         raise NotFoundError("User", target.id)
     await access.require_user(session, user.id, NotFoundError("User", target.id))
@@ -151,21 +151,17 @@ def _owner(candidates: Iterable[User], name: str, login: UserLogin) -> User | No
     return next((user for user in candidates if value is not None and getattr(user, name) == value), None)
 
 
-async def _log_in(session: WriteSession, user: User, login: UserLogin) -> User:
+def _log_in(session: WriteSession, before: User, login: UserLogin) -> User:
     """Bring an account up to date with a login that means it."""
-    _refuse_deactivated(user)
-    _refuse_takeover(user, login)
+    _refuse_deactivated(before)
+    _refuse_takeover(before, login)
     values = login.model_dump(exclude_none=True)
-    before = state(user)
-    values["email_verified"] = login.email_verified or (user.email_verified and user.email == login.email)
+    values["email_verified"] = login.email_verified or (before.email_verified and before.email == login.email)
+    values["last_login_at"] = session.now
     # What was nobody's when the candidates were locked can be another's by now.
-    with (
-        constraint("users_email_key", _taken(login, ["email"])),
-        constraint("users_github_id_key", _taken(login, ["github_id"])),
-        constraint("users_google_id_key", _taken(login, ["google_id"])),
-    ):
-        user = await queries.record_login(session, user, values)
-    session.record(user, before=before)
+    refusals = {constraint: _taken(login, [name]) for constraint, name in _UNIQUE.items()}
+    user = session.update(User, before, values, refusals)
+    session.record(User, before, user)
     return user
 
 

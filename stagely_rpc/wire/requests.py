@@ -6,6 +6,7 @@ holds, or the field is reported as required.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,12 +40,14 @@ def parse(model: type[Model], request: Message) -> Model:
     Raises:
         InvalidArgumentError: with one violation for each field that is wrong.
     """
-    given = _read(request, _readers(model, request.DESCRIPTOR))
-    _require_oneofs(model, request, given)
+    form = _form(model, request.DESCRIPTOR)
+    given = _read(request, form.readers)
+    _require_oneofs(form.oneofs, given)
     try:
-        return model.model_validate(given)
+        validated: Model = form.validate(given)
     except ValidationError as error:
         raise InvalidArgumentError(violations_of(error)) from error
+    return validated
 
 
 def parse_changes(model: type[Model], request: Message, resource: Descriptor) -> Model:
@@ -59,7 +62,7 @@ def parse_changes(model: type[Model], request: Message, resource: Descriptor) ->
     Raises:
         InvalidArgumentError: the mask names what is no field of the resource or can't be changed; or a field is wrong.
     """
-    fields = _readers(model, request.DESCRIPTOR)
+    fields = _form(model, request.DESCRIPTOR).readers
     given = _read(request, fields)
     chosen = _masked(request.update_mask.paths, fields, resource) if request.HasField("update_mask") else list(given)  # type: ignore[attr-defined]
     changes = model.model_construct(_fields_set=set())
@@ -136,27 +139,50 @@ def _read(message: Message, fields: Mapping[str, Reader]) -> dict[str, Any]:
         if reader is None:
             continue
         try:
-            given[field.name] = reader(value)
+            converted = reader(value)
         except ValueError as error:
             violations.append(Violation(field.name, str(error)))
         except InvalidArgumentError as error:
             violations.extend(Violation(f"{field.name}.{v.field}", v.description) for v in error.violations)
+        else:
+            if converted is not _UNSPECIFIED:
+                given[field.name] = converted
     if violations:
         raise InvalidArgumentError(violations)
-    return {name: value for name, value in given.items() if value is not _UNSPECIFIED}
+    return given
 
 
 _UNSPECIFIED = object()
 
 
-def _require_oneofs(model: type[BaseModel], request: Message, given: Mapping[str, Any]) -> None:
+def _require_oneofs(oneofs: Mapping[str, list[str]], given: Mapping[str, Any]) -> None:
     """Check that one field of each oneof of the model is set: the contract has no oneof that may be left out."""
-    for name, members in _oneofs(model, request.DESCRIPTOR).items():
+    for name, members in oneofs.items():
         if not any(member in given for member in members):
             raise InvalidArgumentError.of(name, f"one of {', '.join(members)} is required")
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How the requests of one type become a model: all that can be known before one comes.
+
+    Attributes:
+        readers: of the fields that the model declares.
+        oneofs: of which the request has one field, by their names.
+        validate: makes the model of what was read.
+    """
+
+    readers: Mapping[str, Reader]
+    oneofs: Mapping[str, list[str]]
+    validate: Callable[[dict[str, Any]], Any]
+
+
 @cache
+def _form(model: type[BaseModel], descriptor: Descriptor) -> _Form:
+    readers = {name: _reader(descriptor.fields_by_name[name]) for name in model.model_fields}
+    return _Form(readers, _oneofs(model, descriptor), model.__pydantic_validator__.validate_python)
+
+
 def _oneofs(model: type[BaseModel], descriptor: Descriptor) -> dict[str, list[str]]:
     oneofs = {
         oneof.name: [field.name for field in oneof.fields if field.name in model.model_fields]
@@ -164,11 +190,6 @@ def _oneofs(model: type[BaseModel], descriptor: Descriptor) -> dict[str, list[st
     }
     # An `optional` field has a oneof of its own, named after it with an underscore before.
     return {name: members for name, members in oneofs.items() if members and not name.startswith("_")}
-
-
-@cache
-def _readers(model: type[BaseModel], descriptor: Descriptor) -> dict[str, Reader]:
-    return {name: _reader(descriptor.fields_by_name[name]) for name in model.model_fields}
 
 
 def _reader(field: FieldDescriptor) -> Reader:

@@ -7,30 +7,34 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
-from google.protobuf.timestamp_pb2 import Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from google.protobuf.descriptor import EnumDescriptor
     from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
+    from google.protobuf.timestamp_pb2 import Timestamp
 
     Json = None | bool | float | str | list["Json"] | dict[str, "Json"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_SECONDS_PER_DAY = 86_400
 _NANOS_PER_SECOND = 1_000_000_000
 _MAX_EXACT_INTEGER = 2**53
 
 EnumNumber = TypeVar("EnumNumber", bound=int)
 
 
-def to_timestamp(moment: datetime | None) -> Timestamp | None:
-    """Return a time as a message; None, which leaves a field unset, for None."""
+def to_timestamp(moment: datetime | None) -> Any:  # noqa: ANN401 - the stubs of messages ask for a Timestamp
+    """Return what a field of type Timestamp is made from; None, which leaves it unset, for None.
+
+    It is the mapping of the message's fields: of that, protobuf fills the field in place, and of a message it makes a
+    copy, through its serialized form.
+    """
     if moment is None:
         return None
-    microseconds = (moment - _EPOCH) // _MICROSECOND
-    return Timestamp(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
+    since = moment - _EPOCH
+    return {"seconds": since.days * _SECONDS_PER_DAY + since.seconds, "nanos": since.microseconds * 1000}
 
 
 def from_timestamp(timestamp: Timestamp) -> datetime:

@@ -22,6 +22,10 @@ from tests.identified import headers_of
 from tests.refusals import refused
 
 if TYPE_CHECKING:
+    from stagely_rpc.access import About
+    from stagely_rpc.db.session import Session
+    from stagely_rpc.db.statements import Query
+    from stagely_rpc.errors import NotFoundError
     from tests.access.stage import Stage
     from tests.bad_input.world import World
     from tests.contract.methods import Method
@@ -39,11 +43,16 @@ def forgetful_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def forget(*_: Any) -> None: ...
 
+    async def enter(session: Session, _about: About, _hidden: NotFoundError, *others: Query[Any]) -> list[Any]:
+        return list(await session.ask(*others))
+
     for name in ("require_team", "require_project", "require_user"):
         monkeypatch.setattr(access, name, forget)
     for name in ("visible", "visible_by_project", "visible_users"):
         monkeypatch.setattr(access, name, lambda *_: true())
-    monkeypatch.setattr(access, "require_rank", lambda *_: None)
+    for name in ("require_rank", "decide"):
+        monkeypatch.setattr(access, name, lambda *_: None)
+    monkeypatch.setattr(access, "enter", enter)
 
 
 @pytest.mark.usefixtures("forgetful_slices")

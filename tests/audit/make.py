@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from stagely.v1 import audit_pb2
 from stagely_rpc.audit.chain import ChainKey
 from stagely_rpc.audit.sealer import Sealer
-from stagely_rpc.db.trail import Entry, append
+from stagely_rpc.db.trail import Entry, appending
 from tests.databases import database_at
 from tests.rpc import ENCRYPTION_KEY
 
@@ -57,8 +57,7 @@ def make_entry(team_id: uuid.UUID | str | None = None, **overrides: Any) -> Entr
 
 
 async def write(db: Database, *entries: Entry) -> None:
-    async with db.maintain() as session:
-        await append(session, entries)
+    await db.ask(appending(entries))
 
 
 async def make_chain(url: str, team_id: str | None, rows: int) -> None:

@@ -15,7 +15,6 @@ from tests.teams.make import make_team
 if TYPE_CHECKING:
     from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
-    from stagely_rpc.server import Server
 
     Provider = cloud_provider_pb2.CloudProvider
 
@@ -30,7 +29,7 @@ class TestGetCloudProvider:
         assert answer.cloud_provider == provider
 
     async def test_it_is_one_statement_without_the_ciphertext(
-        self, cloud_providers: CloudProviderServiceAsyncStub, server: Server, provider: Provider
+        self, cloud_providers: CloudProviderServiceAsyncStub, monkeypatch: pytest.MonkeyPatch, provider: Provider
     ) -> None:
         key = cloud_provider_pb2.CloudProviderName(team_id=provider.team_id, name=provider.name)
 
@@ -38,7 +37,7 @@ class TestGetCloudProvider:
             cloud_provider_pb2.GetCloudProviderRequest(id=provider.id),
             cloud_provider_pb2.GetCloudProviderRequest(team_name=key),
         ):
-            with statements(server) as executed:
+            with statements(monkeypatch) as executed:
                 await cloud_providers.GetCloudProvider(request)
 
             (statement,) = executed

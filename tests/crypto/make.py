@@ -5,15 +5,19 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from stagely_rpc.access import About
 from stagely_rpc.crypto.envelope import Place
+from stagely_rpc.db.models import Team
 from tests.canaries import ENCRYPTION_KEY
-from tests.databases import reading
+from tests.databases import reading, writing
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from stagely_rpc.crypto.envelope import Keyring
     from stagely_rpc.db.engine import Database
+    from stagely_rpc.db.models import DataKey
+    from stagely_rpc.db.session import WriteSession
 
 KEY = ENCRYPTION_KEY
 
@@ -36,8 +40,14 @@ async def make_team_id(db: Database) -> uuid.UUID:
 
 async def sealed(db: Database, keyring: Keyring, plaintext: bytes, team_id: uuid.UUID, place: Place) -> str:
     """Seal in a transaction of its own."""
-    async with db.maintain() as session:
-        return await keyring.seal(session, plaintext, team_id=team_id, place=place)
+    async with writing(db) as session:
+        return keyring.seal(await data_key_of(session, keyring, team_id), plaintext, place=place)
+
+
+async def data_key_of(session: WriteSession, keyring: Keyring, team_id: uuid.UUID) -> DataKey:
+    """Return the team's active data key, which is made if there is none, as services do."""
+    (data_key,) = await session.ask(keyring.active(About(Team, team_id)))
+    return data_key or await keyring.make_active(session, team_id)
 
 
 async def opened(db: Database, keyring: Keyring, stored: str, place: Place) -> bytes:

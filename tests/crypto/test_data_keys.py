@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 from stagely_rpc.crypto.envelope import Keyring, _DataKeyCache
 from stagely_rpc.db.models import DataKey
 from stagely_rpc.errors import DataLossError, FailedPreconditionError
-from tests.crypto.make import KEY, execute, make_place, make_team_id, opened, sealed
-from tests.databases import reading
+from tests.crypto.make import KEY, data_key_of, execute, make_place, make_team_id, opened, sealed
+from tests.databases import reading, writing
 
 if TYPE_CHECKING:
     from stagely_rpc.db.engine import Database
@@ -138,7 +138,7 @@ async def test_parallel_first_values_of_a_team_agree_on_one_data_key(db: Databas
     assert len({text.split(".")[1] for text in stored}) == 1
     async with reading(db) as session:
         keys = select(func.count()).select_from(DataKey).where(DataKey.team_id == team_id)
-        assert (await session.scalars(keys)).one() == 1
+        assert (await session.execute(keys)).scalar_one() == 1
     for text, place in zip(stored, places, strict=True):
         assert await opened(db, Keyring(KEY), text, place) == b"x"
 
@@ -152,8 +152,8 @@ async def test_a_data_key_that_was_rolled_back_is_not_used_again(
 ) -> None:
     place = make_place()
     with suppress(_GaveUpError):
-        async with db.maintain() as session:
-            await keyring.seal(session, b"never stored", team_id=team_id, place=place)
+        async with writing(db) as session:
+            keyring.seal(await data_key_of(session, keyring, team_id), b"never stored", place=place)
             raise _GaveUpError
 
     stored = await sealed(db, keyring, b"stored", team_id, place)
@@ -192,7 +192,7 @@ async def test_check_refuses_data_keys_of_another_key_encryption_key(
     await sealed(own_db, keyring, b"x", await make_team_id(own_db), make_place())
 
     async with reading(own_db) as session:
-        key_id = (await session.scalars(select(DataKey.key_encryption_key_id))).one()
+        key_id = (await session.execute(select(DataKey.key_encryption_key_id))).scalar_one()
         with pytest.raises(FailedPreconditionError) as refused:
             await Keyring(key).check(session)
 

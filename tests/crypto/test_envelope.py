@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from stagely_rpc.crypto.envelope import Keyring, Place
+from stagely_rpc.crypto.queries import DATA_KEY
 from stagely_rpc.db.models import DataKey
 from stagely_rpc.errors import DataLossError
 from tests.crypto.independent import open_by_the_description
@@ -68,9 +69,10 @@ async def test_any_bytes_come_back(db: Database, one_value: tuple[Keyring, str, 
     keyring, stored, place = one_value
     data_key_id = uuid.UUID(hex=stored.split(".")[1])
     plaintext = random.Random(seed).randbytes(size)  # noqa: S311
-    async with db.maintain() as session:
-        team_id = (await session.scalars(select(DataKey.team_id).where(DataKey.id == data_key_id))).one()
-        again = await keyring.seal(session, plaintext, team_id=team_id, place=place)
+    async with reading(db) as session:
+        data_key = await session.read(DATA_KEY, data_key_id)
+        assert data_key
+        again = keyring.seal(data_key, plaintext, place=place)
 
         assert await keyring.open(session, again, place=place) == plaintext
 
@@ -207,7 +209,7 @@ async def test_the_form_is_as_it_is_described(db: Database, keyring: Keyring, te
     place = make_place()
     stored = await sealed(db, keyring, b"hunter2", team_id, place)
     async with reading(db) as session:
-        row = (await session.scalars(select(DataKey).where(DataKey.team_id == team_id))).one()
+        row = (await session.execute(select(DataKey).where(DataKey.team_id == team_id))).scalar_one()
 
     assert open_by_the_description(KEY, row, stored, place) == b"hunter2"
 

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import Float, bindparam, func, select, text
 
 from stagely_rpc.db.models import Team
-from stagely_rpc.db.reads import fetch_one
+from stagely_rpc.db.reads import PointRead
+from stagely_rpc.db.statements import Statement
 from stagely_rpc.errors import UnavailableError
-from tests.databases import database_at, reading
+from tests.databases import database_at, reading, writing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -35,12 +36,26 @@ async def sleep(db: Database, seconds: float) -> None:
         await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
 
 
-async def sleep_in_a_point_read(db: Database, seconds: float) -> None:
+SLEEP = Statement(select(func.pg_sleep(bindparam("seconds", type_=Float))))
+
+
+async def sleep_in_one_wait(db: Database, seconds: float) -> None:
     async with reading(db) as session:
-        await fetch_one(session, select(func.pg_sleep(bindparam("seconds", type_=Float))), seconds=seconds)
+        await session.ask(SLEEP.value(seconds=seconds))
 
 
-async def sleep_in_a_transaction(db: Database, seconds: float) -> None:
+async def sleep_in_a_write(db: Database, seconds: float) -> None:
+    async with writing(db) as session:
+        await session.ask(SLEEP.value(seconds=seconds))
+
+
+async def sleep_at_the_end_of_a_write(db: Database, seconds: float) -> None:
+    async with writing(db) as session:
+        await session.ask()
+        session._writes.append(SLEEP.value(seconds=seconds))
+
+
+async def sleep_in_maintenance(db: Database, seconds: float) -> None:
     async with db.maintain() as session:
         # psycopg sends BEGIN and the first statement as one: a cancellation that meets the one lets the other run.
         await session.execute(text("SELECT 1"))
@@ -49,16 +64,20 @@ async def sleep_in_a_transaction(db: Database, seconds: float) -> None:
 
 async def ping(db: Database) -> int:
     async with reading(db) as session:
-        answer: int = (await session.scalars(text("SELECT 1"))).one()
+        answer: int = (await session.execute(text("SELECT 1"))).scalar_one()
         return answer
 
 
 @pytest.mark.parametrize(
     ("work", "cancellations"),
     [
-        *((read, cancellations) for read in (sleep, sleep_in_a_point_read) for cancellations in (1, 2, 3)),
-        # gRPC cancels a call once. A second time, SQLAlchemy may leave the connection to the garbage collector.
-        (sleep_in_a_transaction, 1),
+        *(
+            (work, cancellations)
+            for work in (sleep, sleep_in_one_wait, sleep_in_a_write, sleep_at_the_end_of_a_write)
+            for cancellations in (1, 2, 3)
+        ),
+        # No call comes by here. A second time, SQLAlchemy may leave the connection to the garbage collector.
+        (sleep_in_maintenance, 1),
     ],
 )
 async def test_cancelled_work_leaves_no_connection_behind(
@@ -90,30 +109,27 @@ async def test_failed_read_gives_its_connection_back(database_url: str) -> None:
         assert await ping(db) == 1
 
 
-async def test_point_read_sees_what_its_transaction_wrote_and_nothing_that_another_has_not_committed(
-    fresh_database_url: str,
-) -> None:
-    statement = select(Team.__table__).where(Team.slug == bindparam("slug"))
+async def test_point_read_sees_nothing_that_another_has_not_committed(fresh_database_url: str) -> None:
+    by_slug = PointRead[Team]("team by slug", select(Team.__table__), Team.slug)
     async with connected(fresh_database_url) as db, reading(db) as reader:
         async with db.maintain() as writer:
             writer.add(Team(slug="web", name="Web"))
             await writer.flush()
 
-            within, outside = (
-                await fetch_one(writer, statement, slug="web"),
-                await fetch_one(reader, statement, slug="web"),
-            )
+            before = await reader.read(by_slug, "web")
 
-        assert within is not None
-        assert outside is None
-        assert await fetch_one(reader, statement, slug="web") == within
-        assert await fetch_one(reader, statement, slug="api") is None
+        after = await reader.read(by_slug, "web")
+
+    assert before is None
+    assert after is not None
+    assert after.name == "Web"
 
 
-async def test_point_read_without_its_connection_is_unavailable(database_url: str) -> None:
+async def test_read_without_its_connection_is_unavailable_and_the_next_one_has_another(database_url: str) -> None:
+    dies = Statement(select(func.pg_terminate_backend(func.pg_backend_pid())))
     async with connected(database_url) as db:
         with pytest.raises(UnavailableError):
             async with reading(db) as session:
-                await fetch_one(session, select(func.pg_terminate_backend(func.pg_backend_pid())))
+                await session.ask(dies.rows())
 
         assert await ping(db) == 1

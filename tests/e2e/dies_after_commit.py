@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import Any
 
 from stagely_rpc.__main__ import main
-from stagely_rpc.db.engine import Database
+from stagely_rpc.db.session import WriteSession
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from stagely_rpc.db.session import WriteSession
-
-_write = Database.write
+_exit = WriteSession.__aexit__
 
 
-@asynccontextmanager
-async def _write_and_die(db: Database) -> AsyncIterator[WriteSession]:
-    async with _write(db) as session:
-        yield session
+async def _exit_and_die(session: WriteSession, *error: Any) -> None:
+    await _exit(session, *error)
     if session.call.repeatable is not None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    Database.write = _write_and_die  # type: ignore[method-assign, assignment]
+    WriteSession.__aexit__ = _exit_and_die  # type: ignore[method-assign, assignment]
     main()

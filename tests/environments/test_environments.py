@@ -204,14 +204,14 @@ async def test_taken_subdomain_is_not_given_again(
     assert second.subdomain_hash.endswith(free)
 
 
-async def test_ids_that_are_not_random_are_a_fault_of_the_service(
+async def test_taken_subdomain_is_tried_again_and_then_aborted(
     environments: EnvironmentServiceAsyncStub, project_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stuck = uuid.uuid4().hex[:12]
     monkeypatch.setattr(service, "new_id", lambda: stuck)
     await make_environment(environments, project_id)
 
-    with refused(grpc.StatusCode.INTERNAL) as refusal:
+    with refused(grpc.StatusCode.ABORTED) as refusal:
         await make_environment(environments, project_id)
 
     assert stuck not in refusal.message

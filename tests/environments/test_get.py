@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from sqlalchemy import event
 
 from tests.environments.make import (
     get_environment,
@@ -13,12 +12,12 @@ from tests.environments.make import (
     terminate,
 )
 from tests.refusals import refused
+from tests.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stagely.v1.environment_pb2_grpc import EnvironmentServiceAsyncStub
-    from stagely_rpc.server import Server
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
@@ -65,21 +64,17 @@ async def test_pull_request_without_open_environment_has_none(
     assert refusal.details["ResourceInfo"].resource_name == f"{project_id}/4"
 
 
-async def test_get_is_one_statement(environments: EnvironmentServiceAsyncStub, server: Server, project_id: str) -> None:
+async def test_get_is_one_statement(
+    environments: EnvironmentServiceAsyncStub, monkeypatch: pytest.MonkeyPatch, project_id: str
+) -> None:
     made = await make_environment(environments, project_id, pr_number=4)
-    statements: list[str] = []
 
-    def note(*executed: Any) -> None:
-        statements.append(executed[2])
+    with statements(monkeypatch) as executed:
+        await get_environment(environments, id=made.id)
+        await get_environment(environments, subdomain_hash=made.subdomain_hash)
+        await get_environment(environments, pull_request={"project_id": project_id, "pr_number": 4})
 
-    engine = server._db._engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    await get_environment(environments, id=made.id)
-    await get_environment(environments, subdomain_hash=made.subdomain_hash)
-    await get_environment(environments, pull_request={"project_id": project_id, "pr_number": 4})
-    event.remove(engine, "before_cursor_execute", note)
-
-    assert len(statements) == 3
+    assert len(executed) == 3
 
 
 @pytest.mark.parametrize("key", [{"id": NOBODY}, {"subdomain_hash": "env-nobody"}])

@@ -15,7 +15,6 @@ from tests.teams.make import make_team
 if TYPE_CHECKING:
     from stagely.v1.project_pb2_grpc import ProjectServiceAsyncStub
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
-    from stagely_rpc.server import Server
 
 
 class TestGetProject:
@@ -27,11 +26,11 @@ class TestGetProject:
         assert (await projects.GetProject(project_pb2.GetProjectRequest(team_slug=key))).project == project
 
     async def test_it_is_one_statement(
-        self, projects: ProjectServiceAsyncStub, server: Server, project: project_pb2.Project
+        self, projects: ProjectServiceAsyncStub, monkeypatch: pytest.MonkeyPatch, project: project_pb2.Project
     ) -> None:
         key = project_pb2.ProjectSlug(team_id=project.team_id, slug=project.slug)
 
-        with statements(server) as executed:
+        with statements(monkeypatch) as executed:
             await projects.GetProject(project_pb2.GetProjectRequest(id=project.id))
             await projects.GetProject(project_pb2.GetProjectRequest(team_slug=key))
 

@@ -15,7 +15,6 @@ from tests.users.make import account_id, deactivate_user, get_user, make_user
 if TYPE_CHECKING:
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
     from stagely.v1.user_pb2_grpc import UserServiceAsyncStub
-    from stagely_rpc.server import Server
 
 
 async def make_members(
@@ -36,10 +35,10 @@ class TestGetUser:
         for key in ("id", "email", "github_id", "google_id"):
             assert await get_user(users, **{key: getattr(user, key)}) == user
 
-    async def test_it_is_one_statement(self, users: UserServiceAsyncStub, server: Server) -> None:
+    async def test_it_is_one_statement(self, users: UserServiceAsyncStub, monkeypatch: pytest.MonkeyPatch) -> None:
         user = await make_user(users, github_id=account_id(), google_id=account_id())
 
-        with statements(server) as executed:
+        with statements(monkeypatch) as executed:
             for key in ("id", "email", "github_id", "google_id"):
                 await get_user(users, **{key: getattr(user, key)})
 

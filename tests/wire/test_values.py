@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import orjson
 import pytest
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stagely.v1 import team_pb2
 from stagely_rpc.wire.values import enum_numbers, from_struct, from_timestamp, to_struct, to_timestamp
 
-moments = st.datetimes(min_value=datetime(1, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+moments = st.datetimes(timezones=st.just(UTC)) | st.datetimes(
+    datetime(1, 1, 2),  # noqa: DTZ001 - both bounds are without a zone
+    datetime(9999, 12, 30),  # noqa: DTZ001
+    timezones=st.integers(-23, 23).map(lambda hours: timezone(timedelta(hours=hours))),
+)
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 numbers = st.integers(min_value=-(2**53), max_value=2**53) | st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(
@@ -24,11 +28,17 @@ json_values = st.recursive(
 
 
 @given(moments)
-def test_time_survives_to_the_microsecond(moment: datetime) -> None:
-    timestamp = to_timestamp(moment)
+@example(datetime.min.replace(tzinfo=UTC))
+@example(datetime.max.replace(tzinfo=UTC))
+@example(datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
+def test_time_is_what_protobuf_makes_of_it_and_survives(moment: datetime) -> None:
+    expected = Timestamp()
+    expected.FromDatetime(moment)
 
-    assert timestamp is not None
-    assert from_timestamp(timestamp) == moment
+    field = team_pb2.Team(created_at=to_timestamp(moment)).created_at
+
+    assert field == expected
+    assert from_timestamp(field) == moment
 
 
 def test_no_time_is_no_timestamp() -> None:

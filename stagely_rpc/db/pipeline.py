@@ -1,0 +1,133 @@
+"""Queries in one wait: sent to PostgreSQL together, and their results fetched together (pipeline mode of libpq).
+
+psycopg's own pipelines and cursors do the same for any use; here every statement is prepared, every result is read
+whole, and a query takes a quarter of the time of a cursor's (docs/performance-notes.md). What is used of psycopg below
+its cursors is its libpq wrapper, its adaptation of values and `AsyncConnection.wait`.
+
+The statements of a pipeline that is not within a transaction are one: either all of them take effect or none.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import psycopg
+from psycopg import pq
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.generators import fetch_many, pipeline_communicate
+
+from stagely_rpc.db.statements import row_class
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from stagely_rpc.db.statements import Query, Rows
+
+    Results = list[pq.abc.PGresult]
+    Prepared = dict[tuple[bytes, tuple[int, ...]], bytes]
+
+Command = Literal[b"BEGIN", b"COMMIT", b"ROLLBACK"]
+
+_FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED)
+
+
+async def run(
+    connection: psycopg.AsyncConnection[Any], prepared: Prepared, steps: Sequence[Query[Any] | Command]
+) -> list[Any]:
+    """Send queries and commands, wait once, and return the result of each, in their order; a command's is None.
+
+    Args:
+        connection: in autocommit mode; nobody else uses it meanwhile.
+        prepared: the names of the statements that are prepared on this connection, which is added to.
+        steps: what to do, in this order. The first that fails ends it all.
+
+    Raises:
+        psycopg.Error: what went wrong with the first that failed; its note is the statement.
+    """
+    exchange = _Exchange(connection, prepared)
+    for step in steps:
+        exchange.add(step)
+    return await connection.wait(exchange.perform())
+
+
+class _Exchange:
+    """One pipeline: what is sent, and how each result is read."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any], prepared: Prepared) -> None:
+        self._connection = connection
+        self._pgconn = connection.pgconn
+        self._prepared = prepared
+        self._commands: deque[Callable[[], None]] = deque()
+        self._readers: list[Callable[[pq.abc.PGresult], Any] | None] = []
+        self._texts: list[bytes] = []
+        self._new: list[tuple[int, tuple[bytes, tuple[int, ...]]]] = []
+
+    def add(self, step: Query[Any] | Command) -> None:
+        if isinstance(step, bytes):
+            self._send(step, partial(self._pgconn.send_query_params, step, None), _nothing)
+            return
+        transformer = Transformer(self._connection)
+        values = transformer.dump_sequence(step.values, [PyFormat.AUTO] * len(step.values))
+        name = self._name_of(step.statement.text, transformer.types or ())
+        self._send(
+            step.statement.text,
+            partial(self._pgconn.send_query_prepared, name, values, transformer.formats),
+            partial(_read, transformer, step.result_of),
+        )
+
+    def _name_of(self, text: bytes, types: tuple[int, ...]) -> bytes:
+        """Return the name of a prepared statement, which is prepared now if it is not yet."""
+        key = text, types
+        name = self._prepared.get(key)
+        if name is None:
+            name = self._prepared[key] = b"stagely_%d" % len(self._prepared)
+            self._new.append((len(self._readers), key))
+            self._send(text, partial(self._pgconn.send_prepare, name, text, types), None)
+        return name
+
+    def _send(self, text: bytes, command: Callable[[], None], reader: Callable[[pq.abc.PGresult], Any] | None) -> None:
+        self._texts.append(text)
+        self._commands.append(command)
+        self._readers.append(reader)
+
+    def perform(self) -> Generator[Any, Any, list[Any]]:
+        """Do it all, as a generator that psycopg's `wait` drives."""
+        self._commands.append(self._pgconn.pipeline_sync)
+        self._pgconn.enter_pipeline_mode()
+        results = yield from self._fetched(len(self._readers) + 1)
+        self._pgconn.exit_pipeline_mode()
+        self._forget_unprepared(results)
+        self._check(results)
+        return [reader(result[0]) for reader, result in zip(self._readers, results, strict=False) if reader is not None]
+
+    def _fetched(self, expected: int) -> Generator[Any, Any, list[Results]]:
+        results: list[Results] = yield from pipeline_communicate(self._pgconn, self._commands)
+        while len(results) < expected:
+            results.append((yield from fetch_many(self._pgconn)))
+        return results
+
+    def _forget_unprepared(self, results: list[Results]) -> None:
+        for place, key in self._new:
+            if results[place][0].status in _FAILED:
+                del self._prepared[key]
+
+    def _check(self, results: list[Results]) -> None:
+        for text, (result, *_) in zip(self._texts, results, strict=False):
+            if result.status in _FAILED:
+                error = psycopg.errors.error_from_result(result, encoding=self._connection.info.encoding)
+                error.add_note(text.decode())
+                raise error
+
+
+def _nothing(_: pq.abc.PGresult) -> None:
+    return None
+
+
+def _read(transformer: Any, result_of: Callable[[Rows], Any], result: pq.abc.PGresult) -> Any:  # noqa: ANN401 - psycopg's, which has no type; and any result
+    if not result.nfields:
+        return result_of([])
+    transformer.set_pgresult(result)
+    names = tuple((result.fname(number) or b"").decode() for number in range(result.nfields))
+    return result_of(transformer.load_rows(0, result.ntuples, row_class(names)))

@@ -1,0 +1,73 @@
+"""What interceptors share that only look on: that a call begins, and how it ended."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Protocol
+
+import grpc
+
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from stagely_rpc.interceptors.metadata import Context
+
+    class Observer(Protocol):
+        """Looks on at the calls of one method."""
+
+        def begin(self) -> Any:  # noqa: ANN401 - whatever `end` wants to know
+            """A call begins."""
+            ...
+
+        def end(self, began: Any, code: str) -> None:  # noqa: ANN401
+            """It ended, by the name of a gRPC code; `began` is what `begin` returned."""
+            ...
+
+
+_OK = grpc.StatusCode.OK.name
+_CANCELLED = grpc.StatusCode.CANCELLED.name
+# A call knows its code as it was given: by gRPC's own health service, as a number.
+_NAMES: dict[object, str] = {name: code.name for code in grpc.StatusCode for name in (code, code.value[0])}
+
+
+class ObservingInterceptor(WrappingInterceptor):
+    """An interceptor that is told of every call how it ended, however it ended. It stands outside of the errors'."""
+
+    @abstractmethod
+    def observer(self, method: str) -> Observer | None:
+        """Return who observes the calls of a method; None if nobody does."""
+
+    def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
+        """Look on at the method."""
+        observer, behavior = self.observer(method), behavior_of(handler)
+        if observer is None:
+            return handler
+        begin, end = observer.begin, observer.end
+
+        async def answer(request: object, context: Context) -> object:
+            began, code = begin(), _CANCELLED
+            try:
+                response = await behavior(request, context)
+                code = _OK
+            except grpc.aio.AbortError:
+                code = _NAMES[context.code()]
+                raise
+            finally:
+                end(began, code)
+            return response
+
+        async def stream(request: object, context: Context) -> AsyncIterator[object]:
+            began, code = begin(), _CANCELLED
+            try:
+                async for response in behavior(request, context):
+                    yield response
+                code = _OK
+            except grpc.aio.AbortError:
+                code = _NAMES[context.code()]
+                raise
+            finally:
+                end(began, code)
+
+        return wrapped(handler, answer=answer, stream=stream)

@@ -1,0 +1,3 @@
+"""What supervises the workers of `serve --workers`: a small process that imports neither gRPC nor SQLAlchemy."""
+
+from __future__ import annotations

@@ -1,0 +1,114 @@
+"""Every RPC that changes something: how often it waits for the database, and whether its answer is what is stored."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from stagely.v1 import cloud_provider_pb2, environment_pb2, project_pb2, secret_pb2, team_pb2, user_pb2
+from tests.access.test_matrix import request_of
+from tests.bad_input.world import Renewable, ask, make_world
+from tests.contract.methods import METHODS
+from tests.rpc import connected, running_server
+from tests.statements import waits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import grpc
+    from google.protobuf.message import Message
+
+    from tests.bad_input.world import World
+    from tests.contract.methods import Method
+    from tests.postgres import PostgresServer
+
+WRITES = [method for method in METHODS if method.changes_something and not method.is_streaming]
+READS_OF_SECRETS = [
+    method
+    for method in METHODS
+    if method.name
+    in {
+        "SecretService.AccessSecret",
+        "SecretService.ResolveSecrets",
+        "CloudProviderService.AccessCloudProviderCredentials",
+    }
+]
+GETTERS: dict[type[Message], tuple[str, type[Message], str]] = {
+    team_pb2.Team: ("TeamService.GetTeam", team_pb2.GetTeamRequest, "team"),
+    user_pb2.User: ("UserService.GetUser", user_pb2.GetUserRequest, "user"),
+    project_pb2.Project: ("ProjectService.GetProject", project_pb2.GetProjectRequest, "project"),
+    cloud_provider_pb2.CloudProvider: (
+        "CloudProviderService.GetCloudProvider",
+        cloud_provider_pb2.GetCloudProviderRequest,
+        "cloud_provider",
+    ),
+    environment_pb2.Environment: (
+        "EnvironmentService.GetEnvironment",
+        environment_pb2.GetEnvironmentRequest,
+        "environment",
+    ),
+    secret_pb2.Secret: ("SecretService.GetSecret", secret_pb2.GetSecretRequest, "secret"),
+}
+
+
+@pytest.fixture(scope="module")
+async def channel(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[grpc.aio.Channel]:
+    url = postgres_server.create_database(template_database)
+    async with running_server(url) as server, connected(server) as channel:
+        yield channel
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="module")
+async def world(channel: grpc.aio.Channel) -> World:
+    return await make_world(channel)
+
+
+def once(method: Method, world: World) -> Any:
+    """Return a request that must have its effect once."""
+    request: Any = request_of(method, world, 0)
+    if method.changes_something:
+        request.request_id = str(uuid.uuid4())
+    return request
+
+
+async def stored(channel: grpc.aio.Channel, resource: Any) -> Message:
+    """Return a resource as it is read."""
+    if isinstance(resource, team_pb2.TeamMember):
+        members = team_pb2.ListTeamMembersRequest(team_id=resource.team_id)
+        listed = await ask(channel, "TeamService.ListTeamMembers", members)
+        return cast("Message", next(member for member in listed.members if member.id == resource.id))
+    getter, request, field = GETTERS[type(resource)]
+    answer: Any = await ask(channel, getter, cast("Any", request)(id=resource.id))
+    return cast("Message", getattr(answer, field))
+
+
+@pytest.mark.parametrize("method", [*WRITES, *READS_OF_SECRETS], ids=str)
+async def test_it_waits_for_the_database_twice_at_most(
+    channel: grpc.aio.Channel, world: World, method: Method, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewable = Renewable(channel, method.name, world)
+    for _ in range(2):
+        about = await renewable.ready()
+        with waits(monkeypatch) as made:
+            await ask(channel, method.name, once(method, about))
+        renewable.use()
+
+        assert len(made) <= 2, made
+        assert not method.changes_something or (made[0][0], made[-1][-1]) == ("BEGIN", "COMMIT")
+
+
+@pytest.mark.parametrize("method", WRITES, ids=str)
+async def test_its_answer_is_what_is_stored(channel: grpc.aio.Channel, world: World, method: Method) -> None:
+    """Answers are made before the database has written: what it then writes is the same."""
+    renewable = Renewable(channel, method.name, world)
+    for _ in range(2):
+        about = await renewable.ready()
+        answer = await ask(channel, method.name, once(method, about))
+        renewable.use()
+
+        for field, value in answer.ListFields():
+            if field.message_type is not None:
+                assert await stored(channel, value) == value

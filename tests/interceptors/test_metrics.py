@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from google.protobuf.empty_pb2 import Empty
+from prometheus_client import CollectorRegistry
+
+from stagely_rpc.errors import NotFoundError
+from stagely_rpc.interceptors.context import ContextInterceptor
+from stagely_rpc.interceptors.errors import ErrorInterceptor
+from stagely_rpc.interceptors.metrics import MetricsInterceptor
+from stagely_rpc.metrics import UNKNOWN_METHOD, Metrics
+from tests.eventually import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+SERVICE = "stagely.test.Ends"
+KINDS = pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
+
+
+class Ends:
+    """A service whose methods, one of each call kind, end as they are told to."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.goes_on = asyncio.Event()
+
+    async def _end(self) -> None:
+        await self.goes_on.wait()
+        if self.error is not None:
+            raise self.error
+
+    async def unary_unary(self, request: Empty, context: object) -> Empty:
+        await self._end()
+        return request
+
+    async def stream_unary(self, requests: object, context: object) -> Empty:
+        await self._end()
+        return Empty()
+
+    async def unary_stream(self, request: Empty, context: object) -> AsyncIterator[Empty]:
+        yield request
+        await self._end()
+
+    async def stream_stream(self, requests: object, context: object) -> AsyncIterator[Empty]:
+        yield Empty()
+        await self._end()
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        handlers = {}
+        for kind in ("unary_unary", "unary_stream", "stream_unary", "stream_stream"):
+            make = getattr(grpc, f"{kind}_rpc_method_handler")
+            handlers[kind] = make(getattr(self, kind), Empty.FromString, Empty.SerializeToString)
+        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+
+@pytest.fixture
+def ends() -> Ends:
+    ends = Ends()
+    ends.goes_on.set()
+    return ends
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> Metrics:
+    return Metrics(registry)
+
+
+@pytest.fixture
+async def channel(ends: Ends, metrics: Metrics) -> AsyncIterator[grpc.aio.Channel]:
+    chain = [ContextInterceptor(), MetricsInterceptor(metrics), ErrorInterceptor()]
+    server = grpc.aio.server(interceptors=chain)
+    server.add_generic_rpc_handlers((ends.handler(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield channel
+    await server.stop(None)
+
+
+def begun(channel: grpc.aio.Channel, kind: str) -> Any:
+    """Begin a call of a method of some kind."""
+    method = getattr(channel, kind)(f"/{SERVICE}/{kind}", Empty.SerializeToString, Empty.FromString)
+    return method(Empty() if kind.startswith("unary") else iter([Empty()]))
+
+
+async def code_of(call: Any) -> grpc.StatusCode:
+    """Read the answer of a call to its end, and return the code."""
+    try:
+        if hasattr(call, "__aiter__"):
+            async for _ in call:
+                pass
+        else:
+            await call
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
+
+
+def counted(registry: CollectorRegistry, kind: str, code: grpc.StatusCode) -> float | None:
+    return registry.get_sample_value("stagely_rpc_calls_total", {"method": f"{SERVICE}/{kind}", "code": code.name})
+
+
+async def expect_counted(metrics: Metrics, kind: str, code: grpc.StatusCode) -> None:
+    """Expect that one call has ended with this code and no other, and that none is under way."""
+
+    registry = metrics.registry
+    assert registry is not None
+
+    async def is_counted() -> bool:
+        return (counted(registry, kind, code), metrics.in_flight) == (1, 0)
+
+    await eventually(is_counted, expected=True)
+    assert sum(counted(registry, kind, each) or 0 for each in grpc.StatusCode) == 1
+    assert registry.get_sample_value("stagely_rpc_call_seconds_count", {"method": f"{SERVICE}/{kind}"}) == 1
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (None, grpc.StatusCode.OK),
+        (NotFoundError("Team", "web"), grpc.StatusCode.NOT_FOUND),
+        (ZeroDivisionError(), grpc.StatusCode.INTERNAL),
+    ],
+)
+async def test_call_is_counted_by_the_code_that_its_caller_gets(
+    channel: grpc.aio.Channel,
+    metrics: Metrics,
+    ends: Ends,
+    kind: str,
+    error: Exception | None,
+    code: grpc.StatusCode,
+) -> None:
+    ends.error = error
+
+    assert await code_of(begun(channel, kind)) is code
+
+    await expect_counted(metrics, kind, code)
+
+
+@KINDS
+async def test_cancelled_call_is_counted_as_that(
+    channel: grpc.aio.Channel, metrics: Metrics, ends: Ends, kind: str
+) -> None:
+    ends.goes_on.clear()
+    call = begun(channel, kind)
+
+    async def is_under_way() -> bool:
+        return metrics.in_flight == 1
+
+    await eventually(is_under_way, expected=True)
+    call.cancel()
+
+    await expect_counted(metrics, kind, grpc.StatusCode.CANCELLED)
+
+
+async def test_names_that_callers_make_up_are_no_labels(channel: grpc.aio.Channel, registry: CollectorRegistry) -> None:
+    for number in range(3):
+        method: Any = channel.unary_unary(f"/made.up.Service/Method{number}")
+        assert await code_of(method(b"")) is grpc.StatusCode.UNIMPLEMENTED
+
+    labels = {"method": UNKNOWN_METHOD, "code": "UNIMPLEMENTED"}
+    assert registry.get_sample_value("stagely_rpc_calls_total", labels) == 3
+    assert not any("made" in sample.labels.get("method", "") for each in registry.collect() for sample in each.samples)
