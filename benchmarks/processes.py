@@ -175,6 +175,7 @@ def _settings(database_url: str) -> dict[str, str]:
         "ENCRYPTION_KEY": ENCRYPTION_KEY.hex(),
         "DATABASE_POOL_SIZE": str(POOL_SIZE),
         "LOG_LEVEL": "info",
+        "METRICS_PORT": "0",
         "HOST": _HOST,
     }
 

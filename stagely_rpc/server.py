@@ -195,6 +195,7 @@ class Server:
         """Return what every call passes through, outermost first."""
         reflection = {} if self._settings.environment != "production" else {REFLECTION_METHOD: REFLECTION_POLICY}
         open_methods = HEALTH_METHODS if reflection else (*HEALTH_METHODS, REFLECTION_METHOD)
+        repeatable = repeatable_responses(SERVICES)
         return (
             ContextInterceptor(),
             *([] if self._metrics is None else [MetricsInterceptor(self._metrics)]),
@@ -204,8 +205,8 @@ class Server:
                 self._authenticator, policies(SERVICES) | reflection, open_methods, self._db, self._denials
             ),
             DecodingInterceptor(),
-            OnceInterceptor(repeatable_responses(SERVICES)),
-            RetryInterceptor(),
+            OnceInterceptor(repeatable),
+            RetryInterceptor(repeatable),
         )
 
     def _add_servicers(self) -> None:

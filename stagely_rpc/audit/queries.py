@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, fields
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -36,7 +37,7 @@ from stagely_rpc.db.paging import Cursor, Found, Listing, Merge, Page, allowed_b
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import ColumnElement, TableValuedAlias
+    from sqlalchemy import ColumnElement, Delete, Insert, Select, TableValuedAlias
     from sqlalchemy.ext.asyncio import AsyncSession
     from sqlalchemy.types import TypeEngine
 
@@ -86,6 +87,11 @@ async def claim_sealing(session: AsyncSession) -> bool:
 
 async def list_unsealed(session: AsyncSession, limit: int, refused: Collection[uuid.UUID]) -> list[SealableRow]:
     """Return the oldest rows that have no seal, but for those of refused chains."""
+    return [SealableRow(*row) for row in await session.execute(_unsealed(frozenset(refused)), {"limit": limit})]
+
+
+@lru_cache(maxsize=1)
+def _unsealed(refused: frozenset[uuid.UUID]) -> Select[*tuple[Any, ...]]:
     is_queued = and_(AuditLog.id == AuditUnsealed.audit_log_id, AuditLog.timestamp == AuditUnsealed.timestamp)
     row = select(*sealable_columns()).where(is_queued)
     if refused:
@@ -93,67 +99,81 @@ async def list_unsealed(session: AsyncSession, limit: int, refused: Collection[u
     # The limit has the queue walked in its order, and each of its rows looked up: what is joined would be sorted first.
     queued = row.correlate(AuditUnsealed).limit(literal_column("1")).lateral("queued")
     oldest = AuditUnsealed.timestamp, AuditUnsealed.audit_log_id
-    statement = select(*queued.c).select_from(AuditUnsealed).join(queued, true()).order_by(*oldest).limit(limit)
-    return [SealableRow(*row) for row in await session.execute(statement)]
+    statement = select(*queued.c).select_from(AuditUnsealed).join(queued, true())
+    return statement.order_by(*oldest).limit(bindparam("limit"))
 
 
 async def get_chain_ends(session: Executor, chains: Collection[uuid.UUID]) -> dict[uuid.UUID, ChainEnd]:
     """Return where chains end, all seen at one moment."""
+    return {
+        chain: ChainEnd(_link(position, hash_), mac, _link(last_position, last_hash))
+        for chain, position, hash_, mac, last_position, last_hash in await session.execute(
+            _chain_ends(), {"chain": list(chains)}
+        )
+    }
+
+
+@cache
+def _chain_ends() -> Select[*tuple[Any, ...]]:
     wanted = _rows("wanted", chain=Uuid())
     seals = select(AuditSeal.position, AuditSeal.hash).where(AuditSeal.chain == wanted.c.chain)
     last = seals.order_by(AuditSeal.position.desc()).limit(1).lateral("last")
     heads = AuditChainHead
-    statement = (
+    return (
         select(wanted.c.chain, heads.position, heads.hash, heads.mac, last.c.position, last.c.hash)
         .select_from(wanted)
         .outerjoin(heads, heads.chain == wanted.c.chain)
         .outerjoin(last, true())
     )
-    return {
-        chain: ChainEnd(_link(position, hash_), mac, _link(last_position, last_hash))
-        for chain, position, hash_, mac, last_position, last_hash in await session.execute(
-            statement, {"chain": list(chains)}
-        )
-    }
 
 
 async def add_seals(session: AsyncSession, seals: Sequence[Seal]) -> None:
     """Add seals."""
-    given = _rows(
-        "given",
-        chain=Uuid(),
-        position=BigInteger(),
-        audit_log_id=Uuid(),
-        row_hash=LargeBinary(),
-        hash=LargeBinary(),
-    )
-    names = [each.name for each in given.c]
     values = [(seal.chain, seal.link.position, seal.audit_log_id, seal.row_hash, seal.link.hash) for seal in seals]
-    statement = insert(_SEALS).from_select(names, select(given))
-    await session.execute(statement, _transposed(names, values))
+    await session.execute(_add_seals(), _transposed(_SEAL, values))
+
+
+_SEAL = ("chain", "position", "audit_log_id", "row_hash", "hash")
+
+
+@cache
+def _add_seals() -> Insert:
+    types: Sequence[TypeEngine[Any]] = (Uuid(), BigInteger(), Uuid(), LargeBinary(), LargeBinary())
+    given = _rows("given", **dict(zip(_SEAL, types, strict=True)))
+    return insert(_SEALS).from_select(list(_SEAL), select(given))
 
 
 async def put_heads(session: AsyncSession, heads: Sequence[tuple[uuid.UUID, Link, bytes]]) -> None:
     """Say where chains end, each with what authenticates it."""
-    given = _rows("given", chain=Uuid(), position=BigInteger(), hash=LargeBinary(), mac=LargeBinary())
-    names = [each.name for each in given.c]
     values = [(chain, head.position, head.hash, mac) for chain, head, mac in heads]
-    statement = upsert(_HEADS).from_select(names, select(given))
-    replaced = {name: statement.excluded[name] for name in ("position", "hash", "mac")}
-    await session.execute(
-        statement.on_conflict_do_update(index_elements=[AuditChainHead.chain], set_=replaced),
-        _transposed(names, values),
-    )
+    await session.execute(_put_heads(), _transposed(_HEAD, values))
+
+
+_HEAD = ("chain", "position", "hash", "mac")
+
+
+@cache
+def _put_heads() -> Insert:
+    types: Sequence[TypeEngine[Any]] = (Uuid(), BigInteger(), LargeBinary(), LargeBinary())
+    given = _rows("given", **dict(zip(_HEAD, types, strict=True)))
+    statement = upsert(_HEADS).from_select(list(_HEAD), select(given))
+    replaced = {name: statement.excluded[name] for name in _HEAD[1:]}
+    return statement.on_conflict_do_update(index_elements=[AuditChainHead.chain], set_=replaced)
 
 
 async def remove_unsealed(session: AsyncSession, rows: Sequence[SealableRow]) -> None:
     """Take rows from the queue."""
+    await session.execute(_remove(), _transposed(_QUEUED, [(row.timestamp, row.id) for row in rows]))
+
+
+_QUEUED = ("timestamp", "audit_log_id")
+
+
+@cache
+def _remove() -> Delete:
     given = _rows("given", timestamp=DateTime(timezone=True), audit_log_id=Uuid())
-    statement = delete(AuditUnsealed).where(
-        AuditUnsealed.timestamp == given.c.timestamp, AuditUnsealed.audit_log_id == given.c.audit_log_id
-    )
-    keys = _transposed(["timestamp", "audit_log_id"], [(row.timestamp, row.id) for row in rows])
-    await session.execute(statement.execution_options(synchronize_session=False), keys)
+    is_given = and_(*(getattr(AuditUnsealed, name) == given.c[name] for name in _QUEUED))
+    return delete(AuditUnsealed).where(is_given).execution_options(synchronize_session=False)
 
 
 # The most telling first: rows that have one of the first five in common are of few teams.

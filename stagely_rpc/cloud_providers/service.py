@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -50,7 +51,7 @@ async def create_cloud_provider(session: WriteSession, keyring: Keyring, new: Ne
         "id": provider_id,
         "encrypted_credentials": await _sealed(session, keyring, data_key, new.credentials, team.id, provider_id),
     }
-    provider = session.insert(CloudProvider, values, {"unique_provider_name": _name_taken(new.name)})
+    provider = session.insert(CloudProvider, values, {"unique_provider_name": partial(_name_taken, new.name)})
     session.record(CloudProvider, None, provider)
     return provider
 
@@ -112,7 +113,7 @@ async def update_cloud_provider(
     if credentials:
         sealed = await _sealed(session, keyring, data_keys[0], credentials, before.team_id, before.id)
         values |= {"encrypted_credentials": sealed, "last_validated_at": None, "validation_error": None}
-    name_taken = _name_taken(str(values.get("name")))
+    name_taken = partial(_name_taken, str(values.get("name")))
     provider = session.update(CloudProvider, before, values, {"unique_provider_name": name_taken})
     session.record(CloudProvider, before, provider)
     return provider

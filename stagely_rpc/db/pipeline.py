@@ -18,12 +18,10 @@ from psycopg import pq
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.generators import fetch_many, pipeline_communicate
 
-from stagely_rpc.db.statements import row_class
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from stagely_rpc.db.statements import Query, Rows
+    from stagely_rpc.db.statements import Query
 
     Results = list[pq.abc.PGresult]
     Prepared = dict[tuple[bytes, tuple[int, ...]], bytes]
@@ -74,7 +72,7 @@ class _Exchange:
         self._send(
             step.statement.text,
             partial(self._pgconn.send_query_prepared, name, values, transformer.formats),
-            partial(_read, transformer, step.result_of),
+            partial(_read, transformer, step),
         )
 
     def _name_of(self, text: bytes, types: tuple[int, ...]) -> bytes:
@@ -125,9 +123,8 @@ def _nothing(_: pq.abc.PGresult) -> None:
     return None
 
 
-def _read(transformer: Any, result_of: Callable[[Rows], Any], result: pq.abc.PGresult) -> Any:  # noqa: ANN401 - psycopg's, which has no type; and any result
+def _read(transformer: Any, query: Query[Any], result: pq.abc.PGresult) -> Any:  # noqa: ANN401 - psycopg's, which has no type; and any result
     if not result.nfields:
-        return result_of([])
+        return query.result_of([])
     transformer.set_pgresult(result)
-    names = tuple((result.fname(number) or b"").decode() for number in range(result.nfields))
-    return result_of(transformer.load_rows(0, result.ntuples, row_class(names)))
+    return query.result_of(transformer.load_rows(0, result.ntuples, query.statement.row_maker(result)))

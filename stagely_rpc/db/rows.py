@@ -32,12 +32,14 @@ _KEY = "key_id"
 
 def new_row(model: type[AnyRow], values: Mapping[str, Any], now: datetime) -> AnyRow:
     """Return the row that an INSERT of some columns makes: the others get their defaults."""
-    unknown = values.keys() - {column.key for column in _table(model).columns}
-    if unknown:
+    defaults = _defaults(model)
+    if unknown := values.keys() - defaults.keys():
         raise KeyError(f"{model.__name__} has no {', '.join(sorted(unknown))}")
-    columns = _table(model).columns
-    every = [values[column.key] if column.key in values else _default(column, now) for column in columns]
-    return cast("AnyRow", row_class(tuple(column.key for column in columns))(every))
+    every = [
+        values[name] if name in values else now if default is _NOW else uuid.uuid4() if default is _NEW_ID else default
+        for name, default in defaults.items()
+    ]
+    return cast("AnyRow", row_class(tuple(defaults))(every))
 
 
 def changed_row(row: AnyRow, values: Mapping[str, Any], now: datetime) -> AnyRow:
@@ -80,17 +82,16 @@ def _table(model: type[Base]) -> Table:
     return cast("Table", inspect(model).local_table)
 
 
-def _default(column: Column[Any], now: datetime) -> object:
-    default = _written_default(column)
-    return now if default is _NOW else uuid.uuid4() if default is _NEW_ID else default
-
-
 _NOW, _NEW_ID = object(), object()
 
 
 @cache
-def _written_default(column: Column[Any]) -> object:
-    """Return the value that the database gives a column which an INSERT leaves out."""
+def _defaults(model: type[Base]) -> dict[str, object]:
+    """Return what each column gets that an INSERT leaves out, in the order of the columns."""
+    return {column.key: _default(column) for column in _table(model).columns}
+
+
+def _default(column: Column[Any]) -> object:
     if column.server_default is None:
         return None
     if isinstance(column.type, DateTime):

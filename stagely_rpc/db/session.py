@@ -19,7 +19,7 @@ from stagely_rpc.db.trail import Entry
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from types import TracebackType
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from stagely_rpc.db.pipeline import Command
     from stagely_rpc.db.reads import PointRead
     from stagely_rpc.db.statements import Query
+
+    Refusals = Mapping[str, Callable[[], Exception]]
 
     class Executor(Protocol):
         """What a statement can be executed on: the session of a call, or one of SQLAlchemy's."""
@@ -177,7 +179,7 @@ class WriteSession(Session):
         self._lease: Lease | None = None
         self._now: datetime | None = None
         self._writes: list[Query[Any]] = []
-        self._refusals: dict[str, Exception] = {}
+        self._refusals: dict[str, Callable[[], Exception]] = {}
         self._entries: list[Entry] = []
         self._answer: bytes | None = None
 
@@ -231,15 +233,13 @@ class WriteSession(Session):
             raise AnsweredBeforeError(self._answers.open(self.call, sealed))
         return tuple(results[len(claims) :])
 
-    def insert(
-        self, model: type[AnyRow], values: Mapping[str, Any], refusals: Mapping[str, Exception] | None = None
-    ) -> AnyRow:
+    def insert(self, model: type[AnyRow], values: Mapping[str, Any], refusals: Refusals | None = None) -> AnyRow:
         """Add a row when the transaction commits, and return it as it will be.
 
         Args:
             model: of the row.
             values: of its columns; the others get their defaults.
-            refusals: what is raised if a constraint is violated, by its name.
+            refusals: what makes the error that is raised if a constraint is violated, by the constraint's name.
         """
         row = rows.new_row(model, values, self.now)
         self._note(rows.insertion(model).rows(**row._asdict()), refusals)  # type: ignore[attr-defined]
@@ -250,7 +250,7 @@ class WriteSession(Session):
         model: type[AnyRow],
         row: AnyRow,
         values: Mapping[str, Any],
-        refusals: Mapping[str, Exception] | None = None,
+        refusals: Refusals | None = None,
     ) -> AnyRow:
         """Change a row, which must be held, when the transaction commits; return it as it will be.
 
@@ -260,7 +260,7 @@ class WriteSession(Session):
             model: of the row.
             row: as it is.
             values: of the columns that are to change.
-            refusals: what is raised if a constraint is violated, by its name.
+            refusals: what makes the error that is raised if a constraint is violated, by the constraint's name.
         """
         different = {name: value for name, value in values.items() if getattr(row, name) != value}
         if not different:
@@ -293,7 +293,7 @@ class WriteSession(Session):
         self._answer = response.SerializeToString() if self.call.repeatable else b""
         return response
 
-    def _note(self, write: Query[Any], refusals: Mapping[str, Exception] | None) -> None:
+    def _note(self, write: Query[Any], refusals: Refusals | None) -> None:
         self._writes.append(write)
         self._refusals.update(refusals or {})
 
@@ -314,7 +314,9 @@ class WriteSession(Session):
         try:
             return await self._lease.run(steps)
         except psycopg.IntegrityError as violation:
-            refusal = self._refusals.get(violated_constraint(violation) or "")
-            raise refusal or domain_error(violation) from (violation if refusal else None)
+            refuse = self._refusals.get(violated_constraint(violation) or "")
+            if refuse is None:
+                raise domain_error(violation) from None
+            raise refuse() from violation
         except DATABASE_ERRORS as error:
             raise domain_error(error) from None

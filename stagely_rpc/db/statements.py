@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from psycopg.pq.abc import PGresult
     from sqlalchemy import ColumnElement, Dialect
     from sqlalchemy.orm import InstrumentedAttribute
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -58,6 +59,14 @@ class Statement:
             clause: of SQLAlchemy Core, with `bindparam`s for what differs from one time to the next.
         """
         self._clause = clause
+        self._make_row: Callable[[Sequence[Any]], Any] | None = None
+
+    def row_maker(self, result: PGresult) -> Callable[[Sequence[Any]], Any]:
+        """Return what makes a row of values of the result, whose columns are always the same."""
+        if self._make_row is None:
+            names = [(result.fname(number) or b"").decode() for number in range(result.nfields)]
+            self._make_row = row_class(tuple(names))
+        return self._make_row
 
     @cached_property
     def text(self) -> bytes:
@@ -77,8 +86,10 @@ class Statement:
 
     def _bound(self, given: dict[str, Any]) -> tuple[Any, ...]:
         return tuple(
-            _as_json(given.get(name, default)) if is_json else given.get(name, default)
-            for name, default, is_json in self._parameters
+            [
+                _as_json(given.get(name, default)) if is_json else given.get(name, default)
+                for name, default, is_json in self._parameters
+            ]
         )
 
     def rows(self, **parameters: object) -> Query[Rows]:

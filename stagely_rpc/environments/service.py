@@ -7,6 +7,7 @@ quota is exact; whatever else changes one holds that one alone.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stagely_rpc import access
@@ -233,15 +234,21 @@ def _add_environment(
 ) -> Environment:
     """Add a pending environment; the team must be held."""
     _require_quota(team, live)
-    # One collision among a million environments has a chance of one in five million; the call then runs again.
-    collision = AbortedError("the random subdomain is taken: retry", may_run_again=True)
     environment = session.insert(
         Environment,
         {**new.model_dump(), "subdomain_hash": _new_subdomain_hash(new.pr_number)},
-        {"environments_subdomain_hash_key": collision, "unique_open_environment_per_pr": _is_open_already(new)},
+        {
+            "environments_subdomain_hash_key": _collision,
+            "unique_open_environment_per_pr": partial(_is_open_already, new),
+        },
     )
     session.record(Environment, None, environment)
     return environment
+
+
+def _collision() -> AbortedError:
+    # One among a million environments has a chance of one in five million; the call then runs again.
+    return AbortedError("the random subdomain is taken: retry", may_run_again=True)
 
 
 def _is_open_already(new: NewEnvironment | PullRequestHead) -> AlreadyExistsError:

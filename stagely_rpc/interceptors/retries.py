@@ -11,6 +11,8 @@ from stagely_rpc.errors import AbortedError
 from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, with_behavior
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import grpc
 
     from stagely_rpc.interceptors.metadata import Context
@@ -27,11 +29,15 @@ class RetryInterceptor(WrappingInterceptor):
     this call was about to. The pauses are random, lest those who met once meet again.
     """
 
+    def __init__(self, methods: Collection[str]) -> None:
+        """Take the methods that change something, by their full names: no others take part in races."""
+        super().__init__()
+        self._methods = frozenset(methods)
+
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Leave streams as they are: what they have sent can't be taken back."""
-        del method
+        """Leave streams as they are too: what they have sent can't be taken back."""
         behavior = behavior_of(handler)
-        if handler.request_streaming or inspect.isasyncgenfunction(behavior):
+        if method not in self._methods or handler.request_streaming or inspect.isasyncgenfunction(behavior):
             return handler
 
         async def answer(request: Any, context: Context) -> object:  # noqa: ANN401 - any request

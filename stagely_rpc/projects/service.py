@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stagely_rpc import access
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import uuid
 
     from stagely_rpc.db.paging import Found, Page
-    from stagely_rpc.db.session import Session, WriteSession
+    from stagely_rpc.db.session import Refusals, Session, WriteSession
     from stagely_rpc.db.statements import Query
     from stagely_rpc.inputs import Target
     from stagely_rpc.projects.inputs import NewProject, ProjectChanges, ProjectDeletion, ProjectFilter, ProjectKey
@@ -35,13 +36,10 @@ async def create_project(session: WriteSession, new: NewProject) -> Project:
     _, *providers = await teams.hold(session, About(Team, new.team_id), missing, *_provider(new.cloud_provider_id))
     if new.cloud_provider_id:
         cloud_providers.of_team(providers[0], new.cloud_provider_id, new.team_id)
-    taken = AlreadyExistsError(
-        f"project slug {new.slug!r} is taken in the team",
-        resource_type="Project",
-        resource_name=new.slug,
-        reason="PROJECT_SLUG_TAKEN",
-    )
-    refusals = {"unique_project_slug": taken, **_lost_cloud_provider(new.cloud_provider_id)}
+    refusals: Refusals = {
+        "unique_project_slug": partial(_slug_taken, new.slug),
+        "fk_projects_cloud_provider": partial(NotFoundError, "CloudProvider", new.cloud_provider_id),
+    }
     project = session.insert(Project, new.model_dump(), refusals)
     session.record(Project, None, project)
     return project
@@ -82,7 +80,9 @@ async def update_project(session: WriteSession, target: Target, changes: Project
     before, *providers = await _lock_project(session, target, *_provider(cloud_provider_id))
     if cloud_provider_id:
         cloud_providers.of_team(providers[0], cloud_provider_id, before.team_id)
-    project = session.update(Project, before, values, _lost_cloud_provider(cloud_provider_id))
+    # It may be deleted after it was looked up.
+    lost = {"fk_projects_cloud_provider": partial(NotFoundError, "CloudProvider", cloud_provider_id)}
+    project = session.update(Project, before, values, lost)
     session.record(Project, before, project)
     return project
 
@@ -145,6 +145,6 @@ def _provider(cloud_provider_id: uuid.UUID | None) -> list[Query[Any]]:
     return [] if cloud_provider_id is None else [cloud_providers.by_id(cloud_provider_id)]
 
 
-def _lost_cloud_provider(cloud_provider_id: uuid.UUID | None) -> dict[str, Exception]:
-    """Report a cloud provider that is deleted after it was looked up as not found."""
-    return {"fk_projects_cloud_provider": NotFoundError("CloudProvider", cloud_provider_id)}
+def _slug_taken(slug: str) -> AlreadyExistsError:
+    message = f"project slug {slug!r} is taken in the team"
+    return AlreadyExistsError(message, resource_type="Project", resource_name=slug, reason="PROJECT_SLUG_TAKEN")

@@ -37,7 +37,10 @@ _LOCK_BY_NAME = Statement(
 
 
 _CANDIDATES = Statement(
-    _SECRETS.where(
+    select(
+        *(Secret.id, Secret.project_id, Secret.key, Secret.scope, Secret.encrypted_value),
+        *(Secret.secret_type, Secret.file_path, Secret.file_permissions, Secret.row_version),
+    ).where(
         Secret.project_id == bindparam("project_id"), or_(Secret.scope == GLOBAL, Secret.scope == bindparam("scope"))
     )
 )
@@ -59,5 +62,8 @@ async def list_secrets(session: Session, wanted: SecretFilter, page: Page) -> Fo
 
 
 def list_candidates(wanted: ServiceScope) -> Query[list[Secret]]:
-    """Return the query for the global secrets of a project and those of one of its services, in no order."""
+    """Return the query for the global secrets of a project and those of one of its services, in no order.
+
+    They have what a service gets of them, and no times.
+    """
     return _CANDIDATES.rows(project_id=wanted.project_id, scope=wanted.scope)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from stagely_rpc import access
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from stagely_rpc.crypto.envelope import Keyring
     from stagely_rpc.db.models import DataKey
     from stagely_rpc.db.paging import Found, Page
-    from stagely_rpc.db.session import Session, WriteSession
+    from stagely_rpc.db.session import Refusals, Session, WriteSession
     from stagely_rpc.secrets.inputs import NewSecret, SecretDeletion, SecretFilter, ServiceScope
 
 
@@ -160,12 +161,16 @@ def _add(session: WriteSession, keyring: Keyring, data_key: DataKey, new: NewSec
     values |= {"id": secret_id, "encrypted_value": keyring.seal(data_key, new.value, place=_place(secret_id))}
     if session.acting_user:
         values["created_by"] = session.acting_user.id
-    refusals = {
-        "unique_secret_per_scope": AbortedError("the secret was set at the same time: retry", may_run_again=True),
-        "secrets_project_id_fkey": NotFoundError("Project", new.project_id),
-        "secrets_created_by_fkey": NotFoundError("User", new.created_by),
+    refusals: Refusals = {
+        "unique_secret_per_scope": _lost_race,
+        "secrets_project_id_fkey": partial(NotFoundError, "Project", new.project_id),
+        "secrets_created_by_fkey": partial(NotFoundError, "User", new.created_by),
     }
     return session.insert(Secret, values, refusals)
+
+
+def _lost_race() -> AbortedError:
+    return AbortedError("the secret was set at the same time: retry", may_run_again=True)
 
 
 async def _value_of(session: Session, keyring: Keyring, secret: Secret) -> bytes:

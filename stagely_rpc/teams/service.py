@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from stagely_rpc import access
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import uuid
 
     from stagely_rpc.call import Role
+    from stagely_rpc.db.models import User
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session, WriteSession
     from stagely_rpc.db.statements import Query
@@ -44,10 +46,7 @@ async def create_team(session: WriteSession, new: NewTeam) -> Team:
         AlreadyExistsError: the slug is taken, by a deleted team too.
     """
     await session.ask()
-    taken = AlreadyExistsError(
-        f"team slug {new.slug!r} is taken", resource_type="Team", resource_name=new.slug, reason="TEAM_SLUG_TAKEN"
-    )
-    team = session.insert(Team, new.model_dump(), {"teams_slug_key": taken})
+    team = session.insert(Team, new.model_dump(), {"teams_slug_key": partial(_slug_taken, new.slug)})
     session.team_id = team.id
     owner = session.acting_user
     if owner is None:
@@ -236,6 +235,20 @@ def _not_found(key: TeamKey) -> NotFoundError:
     return NotFoundError("Team", key.id or key.slug)
 
 
+def _slug_taken(slug: str) -> AlreadyExistsError:
+    message = f"team slug {slug!r} is taken"
+    return AlreadyExistsError(message, resource_type="Team", resource_name=slug, reason="TEAM_SLUG_TAKEN")
+
+
+def _is_member_already(user: User, team: Team) -> AlreadyExistsError:
+    return AlreadyExistsError(
+        f"user {user.email!r} is a member of team {team.slug!r} already",
+        resource_type="TeamMember",
+        resource_name=str(user.id),
+        reason="TEAM_MEMBER_EXISTS",
+    )
+
+
 async def add_member(session: WriteSession, new: NewMember) -> TeamMember:
     """Make a user a member of a team.
 
@@ -248,13 +261,7 @@ async def add_member(session: WriteSession, new: NewMember) -> TeamMember:
     team, found = await _lock(session, new.team_id, users.by_id(new.user_id))
     access.require_rank(session, new.role)
     user = users.active(found, new.user_id)
-    taken = AlreadyExistsError(
-        f"user {user.email!r} is a member of team {team.slug!r} already",
-        resource_type="TeamMember",
-        resource_name=str(user.id),
-        reason="TEAM_MEMBER_EXISTS",
-    )
-    member = session.insert(TeamMember, new.model_dump(), {"unique_team_user": taken})
+    member = session.insert(TeamMember, new.model_dump(), {"unique_team_user": partial(_is_member_already, user, team)})
     session.record(TeamMember, None, member)
     return member
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stagely_rpc import access
@@ -47,9 +48,8 @@ async def upsert_user(session: WriteSession, login: UserLogin) -> tuple[User, bo
     (candidates,) = await session.ask(queries.lock_candidates(login))
     if candidates:
         return _log_in(session, _the_one(candidates, login), login), False
-    lost_race = AbortedError("concurrent logins got in the way: retry", may_run_again=True)
-    refusals = dict.fromkeys(_UNIQUE, lost_race)
-    user = session.insert(User, {**login.model_dump(), "last_login_at": session.now}, refusals)
+    values = {**login.model_dump(), "last_login_at": session.now}
+    user = session.insert(User, values, dict.fromkeys(_UNIQUE, _lost_race))
     session.record(User, None, user)
     return user, True
 
@@ -159,10 +159,14 @@ def _log_in(session: WriteSession, before: User, login: UserLogin) -> User:
     values["email_verified"] = login.email_verified or (before.email_verified and before.email == login.email)
     values["last_login_at"] = session.now
     # What was nobody's when the candidates were locked can be another's by now.
-    refusals = {constraint: _taken(login, [name]) for constraint, name in _UNIQUE.items()}
+    refusals = {constraint: partial(_taken, login, [name]) for constraint, name in _UNIQUE.items()}
     user = session.update(User, before, values, refusals)
     session.record(User, before, user)
     return user
+
+
+def _lost_race() -> AbortedError:
+    return AbortedError("concurrent logins got in the way: retry", may_run_again=True)
 
 
 def _refuse_takeover(user: User, login: UserLogin) -> None:

@@ -4,7 +4,6 @@ import base64
 import random
 import string
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -187,7 +186,7 @@ async def test_a_value_opens_at_no_other_place(
     keyring, stored, place = one_value
 
     with pytest.raises(DataLossError) as lost:
-        await opened(db, keyring, stored, replace(place, **moved))
+        await opened(db, keyring, stored, place._replace(**moved))
 
     assert lost.value.reason == "CIPHERTEXT_INVALID"
     assert stored not in lost.value.message

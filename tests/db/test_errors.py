@@ -46,7 +46,7 @@ async def test_violation_of_a_named_constraint_is_the_refusal_that_was_given_for
     with pytest.raises(AlreadyExistsError) as refused:
         async with writing(db) as session:
             await session.ask()
-            session.insert(Team, {"slug": "web", "name": "Web"}, {"teams_slug_key": TAKEN})
+            session.insert(Team, {"slug": "web", "name": "Web"}, {"teams_slug_key": lambda: TAKEN})
 
     assert refused.value is TAKEN
 
@@ -55,7 +55,7 @@ async def test_violation_of_another_constraint_is_no_domain_error_and_tells_no_v
     with pytest.raises(UnexpectedDatabaseError) as error:
         async with writing(db) as session:
             await session.ask()
-            session.insert(Team, {"slug": "-", "name": "canary-value"}, {"teams_slug_key": TAKEN})
+            session.insert(Team, {"slug": "-", "name": "canary-value"}, {"teams_slug_key": lambda: TAKEN})
 
     assert "valid_slug" in str(error.value)
     assert "23514" in str(error.value)
