@@ -9,6 +9,7 @@ The statements of a pipeline that is not within a transaction are one: either al
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from stagely_rpc.db.statements import Query
 
     Results = list[pq.abc.PGresult]
-    Prepared = dict[tuple[bytes, tuple[int, ...]], bytes]
+    Prepared = dict[bytes, bytes]
 
 Command = Literal[b"BEGIN", b"COMMIT", b"ROLLBACK"]
+
+_numbers = itertools.count(1)
 
 _FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED)
 
@@ -38,7 +41,7 @@ async def run(
 
     Args:
         connection: in autocommit mode; nobody else uses it meanwhile.
-        prepared: the names of the statements that are prepared on this connection, which is added to.
+        prepared: the names of the statements, by their texts, that are prepared on this connection; more may be added.
         steps: what to do, in this order. The first that fails ends it all.
 
     Raises:
@@ -60,29 +63,26 @@ class _Exchange:
         self._commands: deque[Callable[[], None]] = deque()
         self._readers: list[Callable[[pq.abc.PGresult], Any] | None] = []
         self._texts: list[bytes] = []
-        self._new: list[tuple[int, tuple[bytes, tuple[int, ...]]]] = []
+        self._new: list[tuple[int, bytes]] = []
 
     def add(self, step: Query[Any] | Command) -> None:
         if isinstance(step, bytes):
             self._send(step, partial(self._pgconn.send_query_params, step, None), _nothing)
             return
-        transformer = Transformer(self._connection)
-        values = transformer.dump_sequence(step.values, [PyFormat.AUTO] * len(step.values))
-        name = self._name_of(step.statement.text, transformer.types or ())
-        self._send(
-            step.statement.text,
-            partial(self._pgconn.send_query_prepared, name, values, transformer.formats),
-            partial(_read, transformer, step),
-        )
+        transformer, text = Transformer(self._connection), step.statement.text
+        # As text: the types are the statement's own. A small number in binary is of another type than a large one, and
+        # would be another prepared statement.
+        values = transformer.dump_sequence(step.values, [PyFormat.TEXT] * len(step.values))
+        send = partial(self._pgconn.send_query_prepared, self._name_of(text), values)
+        self._send(text, send, partial(_read, transformer, step))
 
-    def _name_of(self, text: bytes, types: tuple[int, ...]) -> bytes:
+    def _name_of(self, text: bytes) -> bytes:
         """Return the name of a prepared statement, which is prepared now if it is not yet."""
-        key = text, types
-        name = self._prepared.get(key)
+        name = self._prepared.get(text)
         if name is None:
-            name = self._prepared[key] = b"stagely_%d" % len(self._prepared)
-            self._new.append((len(self._readers), key))
-            self._send(text, partial(self._pgconn.send_prepare, name, text, types), None)
+            name = self._prepared[text] = b"stagely_%d" % next(_numbers)
+            self._new.append((len(self._readers), text))
+            self._send(text, partial(self._pgconn.send_prepare, name, text), None)
         return name
 
     def _send(self, text: bytes, command: Callable[[], None], reader: Callable[[pq.abc.PGresult], Any] | None) -> None:
@@ -107,9 +107,9 @@ class _Exchange:
         return results
 
     def _forget_unprepared(self, results: list[Results]) -> None:
-        for place, key in self._new:
+        for place, text in self._new:
             if results[place][0].status in _FAILED:
-                del self._prepared[key]
+                del self._prepared[text]
 
     def _check(self, results: list[Results]) -> None:
         for text, (result, *_) in zip(self._texts, results, strict=False):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import namedtuple
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import orjson
 from psycopg.types.json import Jsonb
-from sqlalchemy import literal_column
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Boolean, LargeBinary, Numeric, literal_column
+from sqlalchemy.dialects.postgresql import INET, JSONB
 from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg
 
 if TYPE_CHECKING:
@@ -31,7 +32,36 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 Model = TypeVar("Model")
 
-_DIALECT: Dialect = cast("Any", PGDialectAsync_psycopg)(paramstyle="numeric_dollar")
+
+class _Boolean(Boolean):
+    render_bind_cast = True
+
+
+class _Numeric(Numeric[Decimal]):
+    render_bind_cast = True
+
+
+class _LargeBinary(LargeBinary):
+    render_bind_cast = True
+
+
+class _Inet(INET):
+    render_bind_cast = True
+
+
+class _Dialect(PGDialectAsync_psycopg):
+    """PostgreSQL, with the type of every parameter written beside it: values are sent as text, which has none."""
+
+    supports_statement_cache = True
+    colspecs = PGDialectAsync_psycopg.colspecs | {
+        Boolean: _Boolean,
+        Numeric: _Numeric,
+        LargeBinary: _LargeBinary,
+        INET: _Inet,
+    }
+
+
+_DIALECT: Dialect = cast("Any", _Dialect)(paramstyle="numeric_dollar")
 
 
 @dataclass(frozen=True, slots=True)
