@@ -50,3 +50,7 @@ async def _serve(settings: Settings, link: WorkerEnd) -> None:
     link.say_ready(server.reach)
     await stop.wait()
     await server.stop()
+    # Nor does one that comes while the process ends, which takes a moment more: without the loop, it would be killed.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(each)
+        signal.signal(each, signal.SIG_IGN)
