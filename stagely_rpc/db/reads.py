@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sqlalchemy import ARRAY, and_, bindparam, column, func
+from sqlalchemy import ARRAY, and_, bindparam, column, func, literal_column, select, true
 
 from stagely_rpc.db.statements import Statement
 
@@ -27,26 +27,28 @@ class PointRead(Generic[Row]):
 
     Attributes:
         name: what is read by what, for the metrics.
-        statement: for any number of keys: `SELECT …, place FROM … JOIN unnest($1, $2…) WITH ORDINALITY …`.
+        statement: for any number of keys: `SELECT …, place FROM unnest($1, $2…) WITH ORDINALITY, LATERAL (SELECT …)`.
     """
 
-    def __init__(self, name: str, select: Select[*tuple[Any, ...]], *key: InstrumentedAttribute[Any]) -> None:
+    def __init__(self, name: str, rows: Select[*tuple[Any, ...]], *key: InstrumentedAttribute[Any]) -> None:
         """Take the statement.
 
         Args:
             name: what is read by what, such as `team by id`.
-            select: the row's columns, and whatever else holds of it, but not its key.
+            rows: the SELECT of the row's columns, and whatever else holds of it, but not its key.
             key: the columns of the key; at most one row has one.
         """
         self.name = name
-        self._select = select
+        self._select = rows
         self._key = key
 
     @cached_property
     def statement(self) -> Statement:  # noqa: D102 - an attribute of the class
         wanted = self._wanted()
         is_wanted = and_(*(mine == theirs for mine, theirs in zip(self._key, list(wanted.c)[:-1], strict=True)))
-        return Statement(self._select.add_columns(wanted.c[_PLACE]).where(is_wanted))
+        # The limit has each key looked up by its index. As a join, many keys would be compared with a whole table.
+        row = self._select.where(is_wanted).limit(literal_column("1")).lateral("row")
+        return Statement(select(*row.c, wanted.c[_PLACE]).select_from(wanted).join(row, true()))
 
     def _wanted(self) -> TableValuedAlias:
         """Return the keys as a table, each with its place among them."""
