@@ -18,6 +18,7 @@ from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.decoding import DecodingInterceptor
 from stagely_rpc.interceptors.errors import STATUS_BY_ERROR, ErrorInterceptor
 from tests.eventually import logged
+from tests.interceptors.chained import CALL_KINDS, chained, handler_of
 from tests.refusals import Refusal, refused
 
 if TYPE_CHECKING:
@@ -79,13 +80,6 @@ class Faults:
             yield request
             raise self.error
 
-    def handler(self) -> grpc.GenericRpcHandler:
-        handlers = {}
-        for kind in ("unary_unary", "unary_stream", "stream_unary", "stream_stream"):
-            make = getattr(grpc, f"{kind}_rpc_method_handler")
-            handlers[kind] = make(getattr(self, kind), Empty.FromString, Empty.SerializeToString)
-        return grpc.method_handlers_generic_handler(SERVICE, handlers)
-
 
 @pytest.fixture(scope="module")
 def faults() -> Faults:
@@ -95,14 +89,9 @@ def faults() -> Faults:
 @pytest.fixture(scope="module")
 async def faulty(faults: Faults) -> AsyncIterator[grpc.aio.Channel]:
     """A client of a server with the whole chain around the service that fails."""
-    chain = [ContextInterceptor(), AccessLogInterceptor(), ErrorInterceptor(), DecodingInterceptor()]
-    server = grpc.aio.server(interceptors=chain)
-    server.add_generic_rpc_handlers((faults.handler(),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    chain = ContextInterceptor(), AccessLogInterceptor(), ErrorInterceptor(), DecodingInterceptor()
+    async with chained(handler_of(SERVICE, faults), *chain) as channel:
         yield channel
-    await server.stop(None)
 
 
 async def call(channel: grpc.aio.Channel, kind: str, request: bytes = b"", metadata: Any = None) -> None:
@@ -116,7 +105,7 @@ async def call(channel: grpc.aio.Channel, kind: str, request: bytes = b"", metad
             pass
 
 
-KINDS = pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
+KINDS = pytest.mark.parametrize("kind", CALL_KINDS)
 
 
 def test_every_error_has_a_status_an_example_and_a_reason() -> None:

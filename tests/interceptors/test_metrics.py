@@ -14,12 +14,13 @@ from stagely_rpc.interceptors.errors import ErrorInterceptor
 from stagely_rpc.interceptors.metrics import MetricsInterceptor
 from stagely_rpc.metrics import UNKNOWN_METHOD, Metrics
 from tests.eventually import eventually
+from tests.interceptors.chained import CALL_KINDS, chained, handler_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SERVICE = "stagely.test.Ends"
-KINDS = pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
+KINDS = pytest.mark.parametrize("kind", CALL_KINDS)
 
 
 class Ends:
@@ -50,13 +51,6 @@ class Ends:
         yield Empty()
         await self._end()
 
-    def handler(self) -> grpc.GenericRpcHandler:
-        handlers = {}
-        for kind in ("unary_unary", "unary_stream", "stream_unary", "stream_stream"):
-            make = getattr(grpc, f"{kind}_rpc_method_handler")
-            handlers[kind] = make(getattr(self, kind), Empty.FromString, Empty.SerializeToString)
-        return grpc.method_handlers_generic_handler(SERVICE, handlers)
-
 
 @pytest.fixture
 def ends() -> Ends:
@@ -77,14 +71,9 @@ def metrics(registry: CollectorRegistry) -> Metrics:
 
 @pytest.fixture
 async def channel(ends: Ends, metrics: Metrics) -> AsyncIterator[grpc.aio.Channel]:
-    chain = [ContextInterceptor(), MetricsInterceptor(metrics), ErrorInterceptor()]
-    server = grpc.aio.server(interceptors=chain)
-    server.add_generic_rpc_handlers((ends.handler(),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    chain = ContextInterceptor(), MetricsInterceptor(metrics), ErrorInterceptor()
+    async with chained(handler_of(SERVICE, ends), *chain) as channel:
         yield channel
-    await server.stop(None)
 
 
 def begun(channel: grpc.aio.Channel, kind: str) -> Any:
