@@ -99,6 +99,7 @@ class EnvironmentServiceServicer:
         where the quota is used up too.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
+        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +121,7 @@ class EnvironmentServiceServicer:
         - NOT_FOUND: there is no such project.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
+        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,6 +50,7 @@ class EnvironmentServiceStub:
       where the quota is used up too.
     - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
+    - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
     """
     EnsureEnvironment: _grpc.UnaryUnaryMultiCallable[_environment_pb2.EnsureEnvironmentRequest, _environment_pb2.EnsureEnvironmentResponse]
     """EnsureEnvironment sees to it that a pull request has a live environment for a commit, whatever it has now:
@@ -67,6 +68,7 @@ class EnvironmentServiceStub:
     - NOT_FOUND: there is no such project.
     - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
+    - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
     """
     GetEnvironment: _grpc.UnaryUnaryMultiCallable[_environment_pb2.GetEnvironmentRequest, _environment_pb2.GetEnvironmentResponse]
     """GetEnvironment returns one environment: by its id or `subdomain_hash` whatever its status is, or the open one of a pull request.
@@ -144,6 +146,7 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
       where the quota is used up too.
     - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
+    - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
     """
     EnsureEnvironment: _aio.UnaryUnaryMultiCallable[_environment_pb2.EnsureEnvironmentRequest, _environment_pb2.EnsureEnvironmentResponse]  # type: ignore[assignment]
     """EnsureEnvironment sees to it that a pull request has a live environment for a commit, whatever it has now:
@@ -161,6 +164,7 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
     - NOT_FOUND: there is no such project.
     - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
+    - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
     """
     GetEnvironment: _aio.UnaryUnaryMultiCallable[_environment_pb2.GetEnvironmentRequest, _environment_pb2.GetEnvironmentResponse]  # type: ignore[assignment]
     """GetEnvironment returns one environment: by its id or `subdomain_hash` whatever its status is, or the open one of a pull request.
@@ -241,6 +245,7 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
           where the quota is used up too.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
+        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
         """
 
     @_abc_1.abstractmethod
@@ -264,6 +269,7 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         - NOT_FOUND: there is no such project.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
+        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
         """
 
     @_abc_1.abstractmethod

@@ -52,6 +52,7 @@ class Environments:
           where the quota is used up too.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
+        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
 
         Args:
             project_id: Required.
@@ -100,6 +101,7 @@ class Environments:
         - NOT_FOUND: there is no such project.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
+        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
 
         Args:
             project_id: Required.
@@ -342,6 +344,7 @@ class SyncEnvironments:
           where the quota is used up too.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
+        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
 
         Args:
             project_id: Required.
@@ -390,6 +393,7 @@ class SyncEnvironments:
         - NOT_FOUND: there is no such project.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
+        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
 
         Args:
             project_id: Required.
