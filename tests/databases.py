@@ -13,7 +13,8 @@ from stagely_rpc.db.pool import PoolLimits
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stagely_rpc.db.session import Session, WriteSession
+    from stagely_rpc.db.session import Session
+    from stagely_rpc.db.write_session import WriteSession
 
 NO_CALL = Call(method="/stagely.v1.TestService/Test", peer="unix:", request_id="test")
 

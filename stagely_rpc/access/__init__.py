@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from stagely_rpc.access.decisions import (
     admit,
-    decide,
     enter,
     require_no_user,
     require_project,
     require_rank,
     require_team,
     require_user,
-    role_queries,
     visible,
     visible_by_project,
     visible_users,
 )
+from stagely_rpc.access.holding import hold, hold_any, hold_resource, unchanged
 from stagely_rpc.access.queries import About
 
 __all__ = [
     "About",
     "admit",
-    "decide",
     "enter",
+    "hold",
+    "hold_any",
+    "hold_resource",
     "require_no_user",
     "require_project",
     "require_rank",
     "require_team",
     "require_user",
-    "role_queries",
+    "unchanged",
     "visible",
     "visible_by_project",
     "visible_users",

@@ -11,9 +11,9 @@ the slice gives, caused by one.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from sqlalchemy import and_, true
+from sqlalchemy import true
 
 from stagely_rpc.access import queries
 from stagely_rpc.call import ROLES, User, includes
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from stagely_rpc.db.engine import Database
     from stagely_rpc.db.session import Session
     from stagely_rpc.db.statements import Query
+
+Result = TypeVar("Result")
 
 IMPERSONATE = "users.impersonate"
 """The permission to act for users."""
@@ -84,11 +86,11 @@ async def require_project(session: Session, project_id: uuid.UUID, hidden: NotFo
     await require_team(session, found.team_id, hidden)
 
 
-async def enter(session: Session, about: About, hidden: NotFoundError, *others: Query[Any]) -> list[Any]:
+async def enter(session: Session, about: About, hidden: NotFoundError, query: Query[Result]) -> Result:
     """Decide whether the call may go on, given what it is about, and ask for more in the same wait.
 
     Returns:
-        The results of the other queries.
+        The result of the query.
 
     Raises:
         NotFoundError: the one that is given: there is nothing, or the acting user is no member of its team.
@@ -96,11 +98,11 @@ async def enter(session: Session, about: About, hidden: NotFoundError, *others: 
     """
     # The role at last: what is held is waited for, and who lost it meanwhile has lost it.
     roles = role_queries(session, about)
-    team_id, *results = await session.ask(queries.get_team_id(about), *others, *roles)
+    team_id, result, *role = await session.ask(queries.get_team_id(about), query, *roles)
     if team_id is None:
         raise hidden
-    decide(session, team_id, results[-1] if roles else None, hidden)
-    return results[: len(others)]
+    decide(session, team_id, role[0] if role else None, hidden)
+    return cast("Result", result)
 
 
 def role_queries(session: Session, about: About) -> list[Query[Role | None]]:
@@ -204,8 +206,7 @@ def visible_users(session: Session, team_id: uuid.UUID | None) -> ColumnElement[
     acting = session.acting_user
     if acting is None:
         return true()
-    is_acquainted = queries.is_acquainted(acting.id)
-    return is_acquainted if team_id is None else and_(is_acquainted, queries.is_member(acting.id, team_id))
+    return queries.is_acquainted(acting.id) if team_id is None else queries.is_member(acting.id, team_id)
 
 
 def _needed_role(policy: Policy | None) -> Role | None:

@@ -84,6 +84,23 @@ def get_role(about: About, user_id: uuid.UUID) -> Query[Role | None]:
     return cast("Query[Role | None]", _role(about.model).value(about=about.id, user_id=user_id))
 
 
+def hold_team(about: About, *, exclusively: bool) -> Query[Team | None]:
+    """Return the query for the team that owns what a call is about, held until the transaction ends.
+
+    Args:
+        about: what the call is about.
+        exclusively: whether no one else may hold it meanwhile, without getting in the way of what only refers to it;
+            else any number of transactions may, and it does not change.
+    """
+    return _hold(about.model, exclusively=exclusively).row(Team, about=about.id)
+
+
+@cache
+def _hold(model: type[Base], *, exclusively: bool) -> Statement:
+    team = select(Team.__table__).where(Team.id == team_id_of(model))
+    return Statement(team.with_for_update(key_share=True) if exclusively else team.with_for_update(read=True))
+
+
 @cache
 def _team_id(model: type[Base]) -> Statement:
     return Statement(select(team_id_of(model)))

@@ -9,7 +9,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, select
-from sqlalchemy.orm import defer
 
 from stagely_rpc.db.models import CloudProvider, Project
 from stagely_rpc.db.paging import Found, Listing, Page
@@ -34,8 +33,6 @@ PROVIDER_BY_NAME = PointRead[CloudProvider](
 )
 CREDENTIALS = PointRead[CloudProvider]("credentials of cloud provider", select(_TABLE), CloudProvider.id)
 """A cloud provider with the ciphertext of its credentials; by its id."""
-
-_WITHOUT_CREDENTIALS = defer(CloudProvider.encrypted_credentials, raiseload=True)
 
 _IS_IT = CloudProvider.id == bindparam("id")
 _PROVIDER = Statement(_PROVIDERS.where(_IS_IT))

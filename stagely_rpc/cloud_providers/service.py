@@ -12,10 +12,8 @@ from stagely_rpc import access
 from stagely_rpc.access import About
 from stagely_rpc.cloud_providers import queries
 from stagely_rpc.crypto.envelope import Place
-from stagely_rpc.db.etag import check_etag
 from stagely_rpc.db.models import CloudProvider, Team
 from stagely_rpc.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
-from stagely_rpc.teams import service as teams
 
 if TYPE_CHECKING:
     from stagely_rpc.cloud_providers.inputs import (
@@ -29,8 +27,9 @@ if TYPE_CHECKING:
     from stagely_rpc.crypto.envelope import Keyring
     from stagely_rpc.db.models import DataKey
     from stagely_rpc.db.paging import Found, Page
-    from stagely_rpc.db.session import Session, WriteSession
+    from stagely_rpc.db.session import Session
     from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.write_session import WriteSession
     from stagely_rpc.inputs import Target
 
 
@@ -44,7 +43,7 @@ async def create_cloud_provider(session: WriteSession, keyring: Keyring, new: Ne
         AlreadyExistsError: the name is taken in the team.
     """
     about = About(Team, new.team_id)
-    team, data_key = await teams.hold(session, about, NotFoundError("Team", new.team_id), keyring.active(about))
+    team, data_key = await access.hold(session, about, NotFoundError("Team", new.team_id), keyring.active(about))
     provider_id = uuid.uuid4()
     values = {
         **new.model_dump(exclude={"credentials"}),
@@ -107,9 +106,9 @@ async def update_cloud_provider(
     """
     values = changes.model_dump(exclude_unset=True)
     credentials = values.pop("credentials", None)
-    before: CloudProvider
-    keys = [keyring.active(About(CloudProvider, target.id))] if credentials else []
-    before, *data_keys = await _lock_provider(session, target, *keys)
+    about, lock = About(CloudProvider, target.id), queries.lock_cloud_provider(target.id)
+    keys = [keyring.active(about)] if credentials else []
+    before, *data_keys = await access.hold_resource(session, about, target, lock, *keys)
     if credentials:
         sealed = await _sealed(session, keyring, data_keys[0], credentials, before.team_id, before.id)
         values |= {"encrypted_credentials": sealed, "last_validated_at": None, "validation_error": None}
@@ -127,7 +126,9 @@ async def delete_cloud_provider(session: WriteSession, deletion: ProviderDeletio
         FailedPreconditionError: projects use it and the deletion is not forced, or its team is deleted.
         AbortedError: the etag is stale.
     """
-    provider, projects = await _lock_provider(session, deletion, queries.count_projects(deletion.id), to_delete=True)
+    about, lock = About(CloudProvider, deletion.id), queries.lock_cloud_provider(deletion.id, to_delete=True)
+    count = queries.count_projects(deletion.id)
+    provider, projects = await access.hold_resource(session, about, deletion, lock, count)
     if projects and not deletion.force:
         message = f"cloud provider {provider.name!r} is used by {projects} projects: change them first, or force"
         raise FailedPreconditionError(message, subject=f"CloudProvider {provider.id}", reason="CLOUD_PROVIDER_IN_USE")
@@ -162,27 +163,14 @@ async def record_validation(session: WriteSession, validation: Validation) -> Cl
         FailedPreconditionError: its team is deleted.
         AbortedError: the etag is stale.
     """
-    before: CloudProvider
-    (before,) = await _lock_provider(session, validation)
+    about, lock = About(CloudProvider, validation.id), queries.lock_cloud_provider(validation.id)
+    (before,) = await access.hold_resource(session, about, validation, lock)
     values: dict[str, Any] = {"validation_error": validation.validation_error}
     if validation.validation_error is None:
         values["last_validated_at"] = session.now
     provider = session.update(CloudProvider, before, values)
     session.record(CloudProvider, before, provider)
     return provider
-
-
-async def _lock_provider(
-    session: WriteSession, target: Target | ProviderDeletion, *others: Query[Any], to_delete: bool = False
-) -> tuple[Any, ...]:
-    """Hold a cloud provider and its team, which is live; return the provider and what else was asked for."""
-    missing = NotFoundError("CloudProvider", target.id)
-    lock = queries.lock_cloud_provider(target.id, to_delete=to_delete)
-    _, provider, *results = await teams.hold(session, About(CloudProvider, target.id), missing, lock, *others)
-    if provider is None:
-        raise missing
-    check_etag(provider, target.etag)
-    return (provider, *results)
 
 
 async def _sealed(

@@ -21,7 +21,7 @@ import secrets
 import uuid
 from collections import OrderedDict
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -33,8 +33,9 @@ from stagely_rpc.errors import AbortedError, DataLossError, FailedPreconditionEr
 
 if TYPE_CHECKING:
     from stagely_rpc.db.models import DataKey
-    from stagely_rpc.db.session import Executor, Session, WriteSession
+    from stagely_rpc.db.session import Executor, Session
     from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.write_session import WriteSession
 
 _VERSION = b"v1"
 _HEAD = re.compile(r"v1\.([0-9a-f]{32})\.")
@@ -80,17 +81,22 @@ class Keyring:
             FailedPreconditionError: there is no key-encryption key.
             AbortedError: others kept making and retiring the team's data key.
         """
-        root = self._require_root()
         for _ in range(_ATTEMPTS):
-            data_key_id = uuid.uuid4()
-            wrapped = root.wrap(secrets.token_bytes(aead.KEY_BYTES), data_key_id, team_id)
-            added = queries.add_data_key(
-                id=data_key_id, team_id=team_id, key_encryption_key_id=root.id, wrapped_key=wrapped
-            )
+            added = queries.add_data_key(**self.new_data_key(team_id))
             _, row = await session.ask(added, queries.get_active_data_key(About(Team, team_id)))
             if row is not None:
                 return row
         raise AbortedError("the team's data key was changed at the same time: retry", may_run_again=True)
+
+    def new_data_key(self, team_id: uuid.UUID) -> dict[str, Any]:
+        """Return the columns of a new data key for a team: random, and encrypted by the key-encryption key.
+
+        Raises:
+            FailedPreconditionError: there is no key-encryption key.
+        """
+        root, data_key_id = self._require_root(), uuid.uuid4()
+        wrapped = root.wrap(secrets.token_bytes(aead.KEY_BYTES), data_key_id, team_id)
+        return {"id": data_key_id, "team_id": team_id, "key_encryption_key_id": root.id, "wrapped_key": wrapped}
 
     def seal(self, data_key: DataKey, plaintext: bytes, *, place: Place) -> str:
         """Return the stored form of a value, for one place.

@@ -11,7 +11,8 @@ from stagely_rpc.call import current_call
 from stagely_rpc.db.batches import Batches
 from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, domain_errors
 from stagely_rpc.db.pool import Lease, PoolLimits, Trimmer, engine_of
-from stagely_rpc.db.session import Session, WriteSession
+from stagely_rpc.db.session import Session
+from stagely_rpc.db.write_session import WriteSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

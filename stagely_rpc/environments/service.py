@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from stagely_rpc import access
 from stagely_rpc.access import About
-from stagely_rpc.db.etag import check_etag
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project
 from stagely_rpc.environments import queries
 from stagely_rpc.environments.inputs import Transition
@@ -31,7 +30,8 @@ from stagely_rpc.teams import service as teams
 if TYPE_CHECKING:
     from stagely_rpc.db.models import Team
     from stagely_rpc.db.paging import Found, Page
-    from stagely_rpc.db.session import Session, WriteSession
+    from stagely_rpc.db.session import Session
+    from stagely_rpc.db.write_session import WriteSession
     from stagely_rpc.environments.inputs import (
         EnvironmentChanges,
         EnvironmentFilter,
@@ -141,7 +141,8 @@ async def transition_environment(session: WriteSession, transition: Transition) 
     if transition.status == "building":
         before = await _lock_to_build(session, transition)
     elif transition.status in LIVE_STATUSES:
-        before = await _lock_in_live_team(session, transition)
+        about, lock = About(Environment, transition.id), queries.lock_environment(transition.id)
+        (before,) = await access.hold_resource(session, about, transition, lock)
     else:
         before = await _lock_environment(session, transition)
     _check_transition(before, transition.status)
@@ -174,7 +175,7 @@ async def _hold_for_work(
         FailedPreconditionError: the team is deleted, or the project archived.
     """
     about, missing = About(Project, new.project_id), NotFoundError("Project", new.project_id)
-    team, project, *opened, live = await teams.hold(
+    team, project, *opened, live = await access.hold(
         session,
         about,
         missing,
@@ -191,7 +192,7 @@ async def _hold_for_work(
 async def _lock_to_build(session: WriteSession, target: Target) -> Environment:
     """Return an environment in which work may start, held with its project and its team, within the team's quota."""
     about, missing = About(Environment, target.id), NotFoundError("Environment", target.id)
-    team, project, environment, live = await teams.hold(
+    team, project, environment, live = await access.hold(
         session,
         about,
         missing,
@@ -201,32 +202,17 @@ async def _lock_to_build(session: WriteSession, target: Target) -> Environment:
         exclusively=True,
     )
     projects.active(project, missing)
-    environment = _unchanged(environment, target, missing)
+    environment = access.unchanged(environment, target, missing)
     if environment.status == "failed":
         _require_quota(team, live)
     return environment
 
 
-async def _lock_in_live_team(session: WriteSession, target: Target) -> Environment:
-    """Return an environment, held with its team."""
-    about, missing = About(Environment, target.id), NotFoundError("Environment", target.id)
-    _, environment = await teams.hold(session, about, missing, queries.lock_environment(target.id))
-    return _unchanged(environment, target, missing)
-
-
 async def _lock_environment(session: WriteSession, target: Target) -> Environment:
     """Return an environment, held, whatever its project and its team are."""
     about, missing = About(Environment, target.id), NotFoundError("Environment", target.id)
-    (environment,) = await access.enter(session, about, missing, queries.lock_environment(target.id))
-    return _unchanged(environment, target, missing)
-
-
-def _unchanged(environment: Environment | None, target: Target, missing: NotFoundError) -> Environment:
-    """Return an environment that is there, and is as the caller has seen it."""
-    if environment is None:
-        raise missing
-    check_etag(environment, target.etag)
-    return environment
+    environment = await access.enter(session, about, missing, queries.lock_environment(target.id))
+    return access.unchanged(environment, target, missing)
 
 
 def _add_environment(

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 from stagely_rpc import access
 from stagely_rpc.access import About
 from stagely_rpc.cloud_providers import service as cloud_providers
-from stagely_rpc.db.etag import check_etag
 from stagely_rpc.db.models import Project, Team
 from stagely_rpc.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
 from stagely_rpc.projects import queries
-from stagely_rpc.teams import service as teams
 
 if TYPE_CHECKING:
     import uuid
 
     from stagely_rpc.db.paging import Found, Page
-    from stagely_rpc.db.session import Refusals, Session, WriteSession
+    from stagely_rpc.db.session import Session
     from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.write_session import Refusals, WriteSession
     from stagely_rpc.inputs import Target
     from stagely_rpc.projects.inputs import NewProject, ProjectChanges, ProjectDeletion, ProjectFilter, ProjectKey
 
@@ -33,7 +32,7 @@ async def create_project(session: WriteSession, new: NewProject) -> Project:
         AlreadyExistsError: the slug is taken in the team.
     """
     missing = NotFoundError("Team", new.team_id)
-    _, *providers = await teams.hold(session, About(Team, new.team_id), missing, *_provider(new.cloud_provider_id))
+    _, *providers = await access.hold(session, About(Team, new.team_id), missing, *_provider(new.cloud_provider_id))
     if new.cloud_provider_id:
         cloud_providers.of_team(providers[0], new.cloud_provider_id, new.team_id)
     refusals: Refusals = {
@@ -76,8 +75,8 @@ async def update_project(session: WriteSession, target: Target, changes: Project
     """
     values = changes.model_dump(exclude_unset=True)
     cloud_provider_id = values.get("cloud_provider_id")
-    before: Project
-    before, *providers = await _lock_project(session, target, *_provider(cloud_provider_id))
+    about, lock = About(Project, target.id), queries.lock_project(target.id)
+    before, *providers = await access.hold_resource(session, about, target, lock, *_provider(cloud_provider_id))
     if cloud_provider_id:
         cloud_providers.of_team(providers[0], cloud_provider_id, before.team_id)
     # It may be deleted after it was looked up.
@@ -95,8 +94,9 @@ async def delete_project(session: WriteSession, deletion: ProjectDeletion) -> No
         FailedPreconditionError: it has live environments and the deletion is not forced, or its team is deleted.
         AbortedError: the etag is stale.
     """
+    about, lock = About(Project, deletion.id), queries.lock_project(deletion.id, to_delete=True)
     count = queries.count_live_environments(deletion.id)
-    project, live = await _lock_project(session, deletion, count, to_delete=True)
+    project, live = await access.hold_resource(session, about, deletion, lock, count)
     if live and not deletion.force:
         message = f"project {project.slug!r} has {live} live environments: terminate them first, or force"
         raise FailedPreconditionError(message, subject=f"Project {project.id}", reason="PROJECT_HAS_LIVE_ENVIRONMENTS")
@@ -122,19 +122,6 @@ def active(project: Project | None, missing: NotFoundError) -> Project:
         message = f"project {project.slug!r} is archived"
         raise FailedPreconditionError(message, subject=f"Project {project.id}", reason="PROJECT_ARCHIVED")
     return project
-
-
-async def _lock_project(
-    session: WriteSession, target: Target | ProjectDeletion, *others: Query[Any], to_delete: bool = False
-) -> tuple[Any, ...]:
-    """Hold a project and its team, which is live; return the project and what else was asked for."""
-    missing = NotFoundError("Project", target.id)
-    lock = queries.lock_project(target.id, to_delete=to_delete)
-    _, project, *results = await teams.hold(session, About(Project, target.id), missing, lock, *others)
-    if project is None:
-        raise missing
-    check_etag(project, target.etag)
-    return (project, *results)
 
 
 def _not_found(key: ProjectKey) -> NotFoundError:

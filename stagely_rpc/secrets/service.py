@@ -17,13 +17,13 @@ from stagely_rpc.projects.inputs import ProjectKey
 from stagely_rpc.secrets import queries
 from stagely_rpc.secrets.inputs import SecretKey
 from stagely_rpc.secrets.overlay import overlaid
-from stagely_rpc.teams import service as teams
 
 if TYPE_CHECKING:
     from stagely_rpc.crypto.envelope import Keyring
     from stagely_rpc.db.models import DataKey
     from stagely_rpc.db.paging import Found, Page
-    from stagely_rpc.db.session import Refusals, Session, WriteSession
+    from stagely_rpc.db.session import Session
+    from stagely_rpc.db.write_session import Refusals, WriteSession
     from stagely_rpc.secrets.inputs import NewSecret, SecretDeletion, SecretFilter, ServiceScope
 
 
@@ -42,7 +42,7 @@ async def set_secret(session: WriteSession, keyring: Keyring, new: NewSecret) ->
     _check_creator(session, new)
     about, missing = About(Project, new.project_id), NotFoundError("Project", new.project_id)
     lock = queries.lock_secret(SecretKey.model_construct(id=None, name=new.name))
-    team, before, data_key = await teams.hold(session, about, missing, lock, keyring.active(about))
+    team, before, data_key = await access.hold(session, about, missing, lock, keyring.active(about))
     data_key = data_key or await keyring.make_active(session, team.id)
     if before is None:
         secret = _add(session, keyring, data_key, new)
@@ -108,10 +108,8 @@ async def delete_secret(session: WriteSession, deletion: SecretDeletion) -> None
     name = deletion.name
     about = About(Secret, cast("uuid.UUID", deletion.id)) if name is None else About(Project, name.project_id)
     missing = NotFoundError("Secret", deletion)
-    _, secret = await teams.hold(session, about, missing, queries.lock_secret(deletion))
-    if secret is None:
-        raise missing
-    check_etag(secret, deletion.etag)
+    _, found = await access.hold(session, about, missing, queries.lock_secret(deletion))
+    secret = access.unchanged(found, deletion, missing)
     session.delete(Secret, secret)
     session.record(Secret, secret, None, **_named(secret))
 
@@ -125,7 +123,7 @@ async def resolve_secrets(session: Session, keyring: Keyring, wanted: ServiceSco
         DataLossError: a stored value does not authenticate.
     """
     about, missing = About(Project, wanted.project_id), NotFoundError("Project", wanted.project_id)
-    (candidates,) = await access.enter(session, about, missing, queries.list_candidates(wanted))
+    candidates = await access.enter(session, about, missing, queries.list_candidates(wanted))
     secrets = overlaid(candidates)
     # One after another: the first value of a data key fetches it, the others find it at hand.
     resolved = [(secret, await _value_of(session, keyring, secret)) for secret in secrets]

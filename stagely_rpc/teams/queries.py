@@ -29,23 +29,6 @@ TEAM_BY_ID = PointRead[Team]("team by id", select(Team.__table__), Team.id)
 TEAM_BY_SLUG = PointRead[Team]("team by slug", select(Team.__table__), Team.slug)
 
 
-def hold_team(about: About, *, exclusively: bool) -> Query[Team | None]:
-    """Return the query for the team that owns what a call is about, held until the transaction ends.
-
-    Args:
-        about: what the call is about.
-        exclusively: whether no one else may hold it meanwhile, without getting in the way of what only refers to it;
-            else any number of transactions may, and it does not change.
-    """
-    return _hold(about.model, exclusively=exclusively).row(Team, about=about.id)
-
-
-@cache
-def _hold(model: type[Base], *, exclusively: bool) -> Statement:
-    team = select(Team.__table__).where(Team.id == team_id_of(model))
-    return Statement(team.with_for_update(key_share=True) if exclusively else team.with_for_update(read=True))
-
-
 def count_live_environments(about: About) -> Query[int]:
     """Return the query for how many live environments the team has that owns what a call is about."""
     return _live_environments(about.model).value(about=about.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, cast
 
 from stagely_rpc import access
 from stagely_rpc.access import About
@@ -15,13 +15,12 @@ from stagely_rpc.teams.inputs import TeamKey
 from stagely_rpc.users import service as users
 
 if TYPE_CHECKING:
-    import uuid
-
     from stagely_rpc.call import Role
     from stagely_rpc.db.models import User
     from stagely_rpc.db.paging import Found, Page
-    from stagely_rpc.db.session import Session, WriteSession
+    from stagely_rpc.db.session import Session
     from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.write_session import WriteSession
     from stagely_rpc.inputs import Target
     from stagely_rpc.teams.inputs import (
         MemberChange,
@@ -33,10 +32,6 @@ if TYPE_CHECKING:
         TeamDeletion,
         TeamFilter,
     )
-
-R1 = TypeVar("R1")
-R2 = TypeVar("R2")
-R3 = TypeVar("R3")
 
 
 async def create_team(session: WriteSession, new: NewTeam) -> Team:
@@ -84,7 +79,8 @@ async def update_team(session: WriteSession, target: Target, changes: TeamChange
         FailedPreconditionError: it is deleted.
         AbortedError: the etag is stale.
     """
-    (before,) = await _lock(session, target.id)
+    about, missing = About(Team, target.id), NotFoundError("Team", target.id)
+    (before,) = await access.hold(session, about, missing, exclusively=True)
     check_etag(before, target.etag)
     team = session.update(Team, before, changes.model_dump(exclude_unset=True))
     session.record(Team, before, team)
@@ -99,7 +95,8 @@ async def delete_team(session: WriteSession, deletion: TeamDeletion) -> Team:
         FailedPreconditionError: it is deleted already, or has live environments and the deletion is not forced.
         AbortedError: the etag is stale.
     """
-    before, live = await _lock(session, deletion.id, queries.count_live_environments(About(Team, deletion.id)))
+    about, missing = About(Team, deletion.id), NotFoundError("Team", deletion.id)
+    before, live = await access.hold(session, about, missing, count_live_environments(about), exclusively=True)
     check_etag(before, deletion.etag)
     if live and not deletion.force:
         message = f"team {before.slug!r} has {live} live environments: terminate them first, or force"
@@ -117,9 +114,9 @@ async def undelete_team(session: WriteSession, target: Target) -> Team:
         FailedPreconditionError: it is not deleted.
         AbortedError: the etag is stale.
     """
-    about = About(Team, target.id)
+    about, missing = About(Team, target.id), NotFoundError("Team", target.id)
     before: Team
-    (before,) = await _hold_any(session, about, NotFoundError("Team", target.id), (), exclusively=True)
+    (before,) = await access.hold_any(session, about, missing, exclusively=True)
     check_etag(before, target.etag)
     if before.deleted_at is None:
         message = f"team {before.slug!r} is not deleted"
@@ -129,106 +126,9 @@ async def undelete_team(session: WriteSession, target: Target) -> Team:
     return team
 
 
-@overload
-async def hold(
-    session: WriteSession, about: About, missing: NotFoundError, /, *, exclusively: bool = False
-) -> tuple[Team]: ...
-@overload
-async def hold(
-    session: WriteSession, about: About, missing: NotFoundError, one: Query[R1], /, *, exclusively: bool = False
-) -> tuple[Team, R1]: ...
-@overload
-async def hold(
-    session: WriteSession,
-    about: About,
-    missing: NotFoundError,
-    one: Query[R1],
-    two: Query[R2],
-    /,
-    *,
-    exclusively: bool = False,
-) -> tuple[Team, R1, R2]: ...
-@overload
-async def hold(
-    session: WriteSession,
-    about: About,
-    missing: NotFoundError,
-    one: Query[R1],
-    two: Query[R2],
-    three: Query[R3],
-    /,
-    *,
-    exclusively: bool = False,
-) -> tuple[Team, R1, R2, R3]: ...
-@overload
-async def hold(
-    session: WriteSession, about: About, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
-) -> tuple[Any, ...]: ...
-async def hold(
-    session: WriteSession, about: About, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
-) -> tuple[Any, ...]:
-    """Hold the team that owns what a write is about, decide about the call, and ask for more, all in one wait.
-
-    Until the transaction ends, the team is not deleted, nor changed, nor what its members may do.
-
-    Args:
-        session: of the call.
-        about: what the write is about.
-        missing: raised if there is no such thing, or the acting user may not know.
-        others: what else to ask for, under the hold.
-        exclusively: whether no one else holds the team meanwhile. What must be exact for a team as a whole, its owners
-            or its quotas, is decided so.
-
-    Returns:
-        The team, and the results of the other queries.
-
-    Raises:
-        NotFoundError: the one that is given.
-        PermissionDeniedError: the acting user's role in the team does not do.
-        FailedPreconditionError: the team is deleted.
-    """
-    held = await _hold_any(session, about, missing, others, exclusively=exclusively)
-    _refuse_deleted(held[0])
-    return held
-
-
 def count_live_environments(about: About) -> Query[int]:
     """Return the query for a team's live environments; exact as long as the team is held exclusively."""
     return queries.count_live_environments(about)
-
-
-async def _hold_any(
-    session: WriteSession, about: About, missing: NotFoundError, others: tuple[Query[Any], ...], *, exclusively: bool
-) -> tuple[Any, ...]:
-    """Hold a team that may be deleted."""
-    roles = access.role_queries(session, about)
-    team, *results = await session.ask(queries.hold_team(about, exclusively=exclusively), *roles, *others)
-    if team is None:
-        raise missing
-    access.decide(session, team.id, results[0] if roles else None, missing)
-    return (team, *results[len(roles) :])
-
-
-@overload
-async def _lock(session: WriteSession, team_id: uuid.UUID, /) -> tuple[Team]: ...
-@overload
-async def _lock(session: WriteSession, team_id: uuid.UUID, one: Query[R1], /) -> tuple[Team, R1]: ...
-@overload
-async def _lock(
-    session: WriteSession, team_id: uuid.UUID, one: Query[R1], two: Query[R2], /
-) -> tuple[Team, R1, R2]: ...
-async def _lock(session: WriteSession, team_id: uuid.UUID, /, *others: Query[Any]) -> tuple[Any, ...]:
-    """Hold a team that is not deleted, as no one else does."""
-    about = About(Team, team_id)
-    held = await _hold_any(session, about, NotFoundError("Team", team_id), others, exclusively=True)
-    _refuse_deleted(held[0])
-    return held
-
-
-def _refuse_deleted(team: Team) -> None:
-    if team.deleted_at is not None:
-        message = f"team {team.slug!r} is deleted"
-        raise FailedPreconditionError(message, subject=f"Team {team.id}", reason="TEAM_DELETED")
 
 
 def _not_found(key: TeamKey) -> NotFoundError:
@@ -258,7 +158,8 @@ async def add_member(session: WriteSession, new: NewMember) -> TeamMember:
         AlreadyExistsError: the user is a member already.
         PermissionDeniedError: the role is above the acting user's.
     """
-    team, found = await _lock(session, new.team_id, users.by_id(new.user_id))
+    about, missing = About(Team, new.team_id), NotFoundError("Team", new.team_id)
+    team, found = await access.hold(session, about, missing, users.by_id(new.user_id), exclusively=True)
     access.require_rank(session, new.role)
     user = users.active(found, new.user_id)
     member = session.insert(TeamMember, new.model_dump(), {"unique_team_user": partial(_is_member_already, user, team)})
@@ -314,11 +215,13 @@ async def list_members(session: Session, wanted: MemberFilter, page: Page) -> Fo
 
 async def _lock_member(session: WriteSession, target: MemberTarget) -> tuple[TeamMember, int]:
     """Return a member, and how many owners the team has; the lock on the team holds all its members."""
-    _, member, owners = await _lock(
+    _, member, owners = await access.hold(
         session,
-        target.team_id,
+        About(Team, target.team_id),
+        NotFoundError("Team", target.team_id),
         queries.get_member(target.team_id, target.user_id),
         queries.count_owners(target.team_id),
+        exclusively=True,
     )
     if member is None:
         raise NotFoundError("TeamMember", target.user_id)

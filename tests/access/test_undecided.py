@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from stagely.v1.annotations_pb2 import ACTING_FOR_SELF, ACTING_FOR_TEAMMATE
 from stagely_rpc import access
+from stagely_rpc.access import holding
 from tests.access.policies import policy_of
 from tests.access.stage import EVERYTHING
 from tests.access.test_matrix import request_of
@@ -43,15 +44,16 @@ def forgetful_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def forget(*_: Any) -> None: ...
 
-    async def enter(session: Session, _about: About, _hidden: NotFoundError, *others: Query[Any]) -> list[Any]:
-        return list(await session.ask(*others))
+    async def enter(session: Session, _about: About, _hidden: NotFoundError, query: Query[Any]) -> Any:
+        (result,) = await session.ask(query)
+        return result
 
     for name in ("require_team", "require_project", "require_user"):
         monkeypatch.setattr(access, name, forget)
     for name in ("visible", "visible_by_project", "visible_users"):
         monkeypatch.setattr(access, name, lambda *_: true())
-    for name in ("require_rank", "decide"):
-        monkeypatch.setattr(access, name, lambda *_: None)
+    monkeypatch.setattr(access, "require_rank", lambda *_: None)
+    monkeypatch.setattr(holding, "decide", lambda *_: None)
     monkeypatch.setattr(access, "enter", enter)
 
 

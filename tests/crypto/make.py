@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stagely_rpc.crypto.envelope import Keyring
     from stagely_rpc.db.engine import Database
     from stagely_rpc.db.models import DataKey
-    from stagely_rpc.db.session import WriteSession
+    from stagely_rpc.db.write_session import WriteSession
 
 KEY = ENCRYPTION_KEY
 

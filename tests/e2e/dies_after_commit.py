@@ -7,7 +7,7 @@ import signal
 from typing import Any
 
 from stagely_rpc.__main__ import main
-from stagely_rpc.db.session import WriteSession
+from stagely_rpc.db.write_session import WriteSession
 
 _exit = WriteSession.__aexit__
 

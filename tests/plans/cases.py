@@ -1,4 +1,4 @@
-"""Every statement of the service but for its lists: what makes it, such as `teams.hold_team`, with what to ask for."""
+"""Every statement of the service but for its lists: what makes it, such as `access.hold_team`, with what to ask for."""
 
 from __future__ import annotations
 
@@ -112,12 +112,12 @@ CASES: dict[str, list[Case]] = {
     "access.TEAMMATES": by_key(access.TEAMMATES, "user_id", "actor_id"),
     "access.get_team_id": about(lambda about, _: access.get_team_id(about)),
     "access.get_role": about(lambda about, keys: access.get_role(about, keys.user_id)),
+    "access.hold_team": [
+        *about(lambda about, _: access.hold_team(about, exclusively=True)),
+        *about(lambda about, _: access.hold_team(about, exclusively=False)),
+    ],
     "teams.TEAM_BY_ID": by_key(teams.TEAM_BY_ID, "team_id"),
     "teams.TEAM_BY_SLUG": by_key(teams.TEAM_BY_SLUG, "subdomain_hash"),
-    "teams.hold_team": [
-        *about(lambda about, _: teams.hold_team(about, exclusively=True)),
-        *about(lambda about, _: teams.hold_team(about, exclusively=False)),
-    ],
     "teams.count_live_environments": about(lambda about, _: teams.count_live_environments(about)),
     "teams.get_member": [lambda _, keys: teams.get_member(keys.team_id, keys.user_id)],
     "teams.count_owners": [lambda _, keys: teams.count_owners(keys.team_id)],
