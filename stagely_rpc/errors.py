@@ -153,7 +153,7 @@ class DataLossError(StagelyError):
 
 
 class DeadlineExceededError(StagelyError):
-    """The database gave up on a statement that took longer than it allows."""
+    """The call, or one of its statements, took longer than it may."""
 
     default_reason = "STATEMENT_TIMEOUT"
 

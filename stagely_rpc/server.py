@@ -61,6 +61,7 @@ from stagely_rpc.ids.servicer import IdServicer
 from stagely_rpc.interceptors.access_log import AccessLogInterceptor
 from stagely_rpc.interceptors.auth import AuthInterceptor
 from stagely_rpc.interceptors.context import ContextInterceptor
+from stagely_rpc.interceptors.deadline import DeadlineInterceptor
 from stagely_rpc.interceptors.decoding import DecodingInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
 from stagely_rpc.interceptors.metrics import MetricsInterceptor
@@ -201,6 +202,7 @@ class Server:
             *([] if self._metrics is None else [MetricsInterceptor(self._metrics)]),
             AccessLogInterceptor(),
             ErrorInterceptor(),
+            DeadlineInterceptor(self._settings.default_deadline_seconds),
             AuthInterceptor(
                 self._authenticator, policies(SERVICES) | reflection, open_methods, self._db, self._denials
             ),

@@ -122,6 +122,8 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
     """A connection older than this is replaced when it is next used."""
     database_pool_wait_seconds: Seconds = 5
     """How long a call waits for a connection before RESOURCE_EXHAUSTED."""
+    default_deadline_seconds: Seconds = 30
+    """How long a call may take whose caller set no deadline; streams last as long as their callers want."""
     max_concurrent_rpcs: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """More calls than this at a time are refused with RESOURCE_EXHAUSTED."""
     health_interval_seconds: Seconds = 2

@@ -69,6 +69,23 @@ class _Failed:
 Waiting = list[tuple[Any, "asyncio.Future[Any]"]]
 
 
+class _Batch:
+    """Items that are asked for together, and how many of those who asked still wait."""
+
+    __slots__ = ("callers", "task", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: Waiting = []
+        self.callers = 0
+        self.task: asyncio.Task[None] | None = None
+
+    def leave(self) -> None:
+        """One of the callers was cancelled: what nobody waits for any more is cancelled in the database too."""
+        self.callers -= 1
+        if not self.callers and self.task is not None:
+            self.task.cancel()
+
+
 class Batches:
     """Gathers items by the work that is to be done with them, and has it done.
 
@@ -85,7 +102,7 @@ class Batches:
         """
         self.ask = ask
         self._observe = observe
-        self._waiting: dict[Work[Any, Any], Waiting] = {}
+        self._gathered: dict[Work[Any, Any], _Batch] = {}
         self._arrivals = 0
         self._gathering: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
@@ -97,14 +114,21 @@ class Batches:
             StagelyError: the database refused, or can't be asked.
         """
         future: asyncio.Future[Result | _Failed] = asyncio.get_running_loop().create_future()
-        waiting = self._waiting.setdefault(work, [])
-        waiting.append((item, future))
+        batch = self._gathered.get(work)
+        if batch is None:
+            batch = self._gathered[work] = _Batch()
+        batch.waiting.append((item, future))
+        batch.callers += 1
         self._arrivals += 1
-        if len(waiting) >= MAX_ITEMS:
+        if len(batch.waiting) >= MAX_ITEMS:
             self._send(work)
         if self._gathering is None:
             self._gathering = asyncio.create_task(self._gather(), name="batches")
-        result = await future
+        try:
+            result = await future
+        except asyncio.CancelledError:
+            batch.leave()
+            raise
         if isinstance(result, _Failed):
             raise domain_error(result.error) if isinstance(result.error, DATABASE_ERRORS) else result.error
         return result
@@ -122,11 +146,12 @@ class Batches:
             quiet_turns = quiet_turns + 1 if self._arrivals == seen else 0
             seen = self._arrivals
         self._gathering = None
-        for work in list(self._waiting):
+        for work in list(self._gathered):
             self._send(work)
 
     def _send(self, work: Work[Any, Any]) -> None:
-        task = asyncio.create_task(self._perform(work, self._waiting.pop(work)), name=f"batch of {work.name}")
+        batch = self._gathered.pop(work)
+        batch.task = task = asyncio.create_task(self._perform(work, batch.waiting), name=f"batch of {work.name}")
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import psycopg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from stagely_rpc.call import current_call
 from stagely_rpc.db.batches import Batches
-from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, domain_errors
+from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, domain_errors, is_broken_off
 from stagely_rpc.db.pool import Lease, PoolLimits, Trimmer, engine_of
 from stagely_rpc.db.session import Session
 from stagely_rpc.db.write_session import WriteSession
@@ -56,8 +57,8 @@ class Database:
             UnavailableError: the database can't be reached.
         """
         with domain_errors():
-            lease = await Lease.take(self._engine)
-            await lease.give_back()
+            async with await Lease.take(self._engine):
+                pass
         self._trimmer.start()
 
     async def close(self) -> None:
@@ -103,11 +104,15 @@ class Database:
             raise domain_error(error) from None
 
     async def _ask(self, *queries: Query[Any]) -> list[Any]:
-        lease = await Lease.take(self._engine)
-        try:
+        async with await Lease.take(self._engine) as lease:
+            try:
+                return await lease.run(queries)
+            except psycopg.OperationalError as error:
+                # After a restart or a failover every connection is broken, and a new one as good as ever.
+                if not (is_broken_off(error) and all(query.statement.only_reads for query in queries)):
+                    raise
+        async with await Lease.take(self._engine) as lease:
             return await lease.run(queries)
-        finally:
-            await lease.give_back()
 
     @asynccontextmanager
     async def maintain(self) -> AsyncIterator[AsyncSession]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Classes and codes of https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONNECTION_EXCEPTION = "08"
 _OPERATOR_INTERVENTION = "57P"
+_SHUTDOWNS = frozenset({"57P01", "57P02"})  # admin_shutdown, crash_shutdown
 _READ_ONLY_TRANSACTION = "25006"
 _QUERY_CANCELED = "57014"
 _TOO_MANY_CONNECTIONS = "53300"
@@ -66,6 +67,14 @@ def domain_error(error: BaseException) -> Exception:
     return UnexpectedDatabaseError(f"{kind} (SQLSTATE {code or 'none'}, constraint {violated}) in: {statement}")
 
 
+def is_broken_off(error: BaseException) -> bool:
+    """Whether a connection broke, so that another one may do what this one did not."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    code = getattr(error, "sqlstate", None) or ""
+    return code.startswith(_CONNECTION_EXCEPTION) or code in _SHUTDOWNS or _is_of_the_client(error, code)
+
+
 def violated_constraint(error: BaseException | None) -> str | None:
     """Return the name of the constraint that an error is about."""
     return error.diag.constraint_name if isinstance(error, psycopg.Error) else None
@@ -74,5 +83,9 @@ def violated_constraint(error: BaseException | None) -> str | None:
 def _is_unavailable(origin: BaseException | None, code: str) -> bool:
     if code.startswith((_CONNECTION_EXCEPTION, _OPERATOR_INTERVENTION)) or code == _READ_ONLY_TRANSACTION:
         return True
+    return _is_of_the_client(origin, code)
+
+
+def _is_of_the_client(origin: BaseException | None, code: str) -> bool:
     # Without a code, an operational error is the client library's: it could not connect, or the connection broke.
     return not code and isinstance(origin, psycopg.OperationalError)

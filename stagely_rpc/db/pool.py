@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import orjson
 import psycopg
@@ -153,6 +153,12 @@ class Lease:
         """
         pool = cast("TrimmedPool", engine.sync_engine.pool)
         return cls(pool, await greenlet_spawn(pool.connect))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.give_back()
 
     async def run(self, steps: Sequence[Query[Any] | Command]) -> list[Any]:
         """Send queries and commands together, and return the results.

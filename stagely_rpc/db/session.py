@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from stagely_rpc.db import trail
-from stagely_rpc.db.errors import domain_errors
+from stagely_rpc.db.errors import domain_errors, is_broken_off
 from stagely_rpc.db.trail import Entry
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Session:
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None, /
     ) -> Result[*tuple[Any, ...]]:
-        """Return the rows of a statement, on the session's own connection.
+        """Return the rows of a statement that only reads, on the session's own connection, or if it broke, on another.
 
         Raises:
             StagelyError: the database refused, or can't be asked.
@@ -99,6 +100,12 @@ class Session:
         if self._lists is None:
             self._lists = AsyncSession(self._engine, autoflush=False)
         with domain_errors():
+            try:
+                return await self._lists.execute(statement, parameters)
+            except DBAPIError as error:
+                if not is_broken_off(error):
+                    raise
+            await self._lists.rollback()
             return await self._lists.execute(statement, parameters)
 
     async def append(

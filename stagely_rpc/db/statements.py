@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import orjson
 from psycopg.types.json import Jsonb
-from sqlalchemy import Boolean, LargeBinary, Numeric, literal_column
+from sqlalchemy import Boolean, LargeBinary, Numeric, Select, literal_column
 from sqlalchemy.dialects.postgresql import INET, JSONB
 from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg
 
@@ -90,6 +90,11 @@ class Statement:
         """
         self._clause = clause
         self._make_row: Callable[[Sequence[Any]], Any] | None = None
+
+    @cached_property
+    def only_reads(self) -> bool:
+        """Whether it may be sent again if nothing is known of its end."""
+        return isinstance(self._clause, Select)
 
     def row_maker(self, result: PGresult) -> Callable[[Sequence[Any]], Any]:
         """Return what makes a row of values of the result, whose columns are always the same."""

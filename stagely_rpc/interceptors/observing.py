@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,8 +29,19 @@ if TYPE_CHECKING:
 
 _OK = grpc.StatusCode.OK.name
 _CANCELLED = grpc.StatusCode.CANCELLED.name
+_DEADLINE_SLACK_SECONDS = 0.1
+_LATE = grpc.StatusCode.DEADLINE_EXCEEDED.name
 # A call knows its code as it was given: by gRPC's own health service, as a number.
 _NAMES: dict[object, str] = {name: code.name for code in grpc.StatusCode for name in (code, code.value[0])}
+
+
+def _why_cancelled(context: Context) -> str:
+    """Return the code that the caller has seen whose call was cancelled: because it left, or at its deadline.
+
+    A client resets the call at its own deadline, which is a moment before the server's for the same call.
+    """
+    left = context.time_remaining()
+    return _LATE if left is not None and left < _DEADLINE_SLACK_SECONDS else _CANCELLED
 
 
 class ObservingInterceptor(WrappingInterceptor):
@@ -54,6 +66,9 @@ class ObservingInterceptor(WrappingInterceptor):
             except grpc.aio.AbortError:
                 code = _NAMES[context.code()]
                 raise
+            except asyncio.CancelledError:
+                code = _why_cancelled(context)
+                raise
             finally:
                 end(began, code)
             return response
@@ -66,6 +81,9 @@ class ObservingInterceptor(WrappingInterceptor):
                 code = _OK
             except grpc.aio.AbortError:
                 code = _NAMES[context.code()]
+                raise
+            except asyncio.CancelledError:
+                code = _why_cancelled(context)
                 raise
             finally:
                 end(began, code)

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from sqlalchemy import Float, bindparam, func, select, text
 
@@ -133,3 +134,12 @@ async def test_read_without_its_connection_is_unavailable_and_the_next_one_has_a
                 await session.ask(dies.rows())
 
         assert await ping(db) == 1
+
+
+async def test_read_on_a_lost_connection_is_asked_again_on_another(fresh_database_url: str) -> None:
+    async with connected(fresh_database_url) as db, reading(db) as session:
+        pid = (await session.execute(select(func.pg_backend_pid()))).scalar_one()
+        async with await psycopg.AsyncConnection.connect(fresh_database_url, autocommit=True) as other:
+            await other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+        assert (await session.execute(select(func.pg_backend_pid()))).scalar_one() != pid

@@ -1,0 +1,48 @@
+"""A deadline for callers who set none: no call may hold its connection and its locks for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from stagely_rpc.errors import DeadlineExceededError
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, with_behavior
+
+if TYPE_CHECKING:
+    import grpc
+
+    from stagely_rpc.interceptors.metadata import Context
+
+
+class DeadlineInterceptor(WrappingInterceptor):
+    """Ends calls that have taken too long. Those that have a deadline of their own are cancelled by gRPC at its end.
+
+    Either way the call's task is cancelled, and with it, in PostgreSQL, the statement that it waits for.
+    """
+
+    def __init__(self, default_seconds: float) -> None:
+        """Take how long a call without a deadline may take."""
+        super().__init__()
+        self._default_seconds = default_seconds
+
+    def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
+        """Leave streams as they are: they last as long as their callers want."""
+        del method
+        behavior, seconds = behavior_of(handler), self._default_seconds
+        if handler.request_streaming or inspect.isasyncgenfunction(behavior):
+            return handler
+
+        async def answer(request: object, context: Context) -> object:
+            if context.time_remaining() is not None:
+                return await behavior(request, context)
+            try:
+                async with asyncio.timeout(seconds) as limit:
+                    return await behavior(request, context)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                message = f"the call had no deadline, and took longer than the {seconds:g} s that it may take then"
+                raise DeadlineExceededError(message, reason="DEFAULT_DEADLINE_EXCEEDED") from None
+
+        return with_behavior(handler, answer)
