@@ -34,6 +34,10 @@ test-unit: $(READY) ## Run the tests that need no database
 test-integration: $(READY) ## Run the tests that need a database
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m integration
 
+.PHONY: campaign
+campaign: $(READY) ## Inject faults for minutes to an hour and count what becomes of it: make campaign NAME=outages
+	@$(BIN)/python -m tests.campaigns $(NAME)
+
 .PHONY: check
 check: lint type check-contract check-generated check-schema check-lock ## Run every check that is no test
 

@@ -17,16 +17,35 @@ from stagely_rpc.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-# Classes and codes of https://www.postgresql.org/docs/current/errcodes-appendix.html
+# Codes, and classes of two characters, of https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONNECTION_EXCEPTION = "08"
-_OPERATOR_INTERVENTION = "57P"
-_SHUTDOWNS = frozenset({"57P01", "57P02"})  # admin_shutdown, crash_shutdown
-_READ_ONLY_TRANSACTION = "25006"
-_QUERY_CANCELED = "57014"
-_TOO_MANY_CONNECTIONS = "53300"
-_LOST_RACES = frozenset({"40001", "40P01", "55P03"})  # serialization_failure, deadlock_detected, lock_not_available
+_SHUTDOWNS = ("57P01", "57P02")  # admin_shutdown, crash_shutdown
+
+_BY_CODE: tuple[tuple[tuple[str, ...], Callable[[], Exception]], ...] = (
+    (
+        ("40001", "40P01", "55P03"),  # serialization_failure, deadlock_detected, lock_not_available
+        lambda: AbortedError("a concurrent change got in the way: read again and retry", may_run_again=True),
+    ),
+    (
+        ("57014",),  # query_canceled
+        lambda: DeadlineExceededError("the database ended a statement that took too long"),
+    ),
+    (
+        ("53300",),  # too_many_connections
+        lambda: OverloadedError("the database takes no more connections"),
+    ),
+    (
+        ("53", "58"),  # insufficient resources, such as space on the disk; an input or output error of its own
+        lambda: UnavailableError("the database lacks space or memory", reason="DATABASE_OUT_OF_RESOURCES"),
+    ),
+    (
+        (_CONNECTION_EXCEPTION, "57P", "25006"),  # operator intervention, read_only_sql_transaction
+        lambda: UnavailableError("the database is unavailable"),
+    ),
+)
+"""What makes the error for codes that begin so; the first that fits does."""
 
 DATABASE_ERRORS = (psycopg.Error, DBAPIError, PoolTimeoutError)
 """Whatever comes of asking the database, directly or by way of SQLAlchemy."""
@@ -54,13 +73,10 @@ def domain_error(error: BaseException) -> Exception:
         return OverloadedError("no database connection came free in time")
     origin = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(origin, "sqlstate", None) or ""
-    if code in _LOST_RACES:
-        return AbortedError("a concurrent change got in the way: read again and retry", may_run_again=True)
-    if code == _QUERY_CANCELED:
-        return DeadlineExceededError("the database ended a statement that took too long")
-    if code == _TOO_MANY_CONNECTIONS:
-        return OverloadedError("the database takes no more connections")
-    if _is_unavailable(origin, code) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+    for beginnings, make in _BY_CODE:
+        if code.startswith(beginnings):
+            return make()
+    if _is_of_the_client(origin, code) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return UnavailableError("the database is unavailable")
     statement = error.statement if isinstance(error, DBAPIError) else " ".join(getattr(error, "__notes__", ()))
     kind, violated = type(origin).__name__, violated_constraint(origin)
@@ -72,18 +88,12 @@ def is_broken_off(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
     code = getattr(error, "sqlstate", None) or ""
-    return code.startswith(_CONNECTION_EXCEPTION) or code in _SHUTDOWNS or _is_of_the_client(error, code)
+    return code.startswith((_CONNECTION_EXCEPTION, *_SHUTDOWNS)) or _is_of_the_client(error, code)
 
 
 def violated_constraint(error: BaseException | None) -> str | None:
     """Return the name of the constraint that an error is about."""
     return error.diag.constraint_name if isinstance(error, psycopg.Error) else None
-
-
-def _is_unavailable(origin: BaseException | None, code: str) -> bool:
-    if code.startswith((_CONNECTION_EXCEPTION, _OPERATOR_INTERVENTION)) or code == _READ_ONLY_TRANSACTION:
-        return True
-    return _is_of_the_client(origin, code)
 
 
 def _is_of_the_client(origin: BaseException | None, code: str) -> bool:

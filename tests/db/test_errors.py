@@ -90,6 +90,18 @@ async def test_terminated_connection_is_unavailable_and_the_next_call_works(db: 
         assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
 
 
+@pytest.mark.parametrize("code", ["53100", "53200", "58030"])
+async def test_database_without_space_or_memory_is_unavailable(db: Database, code: str) -> None:
+    fails = text(f"DO $$ BEGIN RAISE EXCEPTION 'canary-value' USING ERRCODE = '{code}'; END $$")
+
+    with pytest.raises(UnavailableError) as refused:
+        async with db.maintain() as session:
+            await session.execute(fails)
+
+    assert refused.value.reason == "DATABASE_OUT_OF_RESOURCES"
+    assert "canary-value" not in str(refused.value)
+
+
 async def test_unreachable_database_is_unavailable() -> None:
     db = database_at("postgresql://nobody:hunter2@127.0.0.1:1/nothing")
 

@@ -1,0 +1,32 @@
+"""Commits happen, and their answers are lost on the way back."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.campaigns.ledger import Ledger
+from tests.campaigns.load import Load
+from tests.campaigns.report import Report
+from tests.campaigns.stage import own_postgres, service
+
+CALLERS = 16
+
+
+async def run(calls: int = 10_000, share: float = 0.05) -> Report:
+    """Each repeated request has one effect, and its first answer."""
+    report, ledger = Report("lost_answers"), Ledger()
+    with own_postgres() as postgres:
+        command, python = ["-m", "tests.campaigns.loses_answers", "serve"], Path(sys.executable)
+        async with service(postgres.url, command, python, STAGELY_TEST_LOST_SHARE=str(share)) as one:
+            load = Load(one.address, ledger)
+            async with load.running(CALLERS):
+                await load.answers(calls)
+        lost = sum(number for (_, code), number in load.codes.items() if code == "UNAVAILABLE")
+        report.injected["answers lost after COMMIT"] = lost
+        # A quarter of the calls are writes; that less than a quarter of what is expected is lost does not happen.
+        expected = share * calls / 4
+        report.expect(lost > expected / 4, f"{lost} answers were lost of some {expected:.0f} that should be")
+        load.judge(report)
+        ledger.verdict(postgres.url).judge(report)
+    return report

@@ -1,0 +1,32 @@
+"""Each campaign for seconds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.campaigns import disk_full, empty_database, killed_processes, lost_answers, outages, terminated_backends
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.campaigns.report import Report
+
+SHORT_FORMS: dict[str, Callable[[], Awaitable[Report]]] = {
+    "terminated_backends": lambda: terminated_backends.run(seconds=3, callers=8),
+    "killed_processes": lambda: killed_processes.run(database_kills=2, service_kills=2),
+    "lost_answers": lambda: lost_answers.run(calls=400, share=0.2),
+    "outages": lambda: outages.run(seconds=2),
+    "disk_full": lambda: disk_full.run(seconds=2, times=1),
+    "empty_database": lambda: empty_database.run(rounds=1, replicas=3),
+}
+
+
+@pytest.mark.parametrize("name", SHORT_FORMS)
+async def test_all_is_as_it_must_be(name: str) -> None:
+    if name == "disk_full" and not disk_full.is_possible():
+        pytest.skip("only root may mount a small disk")
+    report = await SHORT_FORMS[name]()
+
+    assert not report.faults, str(report)
