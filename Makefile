@@ -76,7 +76,7 @@ check-lock: $(READY)
 	@$(BIN)/python -m tools.locked --check
 
 .PHONY: generate
-generate: $(READY) ## Generate gen/ from protos/
+generate: $(READY) ## Generate gen/ from protos/, and docs/metrics.md from the code
 	@$(BIN)/python -m tools.generated
 
 .PHONY: release-contract

@@ -5,23 +5,33 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from stagely_rpc.audit.denials import Denials
+from stagely_rpc.audit.sealer import Sealer
+from stagely_rpc.crypto import observing as key_observing
 from stagely_rpc.crypto.derivation import derived
+from stagely_rpc.crypto.envelope import Keyring
+from stagely_rpc.db import observing
 from stagely_rpc.db.engine import Database
 from stagely_rpc.db.once import Answers
 from stagely_rpc.db.pool import PoolLimits
+from stagely_rpc.db.schema import needed_revision
 from stagely_rpc.identity.authentication import Authenticator
 from stagely_rpc.identity.callers import CertificateCallers
 from stagely_rpc.identity.certificates import ServerCertificates
 from stagely_rpc.identity.jwks import KeySet
 from stagely_rpc.identity.tokens import TokenVerifier
+from stagely_rpc.interceptors.retries import RetryInterceptor
+from stagely_rpc.logs import json_lines
 from stagely_rpc.periodic import Periodic
 from stagely_rpc.wire.paging import PageTokens
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from contextlib import AbstractContextManager
 
     from prometheus_client import CollectorRegistry
 
+    from stagely_rpc.audit.chain import ChainKey
     from stagely_rpc.metrics import Metrics
     from stagely_rpc.settings import Settings
 
@@ -37,8 +47,28 @@ def database(settings: Settings, metrics: Metrics | None) -> Database:
         wait_seconds=settings.database_pool_wait_seconds,
     )
     answers = Answers(_derived_key(settings, b"answers"), settings.idempotency_ttl_seconds)
-    observing = () if metrics is None else (metrics.observe_batch,)
-    return Database(settings.database_url.get_secret_value(), limits, answers, *observing)
+    observer = observing.all_of([] if metrics is None else [metrics.database])
+    return Database(settings.database_url.get_secret_value(), limits, answers, observer)
+
+
+def keyring(settings: Settings, metrics: Metrics | None) -> Keyring:
+    """Return what seals and opens values."""
+    return Keyring(settings.encryption_key_bytes, key_observing.all_of([] if metrics is None else [metrics.keys]))
+
+
+def denials(db: Database, metrics: Metrics | None) -> Denials:
+    """Return what writes denials into the trail."""
+    return Denials(db) if metrics is None else Denials(db, metrics.trail.denied)
+
+
+def sealer(db: Database, key: ChainKey | None, metrics: Metrics | None) -> Sealer | None:
+    """Return what seals the trail; None without a key."""
+    return None if key is None else Sealer(db, key, None if metrics is None else metrics.trail)
+
+
+def retries(methods: Collection[str], metrics: Metrics | None) -> RetryInterceptor:
+    """Return what runs calls again."""
+    return RetryInterceptor(methods) if metrics is None else RetryInterceptor(methods, metrics.count_retry)
 
 
 def page_tokens(settings: Settings) -> PageTokens:
@@ -75,7 +105,10 @@ def metrics(settings: Settings, *, supervised: bool) -> Metrics | None:
     from stagely_rpc.metrics import Metrics  # noqa: PLC0415 - only who asks for metrics needs prometheus-client
     from stagely_rpc.metrics_port import registry_of, this_process  # noqa: PLC0415
 
-    return Metrics(None if supervised else registry_of(this_process))
+    made = Metrics(None if supervised else registry_of(this_process, needed_revision()))
+    if (lines := json_lines()) is not None:
+        made.watch_log_lines(lambda: lines.dropped)
+    return made
 
 
 def sampling(metrics: Metrics) -> Periodic:

@@ -29,6 +29,9 @@ class LineWriter:
     at a full pipe, up to 8 MiB wait. What comes then is dropped and counted, and a line says how many were, as soon as
     there is room again. Everything that waits is written when the interpreter ends, by an exception too; a signal that
     ends the process at once takes the last 50 ms with it.
+
+    Attributes:
+        dropped: how many lines were dropped since the start.
     """
 
     def __init__(self, descriptor: int, dropped: Callable[[int], bytes]) -> None:
@@ -47,6 +50,7 @@ class LineWriter:
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._dropped = 0
+        self.dropped = 0
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
@@ -58,6 +62,7 @@ class LineWriter:
         with self._lock:
             if self._waiting_bytes >= MAX_WAITING_BYTES:
                 self._dropped += 1
+                self.dropped += 1
                 return
             self._waiting_bytes += len(line)
             self._waiting.append(line)

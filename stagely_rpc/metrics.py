@@ -1,4 +1,4 @@
-"""What the service counts and measures of itself, for Prometheus: calls, batches, connections. Never whose they are.
+"""What the service counts and measures of itself, for Prometheus. docs/metrics.md lists it; never whose calls they are.
 
 Labels are names out of the code alone: methods of the contract, status codes, statements. No value of a request is one.
 """
@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 from prometheus_client import Counter, Gauge, Histogram, values
 from prometheus_client.values import MultiProcessValue
 
+from stagely_rpc.measures.database import DatabaseMetrics
+from stagely_rpc.measures.keys import KeyMetrics
+from stagely_rpc.measures.trail import TrailMetrics
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,7 +24,6 @@ UNKNOWN_METHOD = "unknown"
 """Stands for every method that there is not: callers must not make up labels."""
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_KEYS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 def count_as_worker(number: int) -> None:
@@ -42,6 +45,9 @@ class Metrics:
     Attributes:
         registry: where they are read; None for a worker, whose supervisor reads its files.
         in_flight: how many calls are under way.
+        database: what is counted of the database.
+        keys: what is counted of keys.
+        trail: what is counted of the audit trail.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
@@ -59,19 +65,17 @@ class Metrics:
         self._in_flight_gauge = Gauge(
             "stagely_rpc_calls_in_flight", "Calls under way.", registry=registry, multiprocess_mode="livesum"
         )
-        self._batch_keys = Histogram(
-            "stagely_rpc_batch_keys", "Keys read by one statement.", ["statement"], registry=registry, buckets=_KEYS
-        )
-        connections = Gauge(
-            "stagely_rpc_pool_connections",
-            "Connections to the database.",
-            ["state"],
+        self._retries = Counter(
+            "stagely_rpc_call_retries",
+            "Calls that were run again, because they had lost a race.",
+            ["method"],
             registry=registry,
-            multiprocess_mode="livesum",
         )
-        self._in_use, self._idle = connections.labels("in_use"), connections.labels("idle")
-        self._batch_keys_by_statement: dict[str, Histogram] = {}
-        self._connections: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        self._dropped_lines = DroppedMetrics("log_lines", "Log lines dropped, because nobody read them.", registry)
+        self._dropped_spans = DroppedMetrics("spans", "Spans dropped, because no collector took them.", registry)
+        self.database = DatabaseMetrics(registry)
+        self.keys = KeyMetrics(registry)
+        self.trail = TrailMetrics(registry)
 
     def calls(self, method: str) -> CallMetrics:
         """Return what counts the calls of a method, by its full name; it is to be kept."""
@@ -82,27 +86,42 @@ class Metrics:
         """Count a call of a method that there is not."""
         self._ended.labels(UNKNOWN_METHOD, "UNIMPLEMENTED").inc()
 
-    def observe_batch(self, statement: str, keys: int) -> None:
-        """Count a statement that read for several callers at once.
+    def count_retry(self, method: str) -> None:
+        """Count that a call of a method is run again."""
+        self._retries.labels(method.removeprefix("/")).inc()
 
-        Args:
-            statement: its name in the code.
-            keys: how many it read.
-        """
-        if statement not in self._batch_keys_by_statement:
-            self._batch_keys_by_statement[statement] = self._batch_keys.labels(statement)
-        self._batch_keys_by_statement[statement].observe(keys)
+    def watch_log_lines(self, dropped: Callable[[], int]) -> None:
+        """Take what tells how many lines of the log were dropped."""
+        self._dropped_lines.count = dropped
 
-    def watch_pool(self, connections: Callable[[], tuple[int, int]]) -> None:
-        """Take what tells how many connections calls use, and how many wait for calls."""
-        self._connections = connections
+    def watch_spans(self, dropped: Callable[[], int]) -> None:
+        """Take what tells how many spans were dropped."""
+        self._dropped_spans.count = dropped
 
     async def sample(self) -> None:
-        """Make known what goes up and down; to be called every so often."""
-        in_use, idle = self._connections()
+        """Make known what goes up and down, and what others count; to be called every so often."""
         self._in_flight_gauge.set(self.in_flight)
-        self._in_use.set(in_use)
-        self._idle.set(idle)
+        self.database.sample()
+        self._dropped_lines.sample()
+        self._dropped_spans.sample()
+
+
+class DroppedMetrics:
+    """Counts what somebody else counts.
+
+    Attributes:
+        count: tells how many were dropped since the process began.
+    """
+
+    def __init__(self, what: str, documentation: str, registry: CollectorRegistry | None) -> None:
+        self.count: Callable[[], int] = int
+        self._counter = Counter(f"stagely_rpc_{what}_dropped", documentation, registry=registry)
+        self._counted = 0
+
+    def sample(self) -> None:
+        """Count what was dropped since the last time."""
+        counted, self._counted = self._counted, self.count()
+        self._counter.inc(self._counted - counted)
 
 
 class CallMetrics:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
 import socket
+import time
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from socketserver import TCPServer
 from threading import Thread
@@ -12,8 +15,8 @@ from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge, make_wsgi_app
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, make_wsgi_app
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from stagely_rpc import __version__
@@ -30,16 +33,24 @@ _POLL_SECONDS = 0.1
 _log = structlog.get_logger(__name__)
 
 
-def registry_of(pids: Callable[[], Mapping[int, int]]) -> CollectorRegistry:
-    """Return a registry with what holds for any number of processes: the version, and the memory of each.
+def registry_of(pids: Callable[[], Mapping[int, int]], revision: str) -> CollectorRegistry:
+    """Return a registry with what holds for any number of processes: what is built, and what each process uses.
 
     Args:
         pids: the process ids of the workers that run, by their numbers.
+        revision: of the schema that this version needs.
     """
+    # When each series began, as a series of its own, which doubles them and tells nothing that rates need.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
-    build = Gauge("stagely_rpc_build_info", "The version that runs.", ["version"], registry=registry)
-    build.labels(__version__).set(1)
-    registry.register(_Memory(pids))
+    build = Gauge(
+        "stagely_rpc_build_info",
+        "The version that runs, of what it is made, and the revision of the schema that it needs.",
+        ["version", "python", "grpc", "revision"],
+        registry=registry,
+    )
+    build.labels(__version__, platform.python_version(), version("grpcio"), revision).set(1)
+    registry.register(_Processes(pids))
     return registry
 
 
@@ -97,21 +108,57 @@ class _HttpServer(ThreadingWSGIServer):
         _log.debug("metrics were not read", exc_info=True)
 
 
-class _Memory:
-    """The resident memory of each worker, as it is when it is asked for."""
+class _Processes:
+    """What each worker uses, as it is when it is asked for."""
 
     def __init__(self, pids: Callable[[], Mapping[int, int]]) -> None:
         self._pids = pids
-        self._page_bytes = os.sysconf("SC_PAGESIZE")
 
     def collect(self) -> Iterator[Metric]:
-        family = GaugeMetricFamily(
-            "stagely_rpc_worker_resident_bytes", "Resident memory of a worker.", labels=["worker"]
+        seconds = CounterMetricFamily(
+            "stagely_rpc_worker_cpu_seconds", "Processor time of a worker, user and system.", labels=["worker"]
         )
+        gauges = {
+            name: GaugeMetricFamily(f"stagely_rpc_worker_{name}", documentation, labels=["worker"])
+            for name, documentation in _GAUGES.items()
+        }
         for number, pid in sorted(self._pids().items()):
             try:
-                pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+                use = _use_of(Path(f"/proc/{pid}"))
             except OSError:
                 continue  # It has just ended.
-            family.add_metric([str(number)], pages * self._page_bytes)
-        yield family
+            seconds.add_metric([str(number)], use.pop("cpu_seconds"))
+            for name, value in use.items():
+                gauges[name].add_metric([str(number)], value)
+        yield from (seconds, *gauges.values())
+
+
+_GAUGES = {
+    "resident_bytes": "Resident memory of a worker.",
+    "open_fds": "Open file descriptors of a worker.",
+    "max_fds": "File descriptors that a worker may have open.",
+    "start_time_seconds": "When a worker was started, in seconds since 1970.",
+}
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGESIZE")
+
+
+def _use_of(process: Path) -> dict[str, float]:
+    """Return what a process uses (proc(5))."""
+    # What stands in parentheses, the name of the program, may have spaces.
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    limits = (process / "limits").read_text()
+    up_seconds = float(Path("/proc/uptime").read_text().split()[0])
+    return {
+        "cpu_seconds": (int(fields[11]) + int(fields[12])) / _TICKS,
+        "resident_bytes": int(fields[21]) * _PAGE_BYTES,
+        "open_fds": len(list((process / "fd").iterdir())),
+        "max_fds": _soft_limit(limits, "Max open files"),
+        "start_time_seconds": time.time() - up_seconds + int(fields[19]) / _TICKS,
+    }
+
+
+def _soft_limit(limits: str, name: str) -> float:
+    (line,) = (line for line in limits.splitlines() if line.startswith(name))
+    soft = line.removeprefix(name).split()[0]
+    return float("inf") if soft == "unlimited" else float(soft)

@@ -34,19 +34,20 @@ from stagely.v1 import (
 from stagely_rpc.assembly import (
     authenticator,
     database,
+    denials,
+    keyring,
     metrics,
     metrics_endpoint,
     page_tokens,
+    retries,
     sampling,
+    sealer,
     server_certificates,
 )
 from stagely_rpc.audit.chain import ChainKey
-from stagely_rpc.audit.denials import Denials
-from stagely_rpc.audit.sealer import Sealer
 from stagely_rpc.audit.servicer import AuditServicer
 from stagely_rpc.call import Policy
 from stagely_rpc.cloud_providers.servicer import CloudProviderServicer
-from stagely_rpc.crypto.envelope import Keyring
 from stagely_rpc.crypto.servicer import CryptoServicer
 from stagely_rpc.db.expiry import Expiry
 from stagely_rpc.db.schema import needed_revision
@@ -66,7 +67,6 @@ from stagely_rpc.interceptors.decoding import DecodingInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
 from stagely_rpc.interceptors.metrics import MetricsInterceptor
 from stagely_rpc.interceptors.once import OnceInterceptor
-from stagely_rpc.interceptors.retries import RetryInterceptor
 from stagely_rpc.listening import Addresses, Ports
 from stagely_rpc.projects.servicer import ProjectServicer
 from stagely_rpc.reach import ListenError, Reach
@@ -144,13 +144,13 @@ class Server:
             raise StartupError(str(error)) from error
         self._db = database(settings, self._metrics)
         if self._metrics is not None:
-            self._metrics.watch_pool(self._db.connections)
+            self._metrics.database.watch_pool(self._db.connections)
         self._expiry = Expiry(self._db)
-        self._denials = Denials(self._db)
+        self._denials = denials(self._db, self._metrics)
         key = settings.encryption_key_bytes
-        self._keyring = Keyring(key)
+        self._keyring = keyring(settings, self._metrics)
         self._chain_key = None if key is None else ChainKey(key)
-        self._sealer = None if self._chain_key is None else Sealer(self._db, self._chain_key)
+        self._sealer = sealer(self._db, self._chain_key, self._metrics)
         self._probe = DatabaseProbe(settings.database_url.get_secret_value(), needed_revision())
         self._health = HealthServicer([service.full_name for service in SERVICES])
         self._prober = Prober(
@@ -208,7 +208,7 @@ class Server:
             ),
             DecodingInterceptor(),
             OnceInterceptor(repeatable),
-            RetryInterceptor(repeatable),
+            retries(repeatable, self._metrics),
         )
 
     def _add_servicers(self) -> None:

@@ -171,6 +171,7 @@ def test_where_nobody_reads_nobody_waits_and_what_is_dropped_is_counted(pipe: Pi
     assert took < 2
     assert kept <= lines.MAX_WAITING_BYTES // len(line) + 1
     assert found[-1] == b"dropped %d" % (TOO_MANY - kept)
+    assert writer.dropped == TOO_MANY - kept
 
 
 def test_when_somebody_reads_again_lines_go_on(pipe: Pipe) -> None:

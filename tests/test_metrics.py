@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from stagely_rpc.measures.pool import PoolState
 from stagely_rpc.metrics import Metrics
 from stagely_rpc.workers.metrics import DIRECTORY_VARIABLE
 
@@ -47,7 +48,7 @@ async def test_calls_are_under_way_until_they_have_ended_and_then_counted_by_cod
 
 def test_keys_of_batches_are_counted_by_statement(metrics: Metrics, registry: CollectorRegistry) -> None:
     for keys in (1, 3, 64):
-        metrics.observe_batch("teams by id", keys)
+        metrics.database.gathered("teams by id", keys)
 
     statement = {"statement": "teams by id"}
     assert registry.get_sample_value("stagely_rpc_batch_keys_count", statement) == 3
@@ -55,13 +56,28 @@ def test_keys_of_batches_are_counted_by_statement(metrics: Metrics, registry: Co
     assert registry.get_sample_value("stagely_rpc_batch_keys_bucket", {**statement, "le": "4.0"}) == 2
 
 
-async def test_connections_are_told_by_state(metrics: Metrics, registry: CollectorRegistry) -> None:
-    metrics.watch_pool(lambda: (3, 2))
+async def test_pool_is_told_by_state_with_its_size_and_who_waits(metrics: Metrics, registry: CollectorRegistry) -> None:
+    metrics.database.watch_pool(lambda: PoolState(in_use=3, idle=2, size=25, waiting=7))
 
     await metrics.sample()
 
+    assert registry.get_sample_value("stagely_rpc_pool_size") == 25
+    assert registry.get_sample_value("stagely_rpc_pool_waiting") == 7
     assert registry.get_sample_value("stagely_rpc_pool_connections", {"state": "in_use"}) == 3
     assert registry.get_sample_value("stagely_rpc_pool_connections", {"state": "idle"}) == 2
+
+
+async def test_what_was_dropped_is_counted_once(metrics: Metrics, registry: CollectorRegistry) -> None:
+    dropped = {"lines": 0, "spans": 0}
+    metrics.watch_log_lines(lambda: dropped["lines"])
+    metrics.watch_spans(lambda: dropped["spans"])
+
+    for lines, spans in ((5, 0), (5, 1), (7, 3)):
+        dropped |= {"lines": lines, "spans": spans}
+        await metrics.sample()
+
+    assert registry.get_sample_value("stagely_rpc_log_lines_dropped_total") == 7
+    assert registry.get_sample_value("stagely_rpc_spans_dropped_total") == 3
 
 
 def test_worker_that_takes_the_place_of_another_counts_on_in_its_file(tmp_path: Path) -> None:

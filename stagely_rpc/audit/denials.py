@@ -17,7 +17,7 @@ from stagely_rpc.db.trail import Entry, appending
 from stagely_rpc.periodic import Periodic
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from stagely_rpc.db.engine import Database
 
@@ -64,8 +64,15 @@ class _Tally:
 class Denials:
     """Writes denials into the trail, in the background. Those that can't be written wait, as counts, until they can."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, count: Callable[[str], None] = lambda _: None) -> None:
+        """Take where denials are written.
+
+        Args:
+            db: where the trail is.
+            count: told the reason of each denial.
+        """
         self._db = db
+        self._count = count
         self._tallies: dict[Hashable, _Tally] = {}
         self._periodic = Periodic("denials", INTERVAL_SECONDS, work=self.write, finish=self._write_all)
 
@@ -81,6 +88,7 @@ class Denials:
 
     def note(self, entry: Entry) -> None:
         """Have a denial written, soon. Its kind is who was denied what, and why."""
+        self._count(str((entry.details or {}).get("reason")))
         who = entry.actor_service or entry.actor_ip
         kind: Hashable = (who, entry.actor_id, entry.team_id, entry.action, repr(entry.details))
         if kind not in self._tallies and len(self._tallies) >= MAX_KINDS:

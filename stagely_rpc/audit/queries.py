@@ -85,6 +85,14 @@ async def claim_sealing(session: AsyncSession) -> bool:
     return bool(await session.scalar(select(claim).where(exists(select(AuditUnsealed.audit_log_id)))))
 
 
+async def get_lag_seconds(session: AsyncSession) -> float:
+    """Return how old the oldest row is that has no seal; 0 if each has one."""
+    return float(await session.scalar(_LAG) or 0)
+
+
+_LAG = select(func.extract("epoch", func.clock_timestamp() - func.min(AuditUnsealed.timestamp)))
+
+
 async def list_unsealed(session: AsyncSession, limit: int, refused: Collection[uuid.UUID]) -> list[SealableRow]:
     """Return the oldest rows that have no seal, but for those of refused chains."""
     return [SealableRow(*row) for row in await session.execute(_unsealed(frozenset(refused)), {"limit": limit})]

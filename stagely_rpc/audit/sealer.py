@@ -8,7 +8,7 @@ batch is one transaction, so that whenever a process dies, a row is either queue
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
     from stagely_rpc.audit.chain import ChainKey, Link, SealableRow
     from stagely_rpc.db.engine import Database
+
+    class SealerObserver(Protocol):
+        """Looks on at the sealer."""
+
+        def sealed(self, rows: int) -> None:
+            """So many rows have got their seals."""
+
+        def round_ended(self, lag_seconds: float) -> None:
+            """The sealer has done what it could; the oldest row without a seal is so old."""
+
 
 INTERVAL_SECONDS = 0.4
 
@@ -39,7 +49,15 @@ class Sealer:
     and the log says so once a minute.
     """
 
-    def __init__(self, db: Database, key: ChainKey) -> None:
+    def __init__(self, db: Database, key: ChainKey, observer: SealerObserver | None = None) -> None:
+        """Take what the sealer needs.
+
+        Args:
+            db: where the trail is.
+            key: of its chains.
+            observer: told of each round; without one, nobody asks how far behind the seals are.
+        """
+        self._observer = observer
         self._db = db
         self._key = key
         self._refused: set[uuid.UUID] = set()
@@ -61,6 +79,9 @@ class Sealer:
             self._refused.clear()
         while await self._seal_batch() == _BATCH_ROWS:
             pass
+        if self._observer is not None:
+            async with self._db.maintain() as session:
+                self._observer.round_ended(await queries.get_lag_seconds(session))
 
     async def _seal_batch(self) -> int:
         """Seal the oldest rows; return how many were looked at."""
@@ -69,8 +90,11 @@ class Sealer:
                 return 0
             rows = await queries.list_unsealed(session, _BATCH_ROWS, self._refused)
             heads = await self._heads(session, {row.chain for row in rows})
-            await self._append(session, heads, [row for row in rows if row.chain in heads])
-            return len(rows)
+            sealable = [row for row in rows if row.chain in heads]
+            await self._append(session, heads, sealable)
+        if self._observer is not None:
+            self._observer.sealed(len(sealable))
+        return len(rows)
 
     async def _heads(self, session: AsyncSession, chains: set[uuid.UUID]) -> dict[uuid.UUID, Link]:
         """Return where chains end, and refuse those that end elsewhere than they were left."""

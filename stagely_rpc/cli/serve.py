@@ -125,6 +125,7 @@ def _supervise(settings: Settings) -> None:
     with lean_imports():
         import asyncio  # noqa: PLC0415
 
+        from stagely_rpc.db.schema import needed_revision  # noqa: PLC0415
         from stagely_rpc.logs import configure_logs  # noqa: PLC0415
         from stagely_rpc.reach import ListenError  # noqa: PLC0415
         from stagely_rpc.workers.supervision import supervise  # noqa: PLC0415
@@ -132,7 +133,7 @@ def _supervise(settings: Settings) -> None:
 
     configure_logs(settings.log_level, json=settings.environment == "production")
     with reported(ListenError, WorkerStartError):
-        drained = asyncio.run(supervise(settings))
+        drained = asyncio.run(supervise(settings, needed_revision()))
     if not drained:
         raise typer.Exit(_CUT_OFF)
 

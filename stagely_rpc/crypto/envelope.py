@@ -28,10 +28,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from stagely_rpc.access import About
 from stagely_rpc.crypto import aead, queries
 from stagely_rpc.crypto.derivation import derived
+from stagely_rpc.crypto.observing import NOBODY
 from stagely_rpc.db.models import Team
+from stagely_rpc.db.observing import Timed
 from stagely_rpc.errors import AbortedError, DataLossError, FailedPreconditionError
 
 if TYPE_CHECKING:
+    from stagely_rpc.crypto.observing import KeyObserver
     from stagely_rpc.db.models import DataKey
     from stagely_rpc.db.session import Executor, Session
     from stagely_rpc.db.statements import Query
@@ -58,12 +61,14 @@ class Place(NamedTuple):
 class Keyring:
     """Encrypts values for the database and decrypts them again; without a key-encryption key it refuses both."""
 
-    def __init__(self, key_encryption_key: bytes | None) -> None:
+    def __init__(self, key_encryption_key: bytes | None, observer: KeyObserver = NOBODY) -> None:
         """Take the key-encryption key.
 
         Args:
             key_encryption_key: 32 random bytes; None where nothing is to be encrypted or decrypted.
+            observer: told of each use of a key.
         """
+        self._observer = observer
         self._root = None if key_encryption_key is None else _KeyEncryptionKey(key_encryption_key)
         self._data_keys = _DataKeyCache(_CACHED_DATA_KEYS)
 
@@ -95,7 +100,8 @@ class Keyring:
             FailedPreconditionError: there is no key-encryption key.
         """
         root, data_key_id = self._require_root(), uuid.uuid4()
-        wrapped = root.wrap(secrets.token_bytes(aead.KEY_BYTES), data_key_id, team_id)
+        with Timed(self._observer.used, "wrap", root.id, data_key_id):
+            wrapped = root.wrap(secrets.token_bytes(aead.KEY_BYTES), data_key_id, team_id)
         return {"id": data_key_id, "team_id": team_id, "key_encryption_key_id": root.id, "wrapped_key": wrapped}
 
     def seal(self, data_key: DataKey, plaintext: bytes, *, place: Place) -> str:
@@ -110,8 +116,10 @@ class Keyring:
             FailedPreconditionError: there is no key-encryption key.
             DataLossError: the team's data key can't be decrypted.
         """
-        key = self._unwrapped(self._require_root(), data_key)
-        return _Envelope(data_key.id, aead.encrypt(key, plaintext, _bound_to(place, data_key.id))).text()
+        root = self._require_root()
+        key = self._unwrapped(root, data_key)
+        with Timed(self._observer.used, "seal", root.id, data_key.id):
+            return _Envelope(data_key.id, aead.encrypt(key, plaintext, _bound_to(place, data_key.id))).text()
 
     async def open(self, session: Session, stored: str, *, place: Place) -> bytes:
         """Return the value of a stored form, read from its place.
@@ -124,16 +132,17 @@ class Keyring:
         envelope = _Envelope.read(stored)
         if envelope is None:
             raise _invalid(place)
-        key = self._data_keys.get(envelope.data_key_id)
+        key = self._ready(envelope.data_key_id)
         if key is None:
             row = await session.read(queries.DATA_KEY, envelope.data_key_id)
             if row is None:
                 raise DataLossError(f"the data key of {place} does not exist", reason="DATA_KEY_UNKNOWN")
-            key = self._unwrapped(root, row)
-        try:
-            return aead.decrypt(key, envelope.sealed, _bound_to(place, envelope.data_key_id))
-        except aead.AuthenticationError:
-            raise _invalid(place) from None
+            key = self._unwrap(root, row)
+        with Timed(self._observer.used, "open", root.id, envelope.data_key_id):
+            try:
+                return aead.decrypt(key, envelope.sealed, _bound_to(place, envelope.data_key_id))
+            except aead.AuthenticationError:
+                raise _invalid(place) from None
 
     async def check(self, session: Executor) -> None:
         """Check, before anything is served, that every data key is encrypted by the key-encryption key that is here.
@@ -155,10 +164,17 @@ class Keyring:
         return self._root
 
     def _unwrapped(self, root: _KeyEncryptionKey, row: DataKey) -> AESGCM:
-        key = self._data_keys.get(row.id)
-        if key is None:
+        return self._ready(row.id) or self._unwrap(root, row)
+
+    def _ready(self, data_key_id: uuid.UUID) -> AESGCM | None:
+        key = self._data_keys.get(data_key_id)
+        self._observer.looked_up(hit=key is not None)
+        return key
+
+    def _unwrap(self, root: _KeyEncryptionKey, row: DataKey) -> AESGCM:
+        with Timed(self._observer.used, "unwrap", root.id, row.id):
             key = AESGCM(root.unwrap(row))
-            self._data_keys.put(row.id, key)
+        self._data_keys.put(row.id, key)
         return key
 
 

@@ -12,20 +12,30 @@ libraries for this dispatch at the end of a turn, and keep what they have read.)
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error
+from stagely_rpc.db.observing import NOBODY, Timed
 from stagely_rpc.errors import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from stagely_rpc.db.observing import Kind, Observer
     from stagely_rpc.db.statements import Query
 
     class Asking(Protocol):
         """What sends queries, each batch on a connection of its own."""
 
         async def __call__(self, *queries: Query[Any]) -> list[Any]:
+            """Send them together, and return their results."""
+            ...
+
+    class Exchange(Protocol):
+        """What sends queries of some kind, each time on a connection of its own."""
+
+        async def __call__(self, kind: Kind, *queries: Query[Any]) -> list[Any]:
             """Send them together, and return their results."""
             ...
 
@@ -91,17 +101,19 @@ class Batches:
 
     Attributes:
         ask: sends queries at once, for whatever is not to be gathered.
+        observer: told of each batch, and of each item's answer.
     """
 
-    def __init__(self, ask: Asking, observe: Callable[[str, int], None] = lambda *_: None) -> None:
+    def __init__(self, exchange: Exchange, observer: Observer = NOBODY) -> None:
         """Take what does the asking.
 
         Args:
-            ask: sends queries.
-            observe: told the name of each batch's work and how many items it has.
+            exchange: sends queries.
+            observer: told of each batch, and of each item's answer.
         """
-        self.ask = ask
-        self._observe = observe
+        self.ask: Asking = partial(exchange, "read")
+        self.observer = observer
+        self._ask_together: Asking = partial(exchange, "batch")
         self._gathered: dict[Work[Any, Any], _Batch] = {}
         self._arrivals = 0
         self._gathering: asyncio.Task[None] | None = None
@@ -125,13 +137,11 @@ class Batches:
         if self._gathering is None:
             self._gathering = asyncio.create_task(self._gather(), name="batches")
         try:
-            result = await future
+            with Timed(self.observer.answered, work.name):
+                return _value_of(await future)
         except asyncio.CancelledError:
             batch.leave()
             raise
-        if isinstance(result, _Failed):
-            raise domain_error(result.error) if isinstance(result.error, DATABASE_ERRORS) else result.error
-        return result
 
     async def close(self) -> None:
         """Wait for the batches under way; whoever asks from now on waits in vain."""
@@ -160,9 +170,9 @@ class Batches:
         wanted = [(item, future) for item, future in waiting if not future.done()]
         if not wanted:
             return
-        self._observe(work.name, len(wanted))
+        self.observer.gathered(work.name, len(wanted))
         try:
-            results: Sequence[Any] = await work.perform(self.ask, [item for item, _ in wanted])
+            results: Sequence[Any] = await work.perform(self._ask_together, [item for item, _ in wanted])
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits is told
             await self._fail(work, wanted, error)
             return
@@ -180,6 +190,12 @@ class Batches:
             return
         for each in wanted:
             await self._perform(work, [each])
+
+
+def _value_of(result: Result | _Failed) -> Result:
+    if isinstance(result, _Failed):
+        raise domain_error(result.error) if isinstance(result.error, DATABASE_ERRORS) else result.error
+    return result
 
 
 def _tell(future: asyncio.Future[Any], result: object) -> None:

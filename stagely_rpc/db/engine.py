@@ -11,13 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from stagely_rpc.call import current_call
 from stagely_rpc.db.batches import Batches
 from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, domain_errors, is_broken_off
+from stagely_rpc.db.observing import NOBODY, Timed
 from stagely_rpc.db.pool import Lease, PoolLimits, Trimmer, engine_of
 from stagely_rpc.db.session import Session
 from stagely_rpc.db.write_session import WriteSession
+from stagely_rpc.measures.pool import PoolState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
+    from stagely_rpc.db.observing import Kind, Observer
     from stagely_rpc.db.once import Answers
     from stagely_rpc.db.pool import TrimmedPool
     from stagely_rpc.db.reads import PointRead
@@ -34,7 +37,7 @@ class Database:
         url: str,
         limits: PoolLimits,
         answers: Answers,
-        observe_batch: Callable[[str, int], None] = lambda *_: None,
+        observer: Observer = NOBODY,
     ) -> None:
         """Prepare the pool; nothing connects yet.
 
@@ -42,13 +45,16 @@ class Database:
             url: a libpq URL (`postgresql://` or `postgres://`) with any of libpq's parameters. libpq itself reads it.
             limits: of the pool.
             answers: keeps the answers of requests that may be repeated.
-            observe_batch: told what each batch of reads is of, and how many they are.
+            observer: told of what is asked, and of connections.
         """
         self._answers = answers
         self._engine = engine_of(url, limits)
         self._maintainer = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._trimmer = Trimmer(self._engine, limits.idle)
-        self._batches = Batches(self._ask, observe_batch)
+        self._batches = Batches(self._exchange, observer)
+        self._observer = observer
+        self._pool = cast("TrimmedPool", self._engine.sync_engine.pool)
+        self._pool.watch(observer)
 
     async def start(self) -> None:
         """Connect, and begin to close connections that no load asks for.
@@ -67,10 +73,10 @@ class Database:
         await self._trimmer.stop()
         await self._engine.dispose()
 
-    def connections(self) -> tuple[int, int]:
-        """Return how many connections are in use, and how many idle."""
-        pool = cast("TrimmedPool", self._engine.sync_engine.pool)
-        return pool.checkedout(), pool.checkedin()
+    def connections(self) -> PoolState:
+        """Return how the pool is at this moment."""
+        pool = self._pool
+        return PoolState(pool.checkedout(), pool.checkedin(), pool.size(), pool.waiting)
 
     def read(self) -> Session:
         """Return the session of a call that changes nothing: a context manager."""
@@ -99,24 +105,26 @@ class Database:
             StagelyError: the database refused, or can't be asked.
         """
         try:
-            return await self._ask(*queries)
+            return await self._exchange("maintain", *queries)
         except DATABASE_ERRORS as error:
             raise domain_error(error) from None
 
-    async def _ask(self, *queries: Query[Any]) -> list[Any]:
+    async def _exchange(self, kind: Kind, *queries: Query[Any]) -> list[Any]:
         async with await Lease.take(self._engine) as lease:
             try:
-                return await lease.run(queries)
+                with Timed(self._observer.exchanged, kind, queries):
+                    return await lease.run(queries)
             except psycopg.OperationalError as error:
                 # After a restart or a failover every connection is broken, and a new one as good as ever.
                 if not (is_broken_off(error) and all(query.statement.only_reads for query in queries)):
                     raise
         async with await Lease.take(self._engine) as lease:
-            return await lease.run(queries)
+            with Timed(self._observer.exchanged, kind, queries):
+                return await lease.run(queries)
 
     @asynccontextmanager
     async def maintain(self) -> AsyncIterator[AsyncSession]:
         """Give a session in one READ COMMITTED transaction of the service's own, that no call has asked for."""
-        with domain_errors():
+        with domain_errors(), Timed(self._observer.exchanged, "maintain", ()):
             async with AsyncSession(self._maintainer, expire_on_commit=False) as session, session.begin():
                 yield session

@@ -14,6 +14,7 @@ from sqlalchemy import AsyncAdaptedQueuePool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
+from stagely_rpc.db.observing import NOBODY, Timed
 from stagely_rpc.db.pipeline import run
 from stagely_rpc.db.statements import json_of
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import PoolProxiedConnection
 
+    from stagely_rpc.db.observing import Observer
     from stagely_rpc.db.pipeline import Command, Prepared
     from stagely_rpc.db.statements import Query
 
@@ -81,7 +83,28 @@ class TrimmedPool(AsyncAdaptedQueuePool):
 
     SQLAlchemy's own way to keep few connections idle, `max_overflow`, closes each further one after every use: under
     steady load that is a new connection for each call.
+
+    Attributes:
+        waiting: how many wait for a connection.
     """
+
+    waiting = 0
+    _observer: Observer = NOBODY
+
+    def watch(self, observer: Observer) -> None:
+        """Tell an observer of connections, and of waits for them."""
+        self._observer = observer
+        event.listen(self, "connect", lambda *_: observer.opened())
+        event.listen(self, "invalidate", lambda *_: observer.lost())
+
+    def connect(self) -> PoolProxiedConnection:
+        """Take a connection, or wait for one."""
+        self.waiting += 1
+        try:
+            with Timed(self._observer.waited):
+                return super().connect()
+        finally:
+            self.waiting -= 1
 
     def trim(self, keep: int) -> None:
         """Close idle connections until no more than `keep` are open."""

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from stagely_rpc.db import trail
 from stagely_rpc.db.errors import domain_errors, is_broken_off
+from stagely_rpc.db.observing import Timed
 from stagely_rpc.db.trail import Entry
 
 if TYPE_CHECKING:
@@ -99,14 +100,17 @@ class Session:
         """
         if self._lists is None:
             self._lists = AsyncSession(self._engine, autoflush=False)
+        told = self._batches.observer.exchanged
         with domain_errors():
             try:
-                return await self._lists.execute(statement, parameters)
+                with Timed(told, "read", ()):
+                    return await self._lists.execute(statement, parameters)
             except DBAPIError as error:
                 if not is_broken_off(error):
                     raise
             await self._lists.rollback()
-            return await self._lists.execute(statement, parameters)
+            with Timed(told, "read", ()):
+                return await self._lists.execute(statement, parameters)
 
     async def append(
         self, resource_id: uuid.UUID | None, project_id: uuid.UUID | None, details: Mapping[str, object]

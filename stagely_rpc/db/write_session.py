@@ -11,6 +11,7 @@ from stagely_rpc.db import rows, trail
 from stagely_rpc.db.changes import changes_between
 from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, domain_errors, violated_constraint
 from stagely_rpc.db.models import Project
+from stagely_rpc.db.observing import Timed
 from stagely_rpc.db.once import AnsweredBeforeError
 from stagely_rpc.db.pool import Lease
 from stagely_rpc.db.session import Session
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from stagely_rpc.call import Call
     from stagely_rpc.db.batches import Batches
     from stagely_rpc.db.models import Base
+    from stagely_rpc.db.observing import Kind
     from stagely_rpc.db.once import Answers
     from stagely_rpc.db.pipeline import Command
     from stagely_rpc.db.statements import Query
@@ -193,12 +195,13 @@ class WriteSession(Session):
             raise RuntimeError(f"{self.call.method} ended its transaction without an answer")
         recorded = [trail.appending(self._entries)] if self._entries else []
         kept = [self._answers.keep(self.call, self._answer)] if self.call.repeatable else []
-        await self._run([*self._writes, *recorded, *kept, b"COMMIT"])
+        await self._run([*self._writes, *recorded, *kept, b"COMMIT"], "commit")
 
-    async def _run(self, steps: list[Query[Any] | Command] | tuple[Query[Any], ...]) -> list[Any]:
+    async def _run(self, steps: list[Query[Any] | Command] | tuple[Query[Any], ...], kind: Kind = "write") -> list[Any]:
         assert self._lease is not None
         try:
-            return await self._lease.run(steps)
+            with Timed(self._batches.observer.exchanged, kind, steps):
+                return await self._lease.run(steps)
         except psycopg.IntegrityError as violation:
             refuse = self._refusals.get(violated_constraint(violation) or "")
             if refuse is None:

@@ -11,7 +11,7 @@ from stagely_rpc.errors import AbortedError
 from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, with_behavior
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     import grpc
 
@@ -29,10 +29,16 @@ class RetryInterceptor(WrappingInterceptor):
     this call was about to. The pauses are random, lest those who met once meet again.
     """
 
-    def __init__(self, methods: Collection[str]) -> None:
-        """Take the methods that change something, by their full names: no others take part in races."""
+    def __init__(self, methods: Collection[str], note_retry: Callable[[str], None] = lambda _: None) -> None:
+        """Take the methods.
+
+        Args:
+            methods: full names of those that change something: no others take part in races.
+            note_retry: told the method of each call that is run again.
+        """
         super().__init__()
         self._methods = frozenset(methods)
+        self._note_retry = note_retry
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         """Leave streams as they are too: what they have sent can't be taken back."""
@@ -47,6 +53,7 @@ class RetryInterceptor(WrappingInterceptor):
                 except AbortedError as lost:
                     if not lost.may_run_again:
                         raise
+                self._note_retry(method)
                 await asyncio.sleep(random.uniform(0, _MAX_PAUSE_SECONDS * 2**attempt))  # noqa: S311 - no secret
             return await behavior(request, context)
 

@@ -22,21 +22,23 @@ class WorkersMetrics:
 
     Attributes:
         address: host and port where they are read, while they are.
+        registry: of what is read there.
     """
 
-    def __init__(self, directory: str, pids: Callable[[], Mapping[int, int]]) -> None:
+    def __init__(self, directory: str, pids: Callable[[], Mapping[int, int]], revision: str) -> None:
         """Take where the workers count.
 
         Args:
             directory: of their files.
             pids: the process ids of those that run, by their numbers.
+            revision: of the schema that this version needs.
         """
         self.address: str | None = None
         self._directory = directory
-        self._registry = registry_of(pids)
-        MultiProcessCollector(self._registry, directory)  # type: ignore[no-untyped-call]
+        self.registry = registry_of(pids, revision)
+        MultiProcessCollector(self.registry, directory)  # type: ignore[no-untyped-call]
         self._restarts = Counter(
-            "stagely_rpc_worker_restarts", "Workers that ended and were replaced.", ["worker"], registry=self._registry
+            "stagely_rpc_worker_restarts", "Workers that ended and were replaced.", ["worker"], registry=self.registry
         )
 
     @contextmanager
@@ -50,7 +52,7 @@ class WorkersMetrics:
         Raises:
             ListenError: the port can't be had.
         """
-        with metrics_port(host, port, self._registry) as taken:
+        with metrics_port(host, port, self.registry) as taken:
             self.address = f"{host}:{taken}"
             yield
 

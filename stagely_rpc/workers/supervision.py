@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
-async def supervise(settings: Settings) -> bool:
+async def supervise(settings: Settings, revision: str) -> bool:
     """Run as many workers as the settings say until SIGTERM or SIGINT; a second signal ends them at once.
 
     Args:
         settings: of the whole.
+        revision: of the schema that this version needs, for the metrics.
 
     Returns:
         Whether every worker let its calls end.
@@ -42,7 +43,7 @@ async def supervise(settings: Settings) -> bool:
         directory = None
         if settings.metrics_port is not None:
             directory = environment[DIRECTORY_VARIABLE] = _directory(holding)
-        supervisor = Supervisor(settings, environment, directory)
+        supervisor = Supervisor(settings, environment, directory, revision)
         if supervisor.metrics is not None and settings.metrics_port is not None:
             holding.enter_context(supervisor.metrics.served(settings.host, settings.metrics_port))
         loop = asyncio.get_running_loop()

@@ -32,15 +32,18 @@ class WorkerStartError(Exception):
 class Supervisor:
     """The workers of one service."""
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str], metrics_directory: str | None) -> None:
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str], metrics_directory: str | None, revision: str
+    ) -> None:
         """Start nothing yet.
 
         Args:
             settings: of the whole.
             environment: of every worker, but for what it has a share of.
             metrics_directory: where the workers count; None if nothing is counted.
+            revision: of the schema that this version needs, for the metrics.
         """
-        self.metrics = None if metrics_directory is None else WorkersMetrics(metrics_directory, self.pids)
+        self.metrics = None if metrics_directory is None else WorkersMetrics(metrics_directory, self.pids, revision)
         self._grace_seconds = settings.shutdown_grace_seconds
         self._slots = [
             Slot(number, {**environment, **share}, self) for number, share in enumerate(shares(settings), start=1)

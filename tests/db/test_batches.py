@@ -16,6 +16,7 @@ from sqlalchemy import select
 from stagely_rpc.db.batches import MAX_ITEMS, QUIET_TURNS
 from stagely_rpc.db.engine import Database
 from stagely_rpc.db.models import Team, TeamMember
+from stagely_rpc.db.observing import Nobody
 from stagely_rpc.db.once import Answers
 from stagely_rpc.db.pool import PoolLimits
 from stagely_rpc.db.reads import PointRead
@@ -36,13 +37,15 @@ DIVIDED = PointRead[Any](
 ROLE = PointRead[Any]("role", select(TeamMember.role), TeamMember.team_id, TeamMember.user_id)
 
 
-class Observed:
+class Observed(Nobody):
     """A database whose batches are counted."""
 
     def __init__(self, url: str, **limits: Any) -> None:
         self.batches: list[tuple[str, int]] = []
-        answers = Answers(bytes(32), ttl_seconds=60)
-        self.db = Database(url, PoolLimits(**limits), answers, lambda *batch: self.batches.append(batch))
+        self.db = Database(url, PoolLimits(**limits), Answers(bytes(32), ttl_seconds=60), self)
+
+    def gathered(self, work: str, items: int) -> None:
+        self.batches.append((work, items))
 
     async def builds(self, slug: str) -> int | None:
         row = await self.db.look_up(BY_SLUG, slug)

@@ -8,10 +8,11 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 from prometheus_client import CollectorRegistry
 
-from stagely_rpc.errors import NotFoundError
+from stagely_rpc.errors import AbortedError, NotFoundError
 from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
 from stagely_rpc.interceptors.metrics import MetricsInterceptor
+from stagely_rpc.interceptors.retries import MAX_RETRIES, RetryInterceptor
 from stagely_rpc.metrics import UNKNOWN_METHOD, Metrics
 from tests.eventually import eventually
 from tests.interceptors.chained import CALL_KINDS, chained, handler_of
@@ -161,3 +162,17 @@ async def test_names_that_callers_make_up_are_no_labels(channel: grpc.aio.Channe
     labels = {"method": UNKNOWN_METHOD, "code": "UNIMPLEMENTED"}
     assert registry.get_sample_value("stagely_rpc_calls_total", labels) == 3
     assert not any("made" in sample.labels.get("method", "") for each in registry.collect() for sample in each.samples)
+
+
+async def test_call_that_lost_a_race_is_counted_each_time_that_it_is_run_again(
+    metrics: Metrics, registry: CollectorRegistry, ends: Ends
+) -> None:
+    ends.error = AbortedError("lost", may_run_again=True)
+    method = f"/{SERVICE}/unary_unary"
+    chain = ContextInterceptor(), ErrorInterceptor(), RetryInterceptor([method], metrics.count_retry)
+
+    async with chained(handler_of(SERVICE, ends), *chain) as channel:
+        assert await code_of(begun(channel, "unary_unary")) is grpc.StatusCode.ABORTED
+
+    labels = {"method": f"{SERVICE}/unary_unary"}
+    assert registry.get_sample_value("stagely_rpc_call_retries_total", labels) == MAX_RETRIES
