@@ -29,16 +29,18 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from contextlib import AbstractContextManager
 
+    from grpc.aio import ServerInterceptor
     from prometheus_client import CollectorRegistry
 
     from stagely_rpc.audit.chain import ChainKey
     from stagely_rpc.metrics import Metrics
     from stagely_rpc.settings import Settings
+    from stagely_rpc.traces.exporting import Tracing
 
 _SAMPLE_SECONDS = 1.0
 
 
-def database(settings: Settings, metrics: Metrics | None) -> Database:
+def database(settings: Settings, metrics: Metrics | None, tracing: Tracing | None) -> Database:
     """Return the database; nothing connects yet."""
     limits = PoolLimits(
         size=settings.database_pool_size,
@@ -47,13 +49,43 @@ def database(settings: Settings, metrics: Metrics | None) -> Database:
         wait_seconds=settings.database_pool_wait_seconds,
     )
     answers = Answers(_derived_key(settings, b"answers"), settings.idempotency_ttl_seconds)
-    observer = observing.all_of([] if metrics is None else [metrics.database])
-    return Database(settings.database_url.get_secret_value(), limits, answers, observer)
+    observers: list[observing.Observer] = [] if metrics is None else [metrics.database]
+    if tracing is not None:
+        from stagely_rpc.traces.spans import DatabaseSpans  # noqa: PLC0415 - as in `tracing`
+
+        observers.append(DatabaseSpans(tracing.tracer))
+    return Database(settings.database_url.get_secret_value(), limits, answers, observing.all_of(observers))
 
 
-def keyring(settings: Settings, metrics: Metrics | None) -> Keyring:
+def keyring(settings: Settings, metrics: Metrics | None, tracing: Tracing | None) -> Keyring:
     """Return what seals and opens values."""
-    return Keyring(settings.encryption_key_bytes, key_observing.all_of([] if metrics is None else [metrics.keys]))
+    observers: list[key_observing.KeyObserver] = [] if metrics is None else [metrics.keys]
+    if tracing is not None:
+        from stagely_rpc.traces.spans import KeySpans  # noqa: PLC0415 - as in `tracing`
+
+        observers.append(KeySpans(tracing.tracer))
+    return Keyring(settings.encryption_key_bytes, key_observing.all_of(observers))
+
+
+def tracing(settings: Settings, metrics: Metrics | None) -> Tracing | None:
+    """Return what traces calls, if there is a collector."""
+    if settings.otel_exporter_otlp_endpoint is None:
+        return None
+    from stagely_rpc.traces.exporting import Tracing  # noqa: PLC0415 - only who traces needs OpenTelemetry
+
+    made = Tracing(settings.otel_exporter_otlp_endpoint)
+    if metrics is not None:
+        metrics.watch_spans(made.dropped)
+    return made
+
+
+def tracing_interceptors(tracing: Tracing | None) -> list[ServerInterceptor]:
+    """Return what makes a span of each call; nothing, if there is no collector."""
+    if tracing is None:
+        return []
+    from stagely_rpc.interceptors.tracing import TracingInterceptor  # noqa: PLC0415 - as in `tracing`
+
+    return [TracingInterceptor(tracing.tracer)]
 
 
 def denials(db: Database, metrics: Metrics | None) -> Denials:

@@ -127,6 +127,7 @@ class Call:
         caller: who calls, once that is known.
         repeatable: set where the request has a `request_id`.
         is_decided: whether it was decided that the user that the caller acts for may do or see this.
+        trace_id: of the trace that the call is a part of, where it is sampled: 32 hexadecimal digits.
         metadata: what came with the call beside its request; a token too.
     """
 
@@ -139,6 +140,7 @@ class Call:
     caller: Caller = NOBODY
     repeatable: Repeatable | None = None
     is_decided: bool = False
+    trace_id: str | None = None
     metadata: Metadata = field(default=(), repr=False)
 
     def check_decided(self) -> None:

@@ -43,6 +43,8 @@ from stagely_rpc.assembly import (
     sampling,
     sealer,
     server_certificates,
+    tracing,
+    tracing_interceptors,
 )
 from stagely_rpc.audit.chain import ChainKey
 from stagely_rpc.audit.servicer import AuditServicer
@@ -142,13 +144,14 @@ class Server:
             self._authenticator = authenticator(settings)
         except (CertificateError, PermissionsError) as error:
             raise StartupError(str(error)) from error
-        self._db = database(settings, self._metrics)
+        self._tracing = tracing(settings, self._metrics)
+        self._db = database(settings, self._metrics, self._tracing)
         if self._metrics is not None:
             self._metrics.database.watch_pool(self._db.connections)
         self._expiry = Expiry(self._db)
         self._denials = denials(self._db, self._metrics)
         key = settings.encryption_key_bytes
-        self._keyring = keyring(settings, self._metrics)
+        self._keyring = keyring(settings, self._metrics, self._tracing)
         self._chain_key = None if key is None else ChainKey(key)
         self._sealer = sealer(self._db, self._chain_key, self._metrics)
         self._probe = DatabaseProbe(settings.database_url.get_secret_value(), needed_revision())
@@ -199,6 +202,7 @@ class Server:
         repeatable = repeatable_responses(SERVICES)
         return (
             ContextInterceptor(),
+            *tracing_interceptors(self._tracing),
             *([] if self._metrics is None else [MetricsInterceptor(self._metrics)]),
             AccessLogInterceptor(),
             ErrorInterceptor(),
@@ -245,6 +249,8 @@ class Server:
 
     async def _start(self, starting: AsyncExitStack) -> None:
         """Start every part, and give the stack what stops it: at the end the parts stop in the opposite order."""
+        if self._tracing is not None:
+            starting.push_async_callback(self._tracing.stop)
         starting.push_async_callback(self._db.close)
         starting.push_async_callback(self._probe.close)
         await self._probe()

@@ -66,6 +66,17 @@ def _jwks_location(location: str) -> str:
     return location
 
 
+def _otlp_endpoint(endpoint: str) -> str:
+    try:
+        url = urlsplit(endpoint)
+        usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable or "@" in endpoint:
+        raise ValueError("must be an http or https URL without a password, which OTEL_EXPORTER_OTLP_HEADERS is for")
+    return endpoint
+
+
 def _is_loopback(host: str | None) -> bool:
     if host == "localhost":
         return True
@@ -87,5 +98,6 @@ EncryptionKey = Annotated[SecretStr, AfterValidator(_encryption_key)]
 JwtSecret = Annotated[SecretStr, AfterValidator(_jwt_secret)]
 JwksLocation = Annotated[str, AfterValidator(_jwks_location)]
 Domain = Annotated[str, AfterValidator(_domain)]
+OtlpEndpoint = Annotated[str, AfterValidator(_otlp_endpoint)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]

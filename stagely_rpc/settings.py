@@ -15,6 +15,7 @@ from stagely_rpc.setting_kinds import (
     EncryptionKey,
     JwksLocation,
     JwtSecret,
+    OtlpEndpoint,
     Port,
     RedisUrl,
     Seconds,
@@ -92,6 +93,8 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
     """This many processes share the port, the connections and the calls."""
     metrics_port: Port | None = None
     """A port for Prometheus, HTTP without TLS; 0 takes a free one."""
+    otel_exporter_otlp_endpoint: OtlpEndpoint | None = None
+    """A collector of traces: OTLP over gRPC. The SDK reads what else there is of `OTEL_*` itself."""
     environment: Literal["development", "test", "production"] = "development"
     log_level: LogLevel = "info"
     encryption_key: EncryptionKey | None = None

@@ -189,3 +189,22 @@ def test_settings_cannot_be_changed(environment: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("endpoint", ["http://collector:4317", "https://otel.example"])
+def test_collector_is_an_http_or_https_url(environment: pytest.MonkeyPatch, endpoint: str) -> None:
+    settings = given_settings(environment, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+
+    assert settings.otel_exporter_otlp_endpoint == endpoint
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["collector:4317", "grpc://collector:4317", "http://", "http://a:hunter2@collector", "http://[::1"]
+)
+def test_collector_that_is_no_url_or_has_a_password_is_refused(environment: pytest.MonkeyPatch, endpoint: str) -> None:
+    assert problems(environment, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) == [
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT: must be an http or https URL without a password, which"
+            " OTEL_EXPORTER_OTLP_HEADERS is for"
+        )
+    ]

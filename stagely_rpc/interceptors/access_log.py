@@ -16,7 +16,7 @@ from stagely_rpc.logs import json_line, json_lines
 if TYPE_CHECKING:
     from stagely_rpc.lines import LineWriter
 
-_HEALTH_SERVICE = "/grpc.health.v1.Health/"
+HEALTH_SERVICE = "/grpc.health.v1.Health/"
 _EVENT = "call"
 
 _log = structlog.get_logger("stagely_rpc.access")
@@ -27,7 +27,7 @@ class AccessLogInterceptor(ObservingInterceptor):
 
     def observer(self, method: str) -> CallLog | None:
         """Return what logs the calls of a method; None where its level is off."""
-        level = logging.DEBUG if method.startswith(_HEALTH_SERVICE) else logging.INFO
+        level = logging.DEBUG if method.startswith(HEALTH_SERVICE) else logging.INFO
         if not _log.is_enabled_for(level):
             return None
         lines = json_lines()
@@ -51,6 +51,7 @@ class CallLog:
 
     def _fields(self, call: Call, code: str) -> dict[str, Any]:
         caller = call.caller
+        trace = {} if call.trace_id is None else {"trace_id": call.trace_id}
         return {
             "method": self._method,
             "code": code,
@@ -59,6 +60,7 @@ class CallLog:
             "service": caller.service or None,
             "user_id": caller.user and str(caller.user.id),
             "request_id": call.request_id,
+            **trace,
         }
 
 

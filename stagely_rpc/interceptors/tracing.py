@@ -1,0 +1,81 @@
+"""A span for every call: a part of the caller's trace, where the caller says that it has one (W3C Trace Context)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import grpc
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, Status, StatusCode, format_trace_id
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from stagely_rpc.call import current_call
+from stagely_rpc.interceptors.access_log import HEALTH_SERVICE
+from stagely_rpc.interceptors.metadata import values_of
+from stagely_rpc.interceptors.observing import ObservingInterceptor
+from stagely_rpc.traces.spans import current_span
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, Tracer
+
+    from stagely_rpc.call import Metadata
+
+_FAULTS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
+"""The codes that are errors of a server, by OpenTelemetry's conventions for gRPC; the others are their callers'."""
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+_NO_PARENT = Context()
+
+
+class TracingInterceptor(ObservingInterceptor):
+    """Traces calls as the sampler says; health checks, never."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        super().__init__()
+        self._tracer = tracer
+
+    def observer(self, method: str) -> CallSpans | None:
+        """Return what traces the calls of a method."""
+        return None if method.startswith(HEALTH_SERVICE) else CallSpans(self._tracer, method.removeprefix("/"))
+
+
+class CallSpans:
+    """Makes a span of each call of one method."""
+
+    def __init__(self, tracer: Tracer, method: str) -> None:
+        self._tracer = tracer
+        self._name = method
+        service, _, name = method.rpartition("/")
+        self._attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
+
+    def begin(self) -> Span | None:
+        """Begin the span, and make it known; return None if the call is not sampled."""
+        call = current_call.get()
+        span = self._tracer.start_span(
+            self._name, context=_parent(call.metadata), kind=SpanKind.SERVER, attributes=self._attributes
+        )
+        if not span.is_recording():
+            return None
+        span.set_attribute("stagely.request_id", call.request_id)
+        call.trace_id = format_trace_id(span.get_span_context().trace_id)
+        # The task of a call ends with it, and its copy of the context too: nothing to reset.
+        current_span.set(span)
+        return span
+
+    def end(self, span: Span | None, code: str) -> None:
+        """End it, by the name of a gRPC code."""
+        if span is None:
+            return
+        span.set_attribute("rpc.grpc.status_code", grpc.StatusCode[code].value[0])
+        if code in _FAULTS:
+            span.set_status(Status(StatusCode.ERROR))
+        span.end()
+
+
+def _parent(metadata: Metadata) -> Context:
+    """Return the span of the caller, if there is one."""
+    parents = values_of("traceparent", metadata)
+    if len(parents) != 1:
+        return _NO_PARENT
+    states = ",".join(values_of("tracestate", metadata))
+    return _PROPAGATOR.extract({"traceparent": parents[0], "tracestate": states}, _NO_PARENT)
