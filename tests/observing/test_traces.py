@@ -158,6 +158,22 @@ async def test_call_whose_caller_does_not_sample_it_is_neither_traced_nor_marked
     assert "trace_id" not in line
 
 
+async def test_calls_that_share_a_statement_have_each_their_own_span_of_it(database_url: str) -> None:
+    parents = {f"{number:032x}": ("traceparent", f"00-{number:032x}-{PARENT_ID}-01") for number in range(1, 9)}
+    with collecting() as (collector, endpoint):
+        async with (
+            running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server,
+            connected(server) as channel,
+        ):
+            await asyncio.gather(*(get_team(channel, parent) for parent in parents.values()))
+
+    assert {call.trace_id.hex() for call in collector.named(GET_TEAM)} == parents.keys()
+    for call in collector.named(GET_TEAM):
+        [read] = collector.below(call)
+        assert (read.name, read.trace_id) == ("team by slug", call.trace_id)
+    assert len(collector.spans) == 2 * len(parents)
+
+
 @pytest.mark.parametrize("malformed", ["", "00-zz-zz-01", f"00-{'0' * 32}-{PARENT_ID}-01", "x" * 4000])
 async def test_malformed_traceparent_begins_a_new_trace(database_url: str, malformed: str) -> None:
     with collecting() as (collector, endpoint):
