@@ -76,8 +76,12 @@ check-lock: $(READY)
 	@$(BIN)/python -m tools.locked --check
 
 .PHONY: generate
-generate: $(READY) ## Generate gen/ from protos/, and docs/metrics.md from the code
+generate: $(READY) ## Generate gen/, the client's services and docs/reference from protos/, and docs/metrics.md from the code
 	@$(BIN)/python -m tools.generated
+
+.PHONY: reference
+reference: $(READY) ## Generate docs/reference, the pages of the API reference, from protos/
+	@$(BIN)/python -m tools.generated docs/reference
 
 .PHONY: release-contract
 release-contract: $(READY) ## Make the contract as it is the released one, which later changes must not break

@@ -8,11 +8,17 @@ import sys
 import tempfile
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grpc_tools import protoc
 
 from tools import metrics_page
 from tools.client.generate import generate_services
+from tools.contract import read_contract
+from tools.reference.generate import generate_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
@@ -30,16 +36,27 @@ def generate_contract(directory: Path) -> None:
 
 def generate_client(directory: Path) -> None:
     """Write the client's services."""
-    with tempfile.NamedTemporaryFile(suffix=".binpb") as compiled:
-        compile_protos(["--include_imports", "--include_source_info", f"--descriptor_set_out={compiled.name}"])
-        generate_services(Path(compiled.name).read_bytes(), directory)
+    generate_services(read_contract(compiled_files()), directory)
+
+
+def generate_reference(directory: Path) -> None:
+    """Write the pages of the API reference."""
+    generate_pages(read_contract(compiled_files()), directory)
 
 
 GENERATED = {
     ROOT / "gen": generate_contract,
     ROOT / "stagely_rpc" / "client" / "services": generate_client,
+    ROOT / "docs" / "reference": generate_reference,
 }
 PAGES = {ROOT / "docs" / "metrics.md": metrics_page.page}
+
+
+def compiled_files() -> bytes:
+    """Return the contract as its sources are now: a FileDescriptorSet with its imports and comments."""
+    with tempfile.NamedTemporaryFile(suffix=".binpb") as compiled:
+        compile_protos(["--include_imports", "--include_source_info", f"--descriptor_set_out={compiled.name}"])
+        return Path(compiled.name).read_bytes()
 
 
 def compile_protos(options: list[str]) -> None:
@@ -49,14 +66,15 @@ def compile_protos(options: list[str]) -> None:
         sys.exit("protoc failed")
 
 
-def generate() -> None:
-    """Write everything anew; what stood there before is gone."""
-    for directory, write in GENERATED.items():
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
-        write(directory)
-    for path, text in PAGES.items():
-        path.write_text(text())
+def generate(paths: Iterable[Path]) -> None:
+    """Write directories and pages anew; what stood there before is gone."""
+    for path in paths:
+        if path in PAGES:
+            path.write_text(PAGES[path]())
+            continue
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        GENERATED[path](path)
 
 
 def stale_files() -> list[str]:
@@ -83,6 +101,7 @@ def _same(one: Path, other: Path) -> bool:
 
 if __name__ == "__main__":
     if "--check" not in sys.argv:
-        generate()
+        only = [ROOT / name for name in sys.argv[1:]]
+        generate(only or [*GENERATED, *PAGES])
     elif stale := stale_files():
         sys.exit(f"stale, run `make generate`: {', '.join(stale)}")
