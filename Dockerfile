@@ -1,5 +1,5 @@
 # The production image: the locked packages and the wheel, nothing to build with, no root, nothing to write.
-FROM python:3.13-slim AS build
+FROM python:3.13-slim-trixie AS build
 WORKDIR /source
 RUN python -m venv /opt/stagely-rpc
 COPY requirements.lock ./
@@ -10,7 +10,11 @@ COPY migrations migrations
 COPY stagely_rpc stagely_rpc
 RUN /opt/stagely-rpc/bin/pip install --no-cache-dir --no-deps .
 
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
+LABEL org.opencontainers.image.title="stagely-rpc" \
+      org.opencontainers.image.description="The control-plane store of Stagely: one gRPC service over PostgreSQL" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="MIT"
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin stagely
 COPY --from=build /opt/stagely-rpc /opt/stagely-rpc
 ENV PATH=/opt/stagely-rpc/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
