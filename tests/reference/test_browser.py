@@ -52,6 +52,13 @@ async def test_a_table_folds_on_a_phone_and_not_on_a_desk(tab: Tab) -> None:
     assert (on_a_phone, await tab.evaluate(heads)) == ("none", "table-header-group")
 
 
+async def test_a_table_whose_head_says_what_its_cells_are_keeps_it_on_a_phone(tab: Tab) -> None:
+    await tab.open(REFERENCE / "environment.html", width=360)
+
+    head = "getComputedStyle(document.querySelector('table:not(.folding) thead')).display"
+    assert await tab.evaluate(head) == "table-header-group"
+
+
 async def test_contents_stand_below_the_page_on_a_phone_and_beside_it_on_a_desk(tab: Tab) -> None:
     place = """(() => {
         const [nav, main] = ["nav", "main"].map((name) => document.querySelector(name).getBoundingClientRect());
