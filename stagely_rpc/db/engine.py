@@ -72,6 +72,10 @@ class Database:
         pool = cast("TrimmedPool", self._engine.sync_engine.pool)
         return pool.checkedout(), pool.checkedin()
 
+    def stalled_seconds(self) -> float:
+        """Return for how long a call has wanted a connection while all were in use and none was given back."""
+        return cast("TrimmedPool", self._engine.sync_engine.pool).stalled_seconds
+
     def read(self) -> Session:
         """Return the session of a call that changes nothing: a context manager."""
         return Session(self._engine, self._batches, current_call.get())
