@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge, Histogram, values
 from prometheus_client.values import MultiProcessValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from prometheus_client import CollectorRegistry
 
@@ -70,6 +70,13 @@ class Metrics:
             multiprocess_mode="livesum",
         )
         self._in_use, self._idle = connections.labels("in_use"), connections.labels("idle")
+        self._health = Gauge(
+            "stagely_rpc_health",
+            "1 for what keeps the service from serving, in any worker.",
+            ["cause"],
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self._batch_keys_by_statement: dict[str, Histogram] = {}
         self._connections: Callable[[], tuple[int, int]] = lambda: (0, 0)
 
@@ -96,6 +103,16 @@ class Metrics:
     def watch_pool(self, connections: Callable[[], tuple[int, int]]) -> None:
         """Take what tells how many connections calls use, and how many wait for calls."""
         self._connections = connections
+
+    def health(self, causes: Iterable[str]) -> Callable[[str | None], None]:
+        """Return what makes known which of these causes keeps the service from serving, or that none does."""
+        by_cause = {cause: self._health.labels(cause) for cause in causes}
+
+        def tell(current: str | None) -> None:
+            for cause, gauge in by_cause.items():
+                gauge.set(cause == current)
+
+        return tell
 
     async def sample(self) -> None:
         """Make known what goes up and down; to be called every so often."""
