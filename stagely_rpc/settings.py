@@ -126,10 +126,10 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
     """How long a call may take whose caller set no deadline; streams last as long as their callers want."""
     max_concurrent_rpcs: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """More calls than this at a time are refused with RESOURCE_EXHAUSTED."""
-    health_interval_seconds: Seconds = 2
-    """How often the database is probed."""
-    health_timeout_seconds: Seconds = 2
-    """How long a probe may take."""
+    health_interval_seconds: Seconds = 1
+    """How often the service looks whether it can serve; a look that sees a change is followed by another at once."""
+    health_timeout_seconds: Seconds = 1
+    """How long a look may take."""
     idempotency_ttl_seconds: Annotated[int, Field(ge=60, le=2_592_000)] = 86_400
     """How long the answer of a request with a `request_id` is kept for its repetitions."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=86_400)] = 20

@@ -14,7 +14,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from stagely.v1 import team_pb2, team_pb2_grpc
 from stagely_rpc.db import migrations
-from stagely_rpc.health import LIVENESS, HealthServicer, Prober, UnhealthyError, check_revision
+from stagely_rpc.health import LIVENESS, Cause, HealthServicer, Prober, UnhealthyError, check_revision, pool_probe
+from stagely_rpc.health.pool import STALL_SECONDS
+from stagely_rpc.health.prober import AGAIN_SECONDS
 from tests.eventually import eventually, logged
 from tests.rpc import connected, running_server
 
@@ -39,43 +41,76 @@ async def status_of(health: health_pb2_grpc.HealthStub, service: str = "") -> ob
     return (await health.Check(health_pb2.HealthCheckRequest(service=service))).status
 
 
+LOST, BEHIND = Cause.DATABASE_UNREACHABLE, Cause.SCHEMA_BEHIND
+
+
 class ScriptedProbe:
     """Fails or not, look by look, as it is told."""
 
-    def __init__(self, *looks: str) -> None:
+    def __init__(self, *looks: Cause | None) -> None:
         self._looks = deque(looks)
 
     async def __call__(self) -> None:
-        if look := self._looks.popleft():
-            raise UnhealthyError(look)
+        if cause := self._looks.popleft():
+            raise UnhealthyError(cause, f"because of {cause}")
 
 
-async def test_one_failure_turns_nothing_two_in_a_row_do_and_one_success_turns_back() -> None:
+async def test_health_turns_when_a_second_look_confirms_the_first() -> None:
     servicer = HealthServicer([TEAM_SERVICE])
-    probe = ScriptedProbe("", "lost", "", "lost", "gone", "gone", "")
-    prober = Prober(probe, servicer, interval_seconds=1, timeout_seconds=1)
-    seen = [servicer._server_status[TEAM_SERVICE]]
+    looks = (None, LOST, None, LOST, BEHIND, None, LOST, None, None, None)
+    prober = Prober(ScriptedProbe(*looks), servicer, interval_seconds=1, timeout_seconds=1)
+    seen = []
 
-    for _ in range(7):
+    for _ in looks:
         await prober.look()
-        seen.append(servicer._server_status[TEAM_SERVICE])
+        seen.append(servicer._server_status[TEAM_SERVICE] == SERVING)
 
-    assert seen == [NOT_SERVING, SERVING, SERVING, SERVING, SERVING, NOT_SERVING, NOT_SERVING, SERVING]
+    assert seen == [True, True, True, True, False, False, False, False, True, True]
 
 
-async def test_reason_is_logged_once_a_change() -> None:
-    probe = ScriptedProbe("", "gone", "gone", "gone", "")
-    prober = Prober(probe, HealthServicer([]), interval_seconds=1, timeout_seconds=1)
+async def test_first_look_decides_alone() -> None:
+    for cause, status in ((None, SERVING), (LOST, NOT_SERVING)):
+        servicer = HealthServicer([])
+        await Prober(ScriptedProbe(cause), servicer, interval_seconds=1, timeout_seconds=1).look()
+        assert servicer._server_status[""] == status
+
+
+async def test_reason_is_told_and_logged_once_a_change_and_once_more_when_it_is_another() -> None:
+    looks = (None, LOST, LOST, LOST, BEHIND, BEHIND, None, None)
+    told: list[Cause | None] = []
+    prober = Prober(
+        ScriptedProbe(*looks), HealthServicer([]), interval_seconds=1, timeout_seconds=1, on_change=told.append
+    )
 
     with structlog.testing.capture_logs() as logs:
-        for _ in range(5):
+        for _ in looks:
             await prober.look()
 
     assert [(log["event"], log.get("reason")) for log in logs] == [
         ("serving", None),
-        ("not serving", "gone"),
+        ("not serving", f"because of {LOST}"),
+        ("not serving", f"because of {BEHIND}"),
         ("serving", None),
     ]
+    assert told == [None, LOST, BEHIND, None]
+
+
+async def test_look_that_sees_a_change_is_followed_by_another_at_once() -> None:
+    servicer = HealthServicer([])
+    prober = Prober(ScriptedProbe(LOST, None, None), servicer, interval_seconds=1, timeout_seconds=1)
+    await prober.look()
+    assert prober._pause_seconds() == 1
+    await prober.look()
+    assert prober._pause_seconds() == AGAIN_SECONDS
+
+
+async def test_pool_is_ill_only_when_nothing_was_given_back_for_a_while() -> None:
+    await pool_probe(lambda: STALL_SECONDS - 0.1)()
+
+    with pytest.raises(UnhealthyError) as ill:
+        await pool_probe(lambda: STALL_SECONDS)()
+
+    assert ill.value.cause is Cause.POOL_EXHAUSTED
 
 
 async def test_probe_that_hangs_is_a_failure_and_so_is_one_that_breaks() -> None:
@@ -88,10 +123,7 @@ async def test_probe_that_hangs_is_a_failure_and_so_is_one_that_breaks() -> None
     for probe, reason in ((hang, "the database did not answer within 0.01 s"), (crash, "ZeroDivisionError")):
         servicer = HealthServicer([])
         prober = Prober(probe, servicer, interval_seconds=1, timeout_seconds=0.01)
-        await servicer.set_ready(ready=True)
-        prober._ready = True
         with structlog.testing.capture_logs() as logs:
-            await prober.look()
             await prober.look()
         assert servicer._server_status[""] == NOT_SERVING
         assert reason in logs[0]["reason"]
@@ -211,6 +243,16 @@ async def test_pool_in_full_use_is_no_ill_health(fresh_database_url: str) -> Non
         for _ in range(10):
             await asyncio.sleep(0.05)
             assert await status_of(health) == SERVING
+
+
+async def test_liveness_is_serving_while_the_server_drains() -> None:
+    servicer = HealthServicer([TEAM_SERVICE])
+    await servicer.set_ready(ready=True)
+
+    await servicer.enter_graceful_shutdown()
+    await servicer.set_ready(ready=True)
+
+    assert servicer._server_status == {"": NOT_SERVING, TEAM_SERVICE: NOT_SERVING, LIVENESS: SERVING}
 
 
 async def test_watchers_are_told_at_the_end_and_do_not_hold_it_up(fresh_database_url: str) -> None:
