@@ -68,6 +68,19 @@ async def test_health_turns_when_a_second_look_confirms_the_first() -> None:
     assert seen == [True, True, True, True, False, False, False, False, True, True]
 
 
+async def test_one_look_that_sees_another_cause_is_not_told() -> None:
+    told: list[Cause | None] = []
+    looks = (LOST, BEHIND, LOST, BEHIND, BEHIND)
+    prober = Prober(
+        ScriptedProbe(*looks), HealthServicer([]), interval_seconds=1, timeout_seconds=1, on_change=told.append
+    )
+
+    for _ in looks:
+        await prober.look()
+
+    assert told == [LOST, BEHIND]
+
+
 async def test_first_look_decides_alone() -> None:
     for cause, status in ((None, SERVING), (LOST, NOT_SERVING)):
         servicer = HealthServicer([])

@@ -79,13 +79,12 @@ class Prober:
         """Look once, and turn the health if that is due."""
         failure = await self._failure()
         cause = None if failure is None else failure.cause
-        turns = (cause is None) != (self._cause is None)
-        if turns and self._has_looked and not self._is_in_doubt:
-            self._is_in_doubt = True
+        is_told = self._has_looked and cause is self._cause
+        if is_told or (self._has_looked and not self._is_in_doubt):
+            self._is_in_doubt = not is_told
             return
         self._is_in_doubt = False
-        if cause is not self._cause or not self._has_looked:
-            await self._tell(cause, failure)
+        await self._tell(cause, failure)
 
     async def _tell(self, cause: Cause | None, failure: UnhealthyError | None) -> None:
         self._has_looked, self._cause = True, cause
