@@ -22,7 +22,7 @@ CONNECT_TIMEOUT_SECONDS = 2
 """For each host of the URL; less is not to be had."""
 
 # A session keeps the default that it began with: what is said of the database and its roles holds for the next ones.
-_IS_READ_ONLY = r"""
+IS_READ_ONLY = r"""
     SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool OR coalesce((
         SELECT split_part(setting, '=', 2)::bool FROM pg_db_role_setting, unnest(setconfig) AS setting
         WHERE setting LIKE 'default\_transaction\_read\_only=%'
@@ -69,12 +69,13 @@ class DatabaseProbe:
             raise UnhealthyError(Cause.DATABASE_UNREACHABLE, reason) from error
 
     async def close(self) -> None:
-        """Close the probe's connection."""
-        if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.wait({self._connecting})
-            if not self._connecting.cancelled() and self._connecting.exception() is None:
-                self._connection = self._connecting.result()
+        """Close the probe's connection, and the one that it may be opening."""
+        connecting, self._connecting = self._connecting, None
+        if connecting is not None:
+            connecting.cancel()
+            await asyncio.wait({connecting})
+            if not _has_failed(connecting):
+                self._connection = connecting.result()
         if self._connection is not None:
             await self._connection.close()
 
@@ -132,7 +133,7 @@ def _hang_up(connection: Connection) -> None:
 
 
 async def _writable_check(connection: Connection) -> None:
-    if await _value(connection, _IS_READ_ONLY):
+    if await _value(connection, IS_READ_ONLY):
         raise UnhealthyError(Cause.DATABASE_READ_ONLY, "the database is read-only")
 
 
