@@ -76,7 +76,7 @@ check-lock: $(READY)
 	@$(BIN)/python -m tools.locked --check
 
 .PHONY: generate
-generate: $(READY) ## Generate gen/ from protos/
+generate: $(READY) ## Generate gen/ and the client from protos/, and docs/settings.schema.json from the settings
 	@$(BIN)/python -m tools.generated
 
 .PHONY: release-contract

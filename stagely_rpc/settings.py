@@ -43,6 +43,11 @@ _NEEDS = (
 """Settings that make no sense without another."""
 
 
+def needs() -> dict[str, list[str]]:
+    """Return the settings that make no sense without others, and those."""
+    return {name: [other for each, other in _NEEDS if each == name] for name, _ in _NEEDS}
+
+
 class DatabaseSettings(BaseSettings):
     """What `stagely-rpc migrate` takes from the environment. Each field is the variable of its name in upper case."""
 
@@ -93,7 +98,9 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
     metrics_port: Port | None = None
     """A port for Prometheus, HTTP without TLS; 0 takes a free one."""
     environment: Literal["development", "test", "production"] = "development"
+    """Production logs JSON, and does not start without an encryption key, or with authentication off."""
     log_level: LogLevel = "info"
+    """The least that is logged; health checks are logged at debug."""
     encryption_key: EncryptionKey | None = None
     """The key-encryption key: 64 hexadecimal digits. Without one, no secret can be stored or read."""
     domain: Domain = "stagely.dev"

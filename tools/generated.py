@@ -1,4 +1,4 @@
-"""Generate what is made from protos/, or check that it is what would be generated."""
+"""Generate what is made from protos/ and from the code, or check that it is what would be generated."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from grpc_tools import protoc
 
+from tools import settings_schema
 from tools.client.generate import generate_services
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +39,7 @@ GENERATED = {
     ROOT / "gen": generate_contract,
     ROOT / "stagely_rpc" / "client" / "services": generate_client,
 }
+PAGES = {ROOT / "docs" / "settings.schema.json": settings_schema.text}
 
 
 def compile_protos(options: list[str]) -> None:
@@ -53,11 +55,14 @@ def generate() -> None:
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         write(directory)
+    for path, text in PAGES.items():
+        path.write_text(text())
 
 
 def stale_files() -> list[str]:
-    """Return the files that are missing, too many, or not what the protos say."""
-    return [str(path.relative_to(ROOT)) for directory in GENERATED for path in _stale(directory)]
+    """Return the files that are missing, too many, or not what the protos and the code say."""
+    pages = [path for path, text in PAGES.items() if not path.exists() or path.read_text() != text()]
+    return [str(path.relative_to(ROOT)) for path in (*(each for tree in GENERATED for each in _stale(tree)), *pages)]
 
 
 def _stale(directory: Path) -> list[Path]:
