@@ -34,6 +34,7 @@ from stagely.v1 import (
 from stagely_rpc.assembly import (
     authenticator,
     database,
+    health_listener,
     metrics,
     metrics_endpoint,
     page_tokens,
@@ -55,7 +56,6 @@ from stagely_rpc.environments.servicer import EnvironmentServicer
 from stagely_rpc.errors import StagelyError
 from stagely_rpc.handlers import without_registration
 from stagely_rpc.health import (
-    Cause,
     DatabaseProbe,
     HealthServicer,
     Prober,
@@ -170,7 +170,7 @@ class Server:
             self._health,
             interval_seconds=settings.health_interval_seconds,
             timeout_seconds=settings.health_timeout_seconds,
-            on_change=(lambda _: None) if self._metrics is None else self._metrics.health(Cause),
+            on_change=health_listener(self._db, self._metrics),
         )
         addresses = Addresses(settings.host, settings.port, settings.health_port, shared=supervised)
         self._grpc = grpc.aio.server(

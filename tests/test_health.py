@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from stagely.v1 import team_pb2, team_pb2_grpc
@@ -244,6 +245,42 @@ async def test_schema_behind_is_not_serving_until_it_is_migrated(fresh_database_
     reasons = [log["reason"] for log in logs if log["event"] == "not serving"]
     assert len(reasons) == 1
     assert f"at revision {int(head) - 1:03d}, this version needs revision {head}" in reasons[0]
+
+
+def make_read_only(url: str, *, only_reads: bool) -> None:
+    """Make new sessions read-only or not, and end the service's: it opens others."""
+    name = sql.Identifier(str(conninfo_to_dict(url)["dbname"]))
+    change = "SET default_transaction_read_only = on" if only_reads else "RESET default_transaction_read_only"
+    with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER DATABASE {} {}").format(name, sql.SQL(change)))
+        if only_reads:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = %s AND application_name = 'stagely-rpc'",
+                [conninfo_to_dict(url)["dbname"]],
+            )
+
+
+async def test_sessions_that_began_read_only_are_replaced_once_the_database_takes_writes(
+    fresh_database_url: str,
+) -> None:
+    async with (
+        running_server(fresh_database_url, database_pool_size=1, **QUICK) as server,
+        connected(server) as channel,
+        health_of(server) as health,
+    ):
+        teams = team_pb2_grpc.TeamServiceStub(channel)
+        make_read_only(fresh_database_url, only_reads=True)
+        await eventually(lambda: status_of(health), NOT_SERVING)
+        for _ in range(2):
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
+            assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+
+        make_read_only(fresh_database_url, only_reads=False)
+        await eventually(lambda: status_of(health), SERVING)
+
+        await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
 
 
 async def test_pool_in_full_use_is_no_ill_health(fresh_database_url: str) -> None:

@@ -72,6 +72,10 @@ class Database:
         pool = cast("TrimmedPool", self._engine.sync_engine.pool)
         return pool.checkedout(), pool.checkedin()
 
+    def renew(self) -> None:
+        """Have every connection that there is now replaced when it is next used."""
+        cast("TrimmedPool", self._engine.sync_engine.pool).renew()
+
     def stalled_seconds(self) -> float:
         """Return for how long a call has wanted a connection while all were in use and none was given back."""
         return cast("TrimmedPool", self._engine.sync_engine.pool).stalled_seconds

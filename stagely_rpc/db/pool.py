@@ -101,6 +101,10 @@ class TrimmedPool(AsyncAdaptedQueuePool):
         """Have every connection that is as old as a broken one replaced when it is next used: they broke together."""
         self._invalidate(connection, _checkin=False)
 
+    def renew(self) -> None:
+        """Have every connection that there is now replaced when it is next used."""
+        self._invalidate_time = time.time()
+
     @property
     def stalled_seconds(self) -> float:
         """For how long a call has wanted a connection while all were in use and none was given back.
