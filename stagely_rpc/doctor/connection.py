@@ -10,6 +10,8 @@ from stagely_rpc.doctor.findings import fail, ok, warn
 from stagely_rpc.health.database import IS_READ_ONLY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import psycopg
 
     from stagely_rpc.doctor.findings import Outcome
@@ -19,7 +21,7 @@ OLDEST_VERSION = 14
 _VERSION_FACTOR = 10_000
 SKEW_WARN_SECONDS = 1.0
 SKEW_FAIL_SECONDS = 5.0
-_VERIFYING_MODES = {"verify-ca": "its authority is verified, its name is not", "verify-full": "verified"}
+_VERIFYING_MODES = {"verify-ca": "its authority is verified, its name is not", "verify-full": "it is verified"}
 _VERIFY = "set sslmode=verify-full and sslrootcert in DATABASE_URL"
 
 
@@ -40,10 +42,17 @@ def encryption(connection: psycopg.Connection, _: Settings) -> Outcome:
         return ok("a socket of this host")
     if not connection.pgconn.ssl_in_use:
         return ok("none, on this host") if _is_loopback(info.hostaddr) else warn("none", _VERIFY)
-    mode = info.get_parameters().get("sslmode", "prefer")
+    mode = _effective_mode(info.get_parameters())
     if mode in _VERIFYING_MODES:
-        return ok(f"on, and the server's certificate: {_VERIFYING_MODES[mode]} (sslmode={mode})")
-    return warn(f"on, and the server's certificate is not verified (sslmode={mode})", _VERIFY)
+        return ok(f"on, with the server's certificate: {_VERIFYING_MODES[mode]} ({mode})")
+    return warn(f"on, and the server's certificate is not verified ({mode})", _VERIFY)
+
+
+def _effective_mode(parameters: Mapping[str, str]) -> str:
+    """Return the sslmode that libpq goes by: with a root certificate, `require` verifies, for compatibility."""
+    root = parameters.get("sslrootcert")
+    mode = parameters.get("sslmode", "verify-full" if root == "system" else "prefer")
+    return "verify-ca" if mode == "require" and root else mode
 
 
 def _is_loopback(address: str) -> bool:

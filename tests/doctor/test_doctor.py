@@ -273,3 +273,17 @@ def test_metrics_of_a_running_service_are_told_apart_from_something_else(fresh_d
 
     assert ours.found("metrics port") == f"{port} answers with metrics"
     assert others.status("metrics port") == "warn"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "mode"),
+    [
+        ({}, "prefer"),
+        ({"sslmode": "require"}, "require"),
+        ({"sslmode": "require", "sslrootcert": "/tls/ca.pem"}, "verify-ca"),
+        ({"sslmode": "verify-full", "sslrootcert": "/tls/ca.pem"}, "verify-full"),
+        ({"sslrootcert": "system"}, "verify-full"),
+    ],
+)
+def test_verification_is_what_libpq_makes_of_the_parameters(parameters: dict[str, str], mode: str) -> None:
+    assert looks._effective_mode(parameters) == mode

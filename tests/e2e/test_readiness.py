@@ -57,6 +57,7 @@ def server(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[Runni
     workers = request.param
     env = settings_for(postgres.url, DATABASE_POOL_SIZE=str(workers * POOL_SIZE), METRICS_PORT="0")
     with serving(["serve", "--workers", str(workers)], env) as server:
+        until(lambda: told_by_log(server.lines) == ["serving"] * workers)
         yield server
 
 
