@@ -141,9 +141,10 @@ def schema_check(needed: str) -> DatabaseCheck:
     """Return the check that the database's schema is not behind a revision."""
 
     async def check(connection: Connection) -> None:
-        found = None
-        if await _value(connection, "SELECT to_regclass('alembic_version') IS NOT NULL"):
+        try:
             found = await _value(connection, "SELECT version_num FROM alembic_version")
+        except psycopg.errors.UndefinedTable:
+            found = None
         check_revision(found, needed)
 
     return check

@@ -108,3 +108,14 @@ async def test_probe_that_is_closed_while_it_connects_leaves_nothing_open(databa
         await probe.close()
 
         await eventually(open_connections, 0)
+
+
+async def test_database_without_a_schema_is_behind(empty_database_url: str) -> None:
+    probe = DatabaseProbe(empty_database_url, schema_check(needed_revision()))
+    try:
+        for _ in range(2):
+            with pytest.raises(UnhealthyError, match="schema is missing") as behind:
+                await probe()
+            assert behind.value.cause is Cause.SCHEMA_BEHIND
+    finally:
+        await probe.close()
