@@ -76,7 +76,7 @@ check-lock: $(READY)
 	@$(BIN)/python -m tools.locked --check
 
 .PHONY: generate
-generate: $(READY) ## Generate gen/, the client's services and docs/reference from protos/, and docs/metrics.md from the code
+generate: $(READY) ## Generate what is made of protos/ and the code: gen/, the client's services and pages of docs/
 	@$(BIN)/python -m tools.generated
 
 .PHONY: reference

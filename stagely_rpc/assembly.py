@@ -15,6 +15,7 @@ from stagely_rpc.db.engine import Database
 from stagely_rpc.db.once import Answers
 from stagely_rpc.db.pool import PoolLimits
 from stagely_rpc.db.schema import needed_revision
+from stagely_rpc.health import Cause
 from stagely_rpc.identity.authentication import Authenticator
 from stagely_rpc.identity.callers import CertificateCallers
 from stagely_rpc.identity.certificates import ServerCertificates
@@ -26,7 +27,7 @@ from stagely_rpc.periodic import Periodic
 from stagely_rpc.wire.paging import PageTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from contextlib import AbstractContextManager
 
     from grpc.aio import ServerInterceptor
@@ -141,6 +142,24 @@ def metrics(settings: Settings, *, supervised: bool) -> Metrics | None:
     if (lines := json_lines()) is not None:
         made.watch_log_lines(lambda: lines.dropped)
     return made
+
+
+def health_listener(db: Database, metrics: Metrics | None) -> Callable[[Cause | None], None]:
+    """Return what is told when health changes.
+
+    Sessions that began while the database was read-only would stay so: once it is not, they are replaced.
+    """
+    show = (lambda _: None) if metrics is None else metrics.health(Cause)
+    last: Cause | None = None
+
+    def listen(cause: Cause | None) -> None:
+        nonlocal last
+        if last is Cause.DATABASE_READ_ONLY:
+            db.renew()
+        last = cause
+        show(cause)
+
+    return listen
 
 
 def sampling(metrics: Metrics) -> Periodic:

@@ -16,7 +16,7 @@ from stagely_rpc.measures.keys import KeyMetrics
 from stagely_rpc.measures.trail import TrailMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from prometheus_client import CollectorRegistry
 
@@ -76,6 +76,13 @@ class Metrics:
         self.database = DatabaseMetrics(registry)
         self.keys = KeyMetrics(registry)
         self.trail = TrailMetrics(registry)
+        self._health = Gauge(
+            "stagely_rpc_health",
+            "1 for what keeps the service from serving, in any worker.",
+            ["cause"],
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
 
     def calls(self, method: str) -> CallMetrics:
         """Return what counts the calls of a method, by its full name; it is to be kept."""
@@ -97,6 +104,16 @@ class Metrics:
     def watch_spans(self, dropped: Callable[[], int]) -> None:
         """Take what tells how many spans were dropped."""
         self._dropped_spans.count = dropped
+
+    def health(self, causes: Iterable[str]) -> Callable[[str | None], None]:
+        """Return what makes known which of these causes keeps the service from serving, or that none does."""
+        by_cause = {cause: self._health.labels(cause) for cause in causes}
+
+        def tell(current: str | None) -> None:
+            for cause, gauge in by_cause.items():
+                gauge.set(cause == current)
+
+        return tell
 
     async def sample(self) -> None:
         """Make known what goes up and down, and what others count; to be called every so often."""

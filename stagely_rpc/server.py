@@ -35,6 +35,7 @@ from stagely_rpc.assembly import (
     authenticator,
     database,
     denials,
+    health_listener,
     keyring,
     metrics,
     metrics_endpoint,
@@ -50,13 +51,22 @@ from stagely_rpc.audit.chain import ChainKey
 from stagely_rpc.audit.servicer import AuditServicer
 from stagely_rpc.call import Policy
 from stagely_rpc.cloud_providers.servicer import CloudProviderServicer
+from stagely_rpc.crypto.probe import key_check
 from stagely_rpc.crypto.servicer import CryptoServicer
 from stagely_rpc.db.expiry import Expiry
 from stagely_rpc.db.schema import needed_revision
 from stagely_rpc.environments.servicer import EnvironmentServicer
 from stagely_rpc.errors import StagelyError
 from stagely_rpc.handlers import without_registration
-from stagely_rpc.health import DatabaseProbe, HealthServicer, Prober, UnhealthyError
+from stagely_rpc.health import (
+    DatabaseProbe,
+    HealthServicer,
+    Prober,
+    UnhealthyError,
+    all_of,
+    pool_probe,
+    schema_check,
+)
 from stagely_rpc.identity.keys import KeySetError
 from stagely_rpc.identity.pem import CertificateError
 from stagely_rpc.identity.permissions import PermissionsError
@@ -154,13 +164,16 @@ class Server:
         self._keyring = keyring(settings, self._metrics, self._tracing)
         self._chain_key = None if key is None else ChainKey(key)
         self._sealer = sealer(self._db, self._chain_key, self._metrics)
-        self._probe = DatabaseProbe(settings.database_url.get_secret_value(), needed_revision())
+        self._probe = DatabaseProbe(
+            settings.database_url.get_secret_value(), schema_check(needed_revision()), key_check(self._keyring)
+        )
         self._health = HealthServicer([service.full_name for service in SERVICES])
         self._prober = Prober(
-            self._probe,
+            all_of(self._probe, pool_probe(self._db.stalled_seconds)),
             self._health,
             interval_seconds=settings.health_interval_seconds,
             timeout_seconds=settings.health_timeout_seconds,
+            on_change=health_listener(self._db, self._metrics),
         )
         addresses = Addresses(settings.host, settings.port, settings.health_port, shared=supervised)
         self._grpc = grpc.aio.server(

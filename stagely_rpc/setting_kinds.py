@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import psycopg.conninfo
 from pydantic import AfterValidator, Field, SecretStr
 
 _JWT_SECRET_MIN_BYTES = 32
+_REDIS_URL = r"(rediss?|unix)://.+"
+_ENCRYPTION_KEY = r"[0-9a-fA-F]{64}"
+_DOMAIN = r"(?=.{1,200}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 
 
 def _database_url(url: SecretStr) -> SecretStr:
@@ -26,13 +29,13 @@ def _database_url(url: SecretStr) -> SecretStr:
 
 
 def _redis_url(url: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"(rediss?|unix)://.+", url.get_secret_value()):
+    if not re.fullmatch(_REDIS_URL, url.get_secret_value()):
         raise ValueError("must be a URL that starts with redis://, rediss:// or unix://")
     return url
 
 
 def _encryption_key(key: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[0-9a-fA-F]{64}", key.get_secret_value()):
+    if not re.fullmatch(_ENCRYPTION_KEY, key.get_secret_value()):
         raise ValueError("must be 64 hexadecimal digits (32 bytes); `stagely-rpc keys generate` prints one")
     return key
 
@@ -87,17 +90,22 @@ def _is_loopback(host: str | None) -> bool:
 
 
 def _domain(domain: str) -> str:
-    if not re.fullmatch(r"(?=.{1,200}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", domain):
+    if not re.fullmatch(_DOMAIN, domain):
         raise ValueError("must be a domain name in lower case")
     return domain
 
 
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
-RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
-EncryptionKey = Annotated[SecretStr, AfterValidator(_encryption_key)]
+def _matching(pattern: str) -> Any:  # noqa: ANN401 - pydantic's own type for it
+    """Return what tells the JSON schema of a rule whose message must not be pydantic's."""
+    return Field(json_schema_extra={"pattern": f"^{pattern}$"})
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url), _matching(r"postgres(ql)?://.*")]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url), _matching(_REDIS_URL)]
+EncryptionKey = Annotated[SecretStr, AfterValidator(_encryption_key), _matching(_ENCRYPTION_KEY)]
 JwtSecret = Annotated[SecretStr, AfterValidator(_jwt_secret)]
 JwksLocation = Annotated[str, AfterValidator(_jwks_location)]
-Domain = Annotated[str, AfterValidator(_domain)]
+Domain = Annotated[str, AfterValidator(_domain), _matching(_DOMAIN)]
 OtlpEndpoint = Annotated[str, AfterValidator(_otlp_endpoint)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]

@@ -44,6 +44,11 @@ _NEEDS = (
 """Settings that make no sense without another."""
 
 
+def needs() -> dict[str, list[str]]:
+    """Return the settings that make no sense without others, and those."""
+    return {name: [other for each, other in _NEEDS if each == name] for name, _ in _NEEDS}
+
+
 class DatabaseSettings(BaseSettings):
     """What `stagely-rpc migrate` takes from the environment. Each field is the variable of its name in upper case."""
 
@@ -96,7 +101,9 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
     otel_exporter_otlp_endpoint: OtlpEndpoint | None = None
     """A collector of traces: OTLP over gRPC. The SDK reads what else there is of `OTEL_*` itself."""
     environment: Literal["development", "test", "production"] = "development"
+    """Production logs JSON, and does not start without an encryption key, or with authentication off."""
     log_level: LogLevel = "info"
+    """The least that is logged; health checks are logged at debug."""
     encryption_key: EncryptionKey | None = None
     """The key-encryption key: 64 hexadecimal digits. Without one, no secret can be stored or read."""
     domain: Domain = "stagely.dev"
@@ -129,10 +136,10 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
     """How long a call may take whose caller set no deadline; streams last as long as their callers want."""
     max_concurrent_rpcs: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """More calls than this at a time are refused with RESOURCE_EXHAUSTED."""
-    health_interval_seconds: Seconds = 2
-    """How often the database is probed."""
-    health_timeout_seconds: Seconds = 2
-    """How long a probe may take."""
+    health_interval_seconds: Seconds = 1
+    """How often the service looks whether it can serve; a look that sees a change is followed by another at once."""
+    health_timeout_seconds: Seconds = 1
+    """How long a look may take."""
     idempotency_ttl_seconds: Annotated[int, Field(ge=60, le=2_592_000)] = 86_400
     """How long the answer of a request with a `request_id` is kept for its repetitions."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=86_400)] = 20

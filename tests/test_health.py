@@ -10,11 +10,14 @@ import psycopg
 import pytest
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from stagely.v1 import team_pb2, team_pb2_grpc
 from stagely_rpc.db import migrations
-from stagely_rpc.health import LIVENESS, HealthServicer, Prober, UnhealthyError, check_revision
+from stagely_rpc.health import LIVENESS, Cause, HealthServicer, Prober, UnhealthyError, check_revision, pool_probe
+from stagely_rpc.health.pool import STALL_SECONDS
+from stagely_rpc.health.prober import AGAIN_SECONDS
 from tests.eventually import eventually, logged
 from tests.rpc import connected, running_server
 
@@ -39,43 +42,89 @@ async def status_of(health: health_pb2_grpc.HealthStub, service: str = "") -> ob
     return (await health.Check(health_pb2.HealthCheckRequest(service=service))).status
 
 
+LOST, BEHIND = Cause.DATABASE_UNREACHABLE, Cause.SCHEMA_BEHIND
+
+
 class ScriptedProbe:
     """Fails or not, look by look, as it is told."""
 
-    def __init__(self, *looks: str) -> None:
+    def __init__(self, *looks: Cause | None) -> None:
         self._looks = deque(looks)
 
     async def __call__(self) -> None:
-        if look := self._looks.popleft():
-            raise UnhealthyError(look)
+        if cause := self._looks.popleft():
+            raise UnhealthyError(cause, f"because of {cause}")
 
 
-async def test_one_failure_turns_nothing_two_in_a_row_do_and_one_success_turns_back() -> None:
+async def test_health_turns_when_a_second_look_confirms_the_first() -> None:
     servicer = HealthServicer([TEAM_SERVICE])
-    probe = ScriptedProbe("", "lost", "", "lost", "gone", "gone", "")
-    prober = Prober(probe, servicer, interval_seconds=1, timeout_seconds=1)
-    seen = [servicer._server_status[TEAM_SERVICE]]
+    looks = (None, LOST, None, LOST, BEHIND, None, LOST, None, None, None)
+    prober = Prober(ScriptedProbe(*looks), servicer, interval_seconds=1, timeout_seconds=1)
+    seen = []
 
-    for _ in range(7):
+    for _ in looks:
         await prober.look()
-        seen.append(servicer._server_status[TEAM_SERVICE])
+        seen.append(servicer._server_status[TEAM_SERVICE] == SERVING)
 
-    assert seen == [NOT_SERVING, SERVING, SERVING, SERVING, SERVING, NOT_SERVING, NOT_SERVING, SERVING]
+    assert seen == [True, True, True, True, False, False, False, False, True, True]
 
 
-async def test_reason_is_logged_once_a_change() -> None:
-    probe = ScriptedProbe("", "gone", "gone", "gone", "")
-    prober = Prober(probe, HealthServicer([]), interval_seconds=1, timeout_seconds=1)
+async def test_one_look_that_sees_another_cause_is_not_told() -> None:
+    told: list[Cause | None] = []
+    looks = (LOST, BEHIND, LOST, BEHIND, BEHIND)
+    prober = Prober(
+        ScriptedProbe(*looks), HealthServicer([]), interval_seconds=1, timeout_seconds=1, on_change=told.append
+    )
+
+    for _ in looks:
+        await prober.look()
+
+    assert told == [LOST, BEHIND]
+
+
+async def test_first_look_decides_alone() -> None:
+    for cause, status in ((None, SERVING), (LOST, NOT_SERVING)):
+        servicer = HealthServicer([])
+        await Prober(ScriptedProbe(cause), servicer, interval_seconds=1, timeout_seconds=1).look()
+        assert servicer._server_status[""] == status
+
+
+async def test_reason_is_told_and_logged_once_a_change_and_once_more_when_it_is_another() -> None:
+    looks = (None, LOST, LOST, LOST, BEHIND, BEHIND, None, None)
+    told: list[Cause | None] = []
+    prober = Prober(
+        ScriptedProbe(*looks), HealthServicer([]), interval_seconds=1, timeout_seconds=1, on_change=told.append
+    )
 
     with structlog.testing.capture_logs() as logs:
-        for _ in range(5):
+        for _ in looks:
             await prober.look()
 
     assert [(log["event"], log.get("reason")) for log in logs] == [
         ("serving", None),
-        ("not serving", "gone"),
+        ("not serving", f"because of {LOST}"),
+        ("not serving", f"because of {BEHIND}"),
         ("serving", None),
     ]
+    assert told == [None, LOST, BEHIND, None]
+
+
+async def test_look_that_sees_a_change_is_followed_by_another_at_once() -> None:
+    servicer = HealthServicer([])
+    prober = Prober(ScriptedProbe(LOST, None, None), servicer, interval_seconds=1, timeout_seconds=1)
+    await prober.look()
+    assert prober._pause_seconds() == 1
+    await prober.look()
+    assert prober._pause_seconds() == AGAIN_SECONDS
+
+
+async def test_pool_is_ill_only_when_nothing_was_given_back_for_a_while() -> None:
+    await pool_probe(lambda: STALL_SECONDS - 0.1)()
+
+    with pytest.raises(UnhealthyError) as ill:
+        await pool_probe(lambda: STALL_SECONDS)()
+
+    assert ill.value.cause is Cause.POOL_EXHAUSTED
 
 
 async def test_probe_that_hangs_is_a_failure_and_so_is_one_that_breaks() -> None:
@@ -88,10 +137,7 @@ async def test_probe_that_hangs_is_a_failure_and_so_is_one_that_breaks() -> None
     for probe, reason in ((hang, "the database did not answer within 0.01 s"), (crash, "ZeroDivisionError")):
         servicer = HealthServicer([])
         prober = Prober(probe, servicer, interval_seconds=1, timeout_seconds=0.01)
-        await servicer.set_ready(ready=True)
-        prober._ready = True
         with structlog.testing.capture_logs() as logs:
-            await prober.look()
             await prober.look()
         assert servicer._server_status[""] == NOT_SERVING
         assert reason in logs[0]["reason"]
@@ -201,6 +247,42 @@ async def test_schema_behind_is_not_serving_until_it_is_migrated(fresh_database_
     assert f"at revision {int(head) - 1:03d}, this version needs revision {head}" in reasons[0]
 
 
+def make_read_only(url: str, *, only_reads: bool) -> None:
+    """Make new sessions read-only or not, and end the service's: it opens others."""
+    name = sql.Identifier(str(conninfo_to_dict(url)["dbname"]))
+    change = "SET default_transaction_read_only = on" if only_reads else "RESET default_transaction_read_only"
+    with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER DATABASE {} {}").format(name, sql.SQL(change)))
+        if only_reads:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = %s AND application_name = 'stagely-rpc'",
+                [conninfo_to_dict(url)["dbname"]],
+            )
+
+
+async def test_sessions_that_began_read_only_are_replaced_once_the_database_takes_writes(
+    fresh_database_url: str,
+) -> None:
+    async with (
+        running_server(fresh_database_url, database_pool_size=1, **QUICK) as server,
+        connected(server) as channel,
+        health_of(server) as health,
+    ):
+        teams = team_pb2_grpc.TeamServiceStub(channel)
+        make_read_only(fresh_database_url, only_reads=True)
+        await eventually(lambda: status_of(health), NOT_SERVING)
+        for _ in range(2):
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
+            assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+
+        make_read_only(fresh_database_url, only_reads=False)
+        await eventually(lambda: status_of(health), SERVING)
+
+        await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
+
+
 async def test_pool_in_full_use_is_no_ill_health(fresh_database_url: str) -> None:
     async with (
         running_server(fresh_database_url, database_pool_size=1, **QUICK) as server,
@@ -211,6 +293,16 @@ async def test_pool_in_full_use_is_no_ill_health(fresh_database_url: str) -> Non
         for _ in range(10):
             await asyncio.sleep(0.05)
             assert await status_of(health) == SERVING
+
+
+async def test_liveness_is_serving_while_the_server_drains() -> None:
+    servicer = HealthServicer([TEAM_SERVICE])
+    await servicer.set_ready(ready=True)
+
+    await servicer.enter_graceful_shutdown()
+    await servicer.set_ready(ready=True)
+
+    assert servicer._server_status == {"": NOT_SERVING, TEAM_SERVICE: NOT_SERVING, LIVENESS: SERVING}
 
 
 async def test_watchers_are_told_at_the_end_and_do_not_hold_it_up(fresh_database_url: str) -> None:

@@ -80,6 +80,18 @@ async def test_what_was_dropped_is_counted_once(metrics: Metrics, registry: Coll
     assert registry.get_sample_value("stagely_rpc_spans_dropped_total") == 3
 
 
+def test_one_cause_of_ill_health_is_told_at_a_time(metrics: Metrics, registry: CollectorRegistry) -> None:
+    causes = ("database_silent", "schema_behind")
+    tell = metrics.health(causes)
+    seen = []
+
+    for cause in (None, *causes, None):
+        tell(cause)
+        seen.append([registry.get_sample_value("stagely_rpc_health", {"cause": each}) for each in causes])
+
+    assert seen == [[0, 0], [1, 0], [0, 1], [0, 0]]
+
+
 def test_worker_that_takes_the_place_of_another_counts_on_in_its_file(tmp_path: Path) -> None:
     program = (
         "from stagely_rpc.metrics import Metrics, count_as_worker;"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from grpc_tools import protoc
 
-from tools import metrics_page
+from tools import metrics_page, settings_schema
 from tools.client.generate import generate_services
 from tools.contract import read_contract
 from tools.reference.generate import generate_pages
@@ -49,7 +49,10 @@ GENERATED = {
     ROOT / "stagely_rpc" / "client" / "services": generate_client,
     ROOT / "docs" / "reference": generate_reference,
 }
-PAGES = {ROOT / "docs" / "metrics.md": metrics_page.page}
+PAGES = {
+    ROOT / "docs" / "metrics.md": metrics_page.page,
+    ROOT / "docs" / "settings.schema.json": settings_schema.text,
+}
 
 
 def compiled_files() -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from stagely_rpc.cli import audit, keys, migrate, probe, serve, token, version
+from stagely_rpc.cli import audit, doctor, keys, migrate, probe, serve, token, version
 
 app = typer.Typer(
     help="Stagely RPC, the control-plane store of Stagely.",
@@ -19,4 +19,5 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(token.app, name="token")
 app.command()(probe.probe)
+app.command()(doctor.doctor)
 app.command()(version.version)

@@ -34,6 +34,8 @@ from stagely_rpc.db.observing import Timed
 from stagely_rpc.errors import AbortedError, DataLossError, FailedPreconditionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stagely_rpc.crypto.observing import KeyObserver
     from stagely_rpc.db.models import DataKey
     from stagely_rpc.db.session import Executor, Session
@@ -150,9 +152,21 @@ class Keyring:
         Raises:
             FailedPreconditionError: some are encrypted by others, which it names by their ids.
         """
-        own = self._root.id if self._root else ""
-        others = await queries.list_other_key_encryption_key_ids(session, own)
-        if others:
+        self.require(await queries.list_other_key_encryption_key_ids(session, self.key_encryption_key_id or ""))
+
+    @property
+    def key_encryption_key_id(self) -> str | None:
+        """The id of the key-encryption key, which may be shown; None where there is no key."""
+        return self._root.id if self._root else None
+
+    def require(self, key_encryption_key_ids: Sequence[str]) -> None:
+        """Check that data keys that are encrypted by some key-encryption keys can be decrypted here.
+
+        Raises:
+            FailedPreconditionError: some can't, by keys which it names by their ids.
+        """
+        own = self.key_encryption_key_id
+        if others := sorted(set(key_encryption_key_ids) - {own}):
             here = f"ENCRYPTION_KEY is {own}" if own else "ENCRYPTION_KEY is not set"
             message = f"stored values are encrypted by key-encryption key {', '.join(others)}, but {here}"
             raise FailedPreconditionError(message, subject="DataKey", reason="KEY_ENCRYPTION_KEY_UNKNOWN")

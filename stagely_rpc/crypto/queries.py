@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 DATA_KEY = PointRead[DataKey]("data key", select(DataKey.__table__), DataKey.id)
 """A data key, retired or not; by its id."""
 
+KEY_ENCRYPTION_KEY_IDS = "SELECT min(key_encryption_key_id), max(key_encryption_key_id) FROM data_keys"
+"""Both ends of an index: if any data key is encrypted by another key-encryption key, one of the two is another's."""
+
 _GIVEN: dict[str, Any] = {name: bindparam(name) for name in ("id", "team_id", "key_encryption_key_id", "wrapped_key")}
 _ADD = Statement(
     insert(DataKey)

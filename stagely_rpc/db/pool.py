@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import PoolProxiedConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from stagely_rpc.db.observing import Observer
     from stagely_rpc.db.pipeline import Command, Prepared
@@ -79,7 +81,7 @@ def engine_of(url: str, limits: PoolLimits) -> AsyncEngine:
 
 
 class TrimmedPool(AsyncAdaptedQueuePool):
-    """A pool that can close some of its idle connections.
+    """A pool that can close some of its idle connections, and knows when it stands still.
 
     SQLAlchemy's own way to keep few connections idle, `max_overflow`, closes each further one after every use: under
     steady load that is a new connection for each call.
@@ -88,8 +90,12 @@ class TrimmedPool(AsyncAdaptedQueuePool):
         waiting: how many wait for a connection.
     """
 
-    waiting = 0
     _observer: Observer = NOBODY
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.waiting = 0
+        self._standing_since: float | None = None
 
     def watch(self, observer: Observer) -> None:
         """Tell an observer of connections, and of waits for them."""
@@ -99,12 +105,8 @@ class TrimmedPool(AsyncAdaptedQueuePool):
 
     def connect(self) -> PoolProxiedConnection:
         """Take a connection, or wait for one."""
-        self.waiting += 1
-        try:
-            with Timed(self._observer.waited):
-                return super().connect()
-        finally:
-            self.waiting -= 1
+        with Timed(self._observer.waited):
+            return super().connect()
 
     def trim(self, keep: int) -> None:
         """Close idle connections until no more than `keep` are open."""
@@ -116,6 +118,42 @@ class TrimmedPool(AsyncAdaptedQueuePool):
     def distrust(self, connection: PoolProxiedConnection) -> None:
         """Have every connection that is as old as a broken one replaced when it is next used: they broke together."""
         self._invalidate(connection, _checkin=False)
+
+    def renew(self) -> None:
+        """Have every connection that there is now replaced when it is next used."""
+        self._invalidate_time = time.time()
+
+    @property
+    def stalled_seconds(self) -> float:
+        """For how long a call has wanted a connection while all were in use and none was given back.
+
+        The call may have given up since: whoever comes next would wait as well.
+        """
+        if self._standing_since is None or not self._is_exhausted():
+            return 0
+        return time.monotonic() - self._standing_since
+
+    def _is_exhausted(self) -> bool:
+        return self.checkedout() >= self.size()
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        if not self._is_exhausted():
+            self._standing_since = None
+        elif self._standing_since is None:
+            self._standing_since = time.monotonic()
+        self.waiting += 1
+        try:
+            taken = super()._do_get()
+        finally:
+            self.waiting -= 1
+        if not self.waiting:
+            self._standing_since = None
+        return taken
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        if self._standing_since is not None:
+            self._standing_since = time.monotonic()
+        super()._do_return_conn(record)
 
 
 class Trimmer:

@@ -112,11 +112,18 @@ class ServerCertificates:
         self._told = (certificate, state)
 
 
+def near_its_end(certificate: x509.Certificate) -> bool:
+    """Tell whether a certificate ends soon, or has. One that lives for hours always does: late is its last third."""
+    lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    return _left(certificate) < min(WARN_BEFORE, lifetime / 3)
+
+
 def _state_of(certificate: x509.Certificate) -> str:
     """Return what is to be said of a certificate, if it is near its end."""
-    lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
-    left = certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
-    if left <= dt.timedelta():
+    if _left(certificate) <= dt.timedelta():
         return "the certificate has expired"
-    # One that lives for hours is always near its end: it is late when a third is left.
-    return "the certificate expires soon" if left < min(WARN_BEFORE, lifetime / 3) else ""
+    return "the certificate expires soon" if near_its_end(certificate) else ""
+
+
+def _left(certificate: x509.Certificate) -> dt.timedelta:
+    return certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)

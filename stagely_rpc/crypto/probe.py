@@ -1,0 +1,27 @@
+"""Whether what is stored can be decrypted here, as a part of the service's health."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stagely_rpc.crypto import queries
+from stagely_rpc.errors import FailedPreconditionError
+from stagely_rpc.health import Cause, UnhealthyError
+
+if TYPE_CHECKING:
+    from stagely_rpc.crypto.envelope import Keyring
+    from stagely_rpc.health import DatabaseCheck
+    from stagely_rpc.health.database import Connection
+
+
+def key_check(keyring: Keyring) -> DatabaseCheck:
+    """Return the check that every data key in the database is encrypted by the key-encryption key that is here."""
+
+    async def check(connection: Connection) -> None:
+        found = await (await connection.execute(queries.KEY_ENCRYPTION_KEY_IDS.encode())).fetchone()
+        try:
+            keyring.require([each for each in found or () if each is not None])
+        except FailedPreconditionError as error:
+            raise UnhealthyError(Cause.KEY_MISSING, str(error)) from error
+
+    return check

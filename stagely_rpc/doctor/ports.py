@@ -1,0 +1,94 @@
+"""The ports: free for the service to take, or answered by it already."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from http.client import HTTPException
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from stagely_rpc.doctor.findings import fail, ok, warn
+
+if TYPE_CHECKING:
+    from stagely_rpc.doctor.findings import Outcome
+    from stagely_rpc.settings import Settings
+
+_TIMEOUT_SECONDS = 2.0
+_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}  # noqa: S104
+_BUILD_INFO = b"stagely_rpc_build_info"
+
+
+def service(settings: Settings) -> Outcome:
+    """Check the port of the service; whoever listens there must be a service that serves."""
+    port = settings.port
+    if settings.tls_cert_file is None:
+        return _free(settings, port, "PORT") or _health_at(settings, port, "PORT")
+    return _free(settings, port, "PORT") or ok(f"{port} is taken, with TLS: HEALTH_PORT tells by whom")
+
+
+def health(settings: Settings) -> Outcome:
+    """Check the port of health alone."""
+    port = settings.health_port
+    if port is None:
+        return ok("none")
+    return _free(settings, port, "HEALTH_PORT") or _health_at(settings, port, "HEALTH_PORT")
+
+
+def metrics(settings: Settings) -> Outcome:
+    """Check the port of the metrics; whoever listens there must answer with them."""
+    port = settings.metrics_port
+    if port is None:
+        return ok("none")
+    return _free(settings, port, "METRICS_PORT") or _metrics_at(settings, port)
+
+
+def _health_at(settings: Settings, port: int, variable: str) -> Outcome:
+    with grpc.insecure_channel(_address(settings, port)) as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_SECONDS
+            )
+        except grpc.RpcError:
+            return _taken(port, variable)
+    status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    found = f"{port} is answered by a service that is {status}"
+    if answer.status == health_pb2.HealthCheckResponse.SERVING:
+        return ok(found)
+    return fail(found, "its log has the reason after `not serving`")
+
+
+def _metrics_at(settings: Settings, port: int) -> Outcome:
+    try:
+        with urlopen(f"http://{_address(settings, port)}/metrics", timeout=_TIMEOUT_SECONDS) as answer:
+            is_ours = _BUILD_INFO in answer.read()
+    except (OSError, HTTPException):
+        is_ours = False
+    return ok(f"{port} answers with metrics") if is_ours else _taken(port, "METRICS_PORT")
+
+
+def _taken(port: int, variable: str) -> Outcome:
+    return warn(f"{port} is taken by something else", f"end what listens there, or set {variable}")
+
+
+def _free(settings: Settings, port: int, variable: str) -> Outcome | None:
+    """Return that a port can be had, or never can; None if something listens there."""
+    try:
+        host = settings.host.strip("[]")
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return None
+        found = f"{settings.host}:{port} can't be listened on: {(error.strerror or '').lower()}"
+        return fail(found, f"set HOST or {variable}")
+    return ok(f"{port} is free" if port else "a free one")
+
+
+def _address(settings: Settings, port: int) -> str:
+    return f"{_EVERY_ADDRESS.get(settings.host, settings.host)}:{port}"

@@ -1,0 +1,42 @@
+"""What the role of DATABASE_URL may do with the tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stagely_rpc.db.models import AuditLog, AuditSeal, Base
+from stagely_rpc.doctor.findings import fail, ok
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from stagely_rpc.doctor.findings import Outcome
+    from stagely_rpc.settings import Settings
+
+_ALL = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_APPEND_ONLY = ("SELECT", "INSERT")
+_READ_ONLY = ("SELECT",)
+_TABLES = {
+    **dict.fromkeys(Base.metadata.tables, _ALL),
+    **dict.fromkeys((AuditLog.__tablename__, AuditSeal.__tablename__), _APPEND_ONLY),
+    "alembic_version": _READ_ONLY,
+}
+_MISSING = """
+    SELECT name, privilege FROM unnest(%s::text[], %s::text[]) AS needed (name, privilege)
+    WHERE NOT has_table_privilege(name, privilege)
+"""
+_OWNS_ALL = "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class WHERE oid = ANY (%s::text[]::regclass[])"
+
+
+def privileges(connection: psycopg.Connection, _: Settings) -> Outcome:
+    """Check that the role may do what the service does; what only migrations need is told, and no fault."""
+    needed = [(table, privilege) for table, privileges in _TABLES.items() for privilege in privileges]
+    missing = connection.execute(_MISSING, [list(column) for column in zip(*needed, strict=True)]).fetchall()
+    role = connection.info.user
+    if missing:
+        grants = "; ".join(f"GRANT {privilege} ON {table} TO {role}" for table, privilege in missing)
+        lacks = ", ".join(f"{privilege} on {table}" for table, privilege in missing)
+        return fail(f"role {role} lacks {lacks}", grants)
+    (owns,) = connection.execute(_OWNS_ALL, [list(_TABLES)]).fetchone() or (False,)
+    migrating = "may migrate" if owns else "is not their owner: another role migrates"
+    return ok(f"role {role} may use all {len(_TABLES)} tables, and {migrating}")

@@ -1,0 +1,24 @@
+"""Health (grpc.health.v1): the truth about what the service needs, told by a prober that shares nothing with calls."""
+
+from __future__ import annotations
+
+from stagely_rpc.health.causes import Cause, Probe, UnhealthyError, all_of
+from stagely_rpc.health.database import DatabaseCheck, DatabaseProbe, check_revision, schema_check
+from stagely_rpc.health.health_servicer import LIVENESS, HealthServicer
+from stagely_rpc.health.pool import pool_probe
+from stagely_rpc.health.prober import Prober
+
+__all__ = [
+    "LIVENESS",
+    "Cause",
+    "DatabaseCheck",
+    "DatabaseProbe",
+    "HealthServicer",
+    "Probe",
+    "Prober",
+    "UnhealthyError",
+    "all_of",
+    "check_revision",
+    "pool_probe",
+    "schema_check",
+]

@@ -1,0 +1,72 @@
+"""grpc.health.v1 as callers, balancers and Kubernetes ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from grpc_health.v1 import health, health_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from stagely_rpc.interceptors.metadata import Context
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+LIVENESS = "liveness"
+"""The name that is SERVING for as long as the process can answer at all, whatever the database does."""
+
+
+class HealthServicer(health.aio.HealthServicer):  # type: ignore[misc]
+    """grpc.health.v1 with List, and with Watch streams that end when the server does.
+
+    Every name starts NOT_SERVING; liveness is SERVING.
+    """
+
+    def __init__(self, services: Iterable[str]) -> None:
+        super().__init__()
+        self._server_status = {"": NOT_SERVING, **dict.fromkeys(services, NOT_SERVING), LIVENESS: SERVING}
+        self._changed = asyncio.Event()
+
+    async def List(self, request: health_pb2.HealthListRequest, context: Context) -> health_pb2.HealthListResponse:
+        """Return the status of every name."""
+        del request, context
+        statuses = {name: health_pb2.HealthCheckResponse(status=status) for name, status in self._server_status.items()}
+        return health_pb2.HealthListResponse(statuses=statuses)
+
+    async def Watch(
+        self, request: health_pb2.HealthCheckRequest, context: Context
+    ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
+        """Yield the status of a name, now and whenever it changes."""
+        del context
+        last = None
+        while True:
+            changed = self._changed
+            status = self._server_status.get(request.service, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
+            if status != last:
+                yield health_pb2.HealthCheckResponse(status=status)
+            last = status
+            if self._gracefully_shutting_down:
+                return
+            await changed.wait()
+
+    async def set_ready(self, *, ready: bool) -> None:
+        """Set every name but liveness."""
+        for name in [name for name in self._server_status if name != LIVENESS]:
+            await self.set(name, SERVING if ready else NOT_SERVING)
+        self._wake_watchers()
+
+    async def enter_graceful_shutdown(self) -> None:
+        """Set every name but liveness to NOT_SERVING for good, and end the Watch streams once they have said so.
+
+        A process that drains is alive: to restart it would cut its calls off.
+        """
+        await self.set_ready(ready=False)
+        self._gracefully_shutting_down = True
+        self._wake_watchers()
+
+    def _wake_watchers(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

@@ -1,0 +1,27 @@
+"""Whether calls still get connections: a pool in full use is no ill health, one that stands still is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stagely_rpc.health.causes import Cause, Probe, UnhealthyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STALL_SECONDS = 2.0
+
+
+def pool_probe(stalled_seconds: Callable[[], float]) -> Probe:
+    """Return the probe of a pool.
+
+    Args:
+        stalled_seconds: tells for how long a call has wanted a connection while none was given back.
+    """
+
+    async def look() -> None:
+        if stalled_seconds() >= STALL_SECONDS:
+            reason = f"calls wait for connections, and none was given back for {STALL_SECONDS:g} s"
+            raise UnhealthyError(Cause.POOL_EXHAUSTED, reason)
+
+    return look

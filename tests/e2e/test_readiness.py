@@ -1,0 +1,141 @@
+"""What the service says of itself while what it needs is away: a real process, and a real PostgreSQL that is harmed."""
+
+from __future__ import annotations
+
+import queue
+import re
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from stagely_rpc.health import LIVENESS
+from tests.e2e import outages
+from tests.e2e.outages import POOL_SIZE, Postgres
+from tests.e2e.processes import serving, settings_for
+from tests.e2e.workers import metrics_of, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.outages import Outage
+    from tests.e2e.processes import Running
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICE = "stagely.v1.TeamService"
+WITHIN_SECONDS = 5
+LOOKS_SECONDS = 3
+"""A few looks long."""
+
+OUTAGES = {
+    "database_unreachable": outages.stopped,
+    "database_silent": outages.paused,
+    "database_read_only": outages.read_only,
+    "schema_behind": outages.schema_behind,
+    "key_missing": outages.key_missing,
+    "pool_exhausted": outages.pool_exhausted,
+}
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with tempfile.TemporaryDirectory(prefix="stagely-") as directory:
+        postgres = Postgres(Path(directory))
+        yield postgres
+        postgres.stop()
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["alone", "workers"])
+def server(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[Running]:
+    workers = request.param
+    env = settings_for(postgres.url, DATABASE_POOL_SIZE=str(workers * POOL_SIZE), METRICS_PORT="0")
+    with serving(["serve", "--workers", str(workers)], env) as server:
+        until(lambda: told_by_log(server.lines) == ["serving"] * workers)
+        yield server
+
+
+class Watching:
+    """A Watch stream of one name: what it says next, and after how long."""
+
+    def __init__(self, health: health_pb2_grpc.HealthStub, service: str) -> None:
+        self._stream = health.Watch(health_pb2.HealthCheckRequest(service=service))
+        self._statuses: queue.Queue[object] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        try:
+            for answer in self._stream:
+                self._statuses.put(answer.status)
+        except grpc.RpcError:
+            return
+
+    def says(self, expected: object) -> float:
+        """Expect what it says next within the time that is promised; return the seconds that it took."""
+        began = time.monotonic()
+        assert self._statuses.get(timeout=WITHIN_SECONDS) == expected
+        return time.monotonic() - began
+
+    def is_quiet(self) -> bool:
+        return self._statuses.empty()
+
+    def end(self) -> None:
+        self._stream.cancel()
+
+
+@contextmanager
+def health_of(server: Running) -> Iterator[health_pb2_grpc.HealthStub]:
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.insecure_channel(server.address, options=options) as channel:
+        yield health_pb2_grpc.HealthStub(channel)
+
+
+def told_by_check_and_list(health: health_pb2_grpc.HealthStub) -> set[object]:
+    """Return what Check and List say of every name but liveness, which is SERVING."""
+    listed = {
+        name: answer.status for name, answer in health.List(health_pb2.HealthListRequest(), timeout=5).statuses.items()
+    }
+    checked = {name: health.Check(health_pb2.HealthCheckRequest(service=name), timeout=5).status for name in listed}
+    assert listed == checked
+    assert listed.pop(LIVENESS) == SERVING
+    assert {"", SERVICE} < set(listed)
+    return set(listed.values())
+
+
+def told_by_log(lines: list[str]) -> list[str]:
+    """Return the lines that tell of health: the cause for "not serving"."""
+    found = (re.search(r"\b(not serving|serving)\b.*?(?:cause=(\w+)|$)", line) for line in lines)
+    return [each[2] or each[1] for each in found if each]
+
+
+@pytest.mark.parametrize("cause", OUTAGES)
+def test_outage_is_told_in_time_and_so_is_its_end(
+    postgres: Postgres, server: Running, cause: str, request: pytest.FixtureRequest
+) -> None:
+    outage: Outage = OUTAGES[cause]
+    gauge = f'stagely_rpc_health{{cause="{cause}"}}'
+    with health_of(server) as health:
+        watching = Watching(health, SERVICE)
+        watching.says(SERVING)
+        line = len(server.lines)
+
+        with outage(postgres, server.address):
+            off = watching.says(NOT_SERVING)
+            assert told_by_check_and_list(health) == {NOT_SERVING}
+            assert metrics_of(server)[gauge] == 1
+            time.sleep(LOOKS_SECONDS)
+            assert watching.is_quiet()
+        on = watching.says(SERVING)
+
+        assert told_by_check_and_list(health) == {SERVING}
+        until(lambda: metrics_of(server)[gauge] == 0)
+        watching.end()
+    request.node.user_properties += [("off after seconds", f"{off:.2f}"), ("on after seconds", f"{on:.2f}")]
+    until(lambda: told_by_log(server.lines[line:]).count("serving") == told_by_log(server.lines[line:]).count(cause))
+    assert set(told_by_log(server.lines[line:])) == {cause, "serving"}

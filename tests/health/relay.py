@@ -1,0 +1,85 @@
+"""A relay before PostgreSQL that can be frozen: it takes connections and what they send, and nobody answers."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from psycopg.conninfo import conninfo_to_dict
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Relay:
+    """Counts the connections that its clients hold open."""
+
+    def __init__(self, url: str) -> None:
+        self.url = ""
+        self.open = 0
+        self.most_open = 0
+        self.taken = 0
+        self._target = conninfo_to_dict(url)
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
+    def freeze(self) -> None:
+        self._flowing.clear()
+        self.most_open = self.open
+
+    def thaw(self) -> None:
+        self._flowing.set()
+
+    def at(self, port: int) -> None:
+        password = f":{self._target['password']}" if "password" in self._target else ""
+        user, name = self._target.get("user", ""), self._target["dbname"]
+        self.url = f"postgresql://{user}{password}@127.0.0.1:{port}/{name}?sslmode=disable"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.taken += 1
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        sent: asyncio.Queue[bytes] = asyncio.Queue()
+        relaying = asyncio.create_task(self._relay(sent, writer))
+        with suppress(ConnectionError):
+            while part := await reader.read(65_536):
+                sent.put_nowait(part)
+        self.open -= 1
+        relaying.cancel()
+        writer.close()
+
+    async def _relay(self, sent: asyncio.Queue[bytes], writer: asyncio.StreamWriter) -> None:
+        await self._flowing.wait()
+        reader, behind = await self._connect()
+        answering = asyncio.create_task(self._answer(reader, writer))
+        try:
+            while True:
+                part = await sent.get()
+                await self._flowing.wait()
+                behind.write(part)
+        finally:
+            answering.cancel()
+            behind.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while part := await reader.read(65_536):
+            await self._flowing.wait()
+            writer.write(part)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, port = str(self._target.get("host", "")), self._target.get("port", 5432)
+        if host.startswith("/"):
+            return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        return await asyncio.open_connection(host, int(port or 5432))
+
+
+@asynccontextmanager
+async def relay_to(url: str) -> AsyncIterator[Relay]:
+    relay = Relay(url)
+    server = await asyncio.start_server(relay.serve, "127.0.0.1")
+    relay.at(server.sockets[0].getsockname()[1])
+    try:
+        yield relay
+    finally:
+        server.close()

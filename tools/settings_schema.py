@@ -1,0 +1,61 @@
+"""The JSON Schema of the settings: the variables, as if they were the properties of an object."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+from typing import Any
+
+from stagely_rpc.settings import DatabaseSettings, PortSettings, Settings, TokenSettings, needs
+
+_KNOWS_CALLERS = ("JWT_SECRET", "JWT_JWKS", "TLS_CLIENT_CA_FILE")
+
+
+def text() -> str:
+    """Return the schema as its file has it."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema: names, kinds, limits and defaults from the model, descriptions from its docstrings."""
+    model, descriptions = Settings.model_json_schema(), _descriptions()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The environment of `stagely-rpc serve`",
+        "type": "object",
+        "properties": {
+            name.upper(): _property(given) | {"description": descriptions[name]}
+            for name, given in sorted(model["properties"].items())
+        },
+        "required": sorted(name.upper() for name in model["required"]),
+        "dependentRequired": {
+            name.upper(): [other.upper() for other in others] for name, others in sorted(needs().items())
+        },
+        "if": {"properties": {"ENVIRONMENT": {"const": "production"}}, "required": ["ENVIRONMENT"]},
+        "then": {"required": ["ENCRYPTION_KEY"], "anyOf": [{"required": [name]} for name in _KNOWS_CALLERS]},
+    }
+
+
+def _property(given: dict[str, Any]) -> dict[str, Any]:
+    """Return a property without what only Python has: a title, and None for a variable that is not set."""
+    kind: dict[str, Any]
+    (kind,) = [each for each in given.get("anyOf", [{}]) if each != {"type": "null"}]
+    return kind | {key: value for key, value in given.items() if key not in {"anyOf", "title"} and value is not None}
+
+
+def _descriptions() -> dict[str, str]:
+    """Return what the docstrings below the fields say. Pydantic would read them at each start of the service."""
+    models = (DatabaseSettings, PortSettings, TokenSettings, Settings)
+    return {name: said for model in models for name, said in _docstrings(model).items()}
+
+
+def _docstrings(model: type) -> dict[str, str]:
+    (definition,) = ast.parse(inspect.getsource(model)).body
+    found = {}
+    if isinstance(definition, ast.ClassDef):
+        for field, below in zip(definition.body, definition.body[1:], strict=False):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
+                    found[name] = inspect.cleandoc(said)
+    return found
