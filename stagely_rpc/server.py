@@ -64,6 +64,7 @@ from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.deadline import DeadlineInterceptor
 from stagely_rpc.interceptors.decoding import DecodingInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
+from stagely_rpc.interceptors.load import LoadInterceptor
 from stagely_rpc.interceptors.metrics import MetricsInterceptor
 from stagely_rpc.interceptors.once import OnceInterceptor
 from stagely_rpc.interceptors.retries import RetryInterceptor
@@ -163,7 +164,6 @@ class Server:
         self._grpc = grpc.aio.server(
             interceptors=self._interceptors(),
             options=(*OPTIONS, *addresses.options),
-            maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         )
         self._add_servicers()
         self._ports = Ports(self._grpc, self._health, addresses, self._certificates)
@@ -196,16 +196,15 @@ class Server:
         """Return what every call passes through, outermost first."""
         reflection = {} if self._settings.environment != "production" else {REFLECTION_METHOD: REFLECTION_POLICY}
         open_methods = HEALTH_METHODS if reflection else (*HEALTH_METHODS, REFLECTION_METHOD)
-        repeatable = repeatable_responses(SERVICES)
+        admitted, repeatable = policies(SERVICES), repeatable_responses(SERVICES)
         return (
             ContextInterceptor(),
             *([] if self._metrics is None else [MetricsInterceptor(self._metrics)]),
             AccessLogInterceptor(),
             ErrorInterceptor(),
+            LoadInterceptor(self._settings.max_concurrent_rpcs, admitted),
             DeadlineInterceptor(self._settings.default_deadline_seconds),
-            AuthInterceptor(
-                self._authenticator, policies(SERVICES) | reflection, open_methods, self._db, self._denials
-            ),
+            AuthInterceptor(self._authenticator, admitted | reflection, open_methods, self._db, self._denials),
             DecodingInterceptor(),
             OnceInterceptor(repeatable),
             RetryInterceptor(repeatable),

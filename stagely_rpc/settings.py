@@ -125,7 +125,7 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
     default_deadline_seconds: Seconds = 30
     """How long a call may take whose caller set no deadline; streams last as long as their callers want."""
     max_concurrent_rpcs: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    """More calls than this at a time are refused with RESOURCE_EXHAUSTED."""
+    """More calls than this at a time are refused with RESOURCE_EXHAUSTED. Health and reflection do not count."""
     health_interval_seconds: Seconds = 2
     """How often the database is probed."""
     health_timeout_seconds: Seconds = 2
