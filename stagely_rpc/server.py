@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Literal
 
@@ -73,29 +72,17 @@ from stagely_rpc.projects.servicer import ProjectServicer
 from stagely_rpc.reach import ListenError, Reach
 from stagely_rpc.reflection import REFLECTION_METHOD, enable_reflection
 from stagely_rpc.secrets.servicer import SecretServicer
-from stagely_rpc.starting import settle
 from stagely_rpc.teams.servicer import TeamServicer
+from stagely_rpc.transport import transport_options
 from stagely_rpc.users.servicer import UserServicer
 from stagely_rpc.wire.policies import policies, repeatable_responses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from stagely_rpc.settings import Settings
 
 _log = structlog.get_logger(__name__)
-
-OPTIONS = (
-    # Keepalive pings of clients, which send them every 10 s at most, are welcome; by default, more than one in five
-    # minutes is too many. (The constant in C is called MIN_RECV_PING_INTERVAL, and its text is this.)
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    # A token has up to 16 KiB. By default, gRPC refuses metadata of more than 8 KiB at random, and of 16 KiB always.
-    ("grpc.max_metadata_size", 32 * 1024),
-    ("grpc.absolute_max_metadata_size", 32 * 1024),
-)
-
 
 FILES = (
     audit_pb2,
@@ -163,7 +150,7 @@ class Server:
         addresses = Addresses(settings.host, settings.port, settings.health_port, shared=supervised)
         self._grpc = grpc.aio.server(
             interceptors=self._interceptors(),
-            options=(*OPTIONS, *addresses.options),
+            options=(*transport_options(settings), *addresses.options),
         )
         self._add_servicers()
         self._ports = Ports(self._grpc, self._health, addresses, self._certificates)
@@ -270,32 +257,9 @@ class Server:
         await self._prober.start()
 
     async def stop(self) -> None:
-        """Say NOT_SERVING, let calls under way end within the grace, and close every connection."""
+        """Say NOT_SERVING, serve on until balancers know, let calls under way end, and close every connection."""
         await self._health.enter_graceful_shutdown()
+        _log.info("stopping", pause_seconds=self._settings.shutdown_pause_seconds)
+        await asyncio.sleep(self._settings.shutdown_pause_seconds)
         await self._running.aclose()
         _log.info("stopped")
-
-
-async def serve(settings: Settings, on_ready: Callable[[Server], None]) -> None:
-    """Run a server until SIGTERM or SIGINT. A second signal ends the process at once.
-
-    Args:
-        settings: of the server.
-        on_ready: called once the server answers.
-
-    Raises:
-        StartupError: the server can't start.
-    """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-    for number in signals:
-        loop.add_signal_handler(number, stop.set)
-    server = Server(settings)
-    await server.start()
-    settle()
-    on_ready(server)
-    await stop.wait()
-    for number in signals:
-        loop.remove_signal_handler(number)
-    await server.stop()
