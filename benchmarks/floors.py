@@ -23,8 +23,8 @@ from benchmarks.pool import Pool
 from stagely.v1 import environment_pb2, secret_pb2, team_pb2
 from stagely_rpc.environments.convert import environment_to_proto
 from stagely_rpc.secrets.convert import resolved_to_proto
-from stagely_rpc.server import OPTIONS
 from stagely_rpc.teams.convert import team_to_proto
+from stagely_rpc.transport import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uvloop
 
 from stagely_rpc.logs import configure_logs
-from stagely_rpc.server import serve
+from stagely_rpc.serving import serve
 from stagely_rpc.settings import Settings, load
 
 

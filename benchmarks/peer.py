@@ -21,8 +21,8 @@ from benchmarks.pool import POOL_SIZE
 from stagely.v1 import environment_pb2, environment_pb2_grpc, team_pb2, team_pb2_grpc
 from stagely_rpc.db.models import Environment, Team
 from stagely_rpc.environments.convert import environment_to_proto
-from stagely_rpc.server import OPTIONS
 from stagely_rpc.teams.convert import team_to_proto
+from stagely_rpc.transport import OPTIONS
 
 
 class TeamPeer(team_pb2_grpc.TeamServiceServicer):

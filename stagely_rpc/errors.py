@@ -177,6 +177,6 @@ class UnavailableError(TransientError):
 
 
 class OverloadedError(TransientError):
-    """There is too much load: no connection came free in time."""
+    """There is too much load: too many calls are under way, or no connection came free in time."""
 
     default_reason = "OVERLOADED"

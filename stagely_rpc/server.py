@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Literal
 
@@ -77,6 +76,7 @@ from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.deadline import DeadlineInterceptor
 from stagely_rpc.interceptors.decoding import DecodingInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
+from stagely_rpc.interceptors.load import LoadInterceptor
 from stagely_rpc.interceptors.metrics import MetricsInterceptor
 from stagely_rpc.interceptors.once import OnceInterceptor
 from stagely_rpc.listening import Addresses, Ports
@@ -84,29 +84,17 @@ from stagely_rpc.projects.servicer import ProjectServicer
 from stagely_rpc.reach import ListenError, Reach
 from stagely_rpc.reflection import REFLECTION_METHOD, enable_reflection
 from stagely_rpc.secrets.servicer import SecretServicer
-from stagely_rpc.starting import settle
 from stagely_rpc.teams.servicer import TeamServicer
+from stagely_rpc.transport import transport_options
 from stagely_rpc.users.servicer import UserServicer
 from stagely_rpc.wire.policies import policies, repeatable_responses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from stagely_rpc.settings import Settings
 
 _log = structlog.get_logger(__name__)
-
-OPTIONS = (
-    # Keepalive pings of clients, which send them every 10 s at most, are welcome; by default, more than one in five
-    # minutes is too many. (The constant in C is called MIN_RECV_PING_INTERVAL, and its text is this.)
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    # A token has up to 16 KiB. By default, gRPC refuses metadata of more than 8 KiB at random, and of 16 KiB always.
-    ("grpc.max_metadata_size", 32 * 1024),
-    ("grpc.absolute_max_metadata_size", 32 * 1024),
-)
-
 
 FILES = (
     audit_pb2,
@@ -178,8 +166,7 @@ class Server:
         addresses = Addresses(settings.host, settings.port, settings.health_port, shared=supervised)
         self._grpc = grpc.aio.server(
             interceptors=self._interceptors(),
-            options=(*OPTIONS, *addresses.options),
-            maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
+            options=(*transport_options(settings), *addresses.options),
         )
         self._add_servicers()
         self._ports = Ports(self._grpc, self._health, addresses, self._certificates)
@@ -212,17 +199,16 @@ class Server:
         """Return what every call passes through, outermost first."""
         reflection = {} if self._settings.environment != "production" else {REFLECTION_METHOD: REFLECTION_POLICY}
         open_methods = HEALTH_METHODS if reflection else (*HEALTH_METHODS, REFLECTION_METHOD)
-        repeatable = repeatable_responses(SERVICES)
+        admitted, repeatable = policies(SERVICES), repeatable_responses(SERVICES)
         return (
             ContextInterceptor(),
             *tracing_interceptors(self._tracing),
             *([] if self._metrics is None else [MetricsInterceptor(self._metrics)]),
             AccessLogInterceptor(),
             ErrorInterceptor(),
+            LoadInterceptor(self._settings.max_concurrent_rpcs, admitted),
             DeadlineInterceptor(self._settings.default_deadline_seconds),
-            AuthInterceptor(
-                self._authenticator, policies(SERVICES) | reflection, open_methods, self._db, self._denials
-            ),
+            AuthInterceptor(self._authenticator, admitted | reflection, open_methods, self._db, self._denials),
             DecodingInterceptor(),
             OnceInterceptor(repeatable),
             retries(repeatable, self._metrics),
@@ -290,32 +276,9 @@ class Server:
         await self._prober.start()
 
     async def stop(self) -> None:
-        """Say NOT_SERVING, let calls under way end within the grace, and close every connection."""
+        """Say NOT_SERVING, serve on until balancers know, let calls under way end, and close every connection."""
         await self._health.enter_graceful_shutdown()
+        _log.info("stopping", pause_seconds=self._settings.shutdown_pause_seconds)
+        await asyncio.sleep(self._settings.shutdown_pause_seconds)
         await self._running.aclose()
         _log.info("stopped")
-
-
-async def serve(settings: Settings, on_ready: Callable[[Server], None]) -> None:
-    """Run a server until SIGTERM or SIGINT. A second signal ends the process at once.
-
-    Args:
-        settings: of the server.
-        on_ready: called once the server answers.
-
-    Raises:
-        StartupError: the server can't start.
-    """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-    for number in signals:
-        loop.add_signal_handler(number, stop.set)
-    server = Server(settings)
-    await server.start()
-    settle()
-    on_ready(server)
-    await stop.wait()
-    for number in signals:
-        loop.remove_signal_handler(number)
-    await server.stop()

@@ -15,7 +15,9 @@ from stagely_rpc.setting_kinds import (
     EncryptionKey,
     JwksLocation,
     JwtSecret,
+    MessageBytes,
     OtlpEndpoint,
+    Pause,
     Port,
     RedisUrl,
     Seconds,
@@ -135,15 +137,29 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
     default_deadline_seconds: Seconds = 30
     """How long a call may take whose caller set no deadline; streams last as long as their callers want."""
     max_concurrent_rpcs: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    """More calls than this at a time are refused with RESOURCE_EXHAUSTED."""
+    """More calls than this at a time are refused with RESOURCE_EXHAUSTED. Health and reflection do not count."""
+    max_request_bytes: MessageBytes = 4 * 1024 * 1024
+    """A larger request is refused with RESOURCE_EXHAUSTED."""
+    max_connection_age_seconds: Seconds = 300
+    """A connection this old takes no new calls, and its client makes another, to whichever replica there is by then."""
+    max_connection_age_grace_seconds: Seconds = 30
+    """How long its calls may take to end after that, streams too."""
+    max_connection_idle_seconds: Seconds = 300
+    """A connection that has had no call for so long is closed."""
+    keepalive_seconds: Seconds = 60
+    """A connection from which nothing came for so long is asked whether anyone is there."""
+    keepalive_timeout_seconds: Seconds = 20
+    """It is closed when nothing comes for so long after that."""
     health_interval_seconds: Seconds = 1
     """How often the service looks whether it can serve; a look that sees a change is followed by another at once."""
     health_timeout_seconds: Seconds = 1
     """How long a look may take."""
     idempotency_ttl_seconds: Annotated[int, Field(ge=60, le=2_592_000)] = 86_400
     """How long the answer of a request with a `request_id` is kept for its repetitions."""
-    shutdown_grace_seconds: Annotated[float, Field(ge=0, le=86_400)] = 20
-    """How long calls under way may take to end after SIGTERM."""
+    shutdown_pause_seconds: Pause = 3
+    """How long calls are served on after SIGTERM, while health says NOT_SERVING and balancers take note."""
+    shutdown_grace_seconds: Pause = 20
+    """How long calls under way may take to end after the pause."""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -197,7 +213,8 @@ class EmbeddedSettings(Settings):
 
     redis_url: RedisUrl | None = None
     host: str = "127.0.0.1"
-    shutdown_grace_seconds: Annotated[float, Field(ge=0, le=86_400)] = 3
+    shutdown_pause_seconds: Pause = 0
+    shutdown_grace_seconds: Pause = 3
 
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)

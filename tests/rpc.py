@@ -59,6 +59,7 @@ def settings_of(database_url: str, **overrides: object) -> Settings:
         "host": "127.0.0.1",
         "port": 0,
         "database_pool_size": 10,
+        "shutdown_pause_seconds": 0,
         "shutdown_grace_seconds": 5,
     }
     return Settings(**(given | overrides))

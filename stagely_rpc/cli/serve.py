@@ -85,7 +85,7 @@ def dev(
             def greet(server: Server) -> None:
                 typer.echo(_banner(settings, server, postgres.version, directory))
 
-            _run(settings, greet)
+            _run(settings, greet, has_children=True)
 
 
 def _only_secret(jwt_secret: str | None) -> dict[str, str | None]:
@@ -138,7 +138,7 @@ def _supervise(settings: Settings) -> None:
         raise typer.Exit(_CUT_OFF)
 
 
-def _run(settings: Settings, on_ready: Callable[[Server], None]) -> None:
+def _run(settings: Settings, on_ready: Callable[[Server], None], *, has_children: bool = False) -> None:
     # gRPC's core would say in lines of its own what the server says in one.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
@@ -146,8 +146,9 @@ def _run(settings: Settings, on_ready: Callable[[Server], None]) -> None:
         import uvloop  # noqa: PLC0415
 
         from stagely_rpc.logs import configure_logs  # noqa: PLC0415
-        from stagely_rpc.server import StartupError, serve  # noqa: PLC0415
+        from stagely_rpc.server import StartupError  # noqa: PLC0415
+        from stagely_rpc.serving import serve  # noqa: PLC0415
 
     configure_logs(settings.log_level, json=settings.environment == "production")
     with reported(StartupError):
-        uvloop.run(serve(settings, on_ready))
+        uvloop.run(serve(settings, on_ready, has_children=has_children))

@@ -73,6 +73,8 @@ def options() -> tuple[tuple[str, str | int], ...]:
         # A peer that is gone without a word is noticed within half a minute. The service bears a ping every 5 s.
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 10_000),
+        # Without it, the answer to a ping has a minute, whatever the line above says.
+        ("grpc.http2.ping_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_send_message_length", MAX_REQUEST_BYTES),

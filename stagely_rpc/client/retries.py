@@ -1,10 +1,12 @@
 """The service config of a channel (gRFC A2): load balancing, and which calls are sent again after which codes.
 
 gRPC repeats calls by itself. UNAVAILABLE is retried for every RPC that may be repeated: what only reads, and what
-carries a `request_id`, by which the service knows the repetition. ABORTED is retried where it can only be a deadlock or
-a lost race, of which nothing remains. Where the request has an etag it is not: a stale etag is ABORTED too, and stays
-stale; whoever read too long ago has to read again. RESOURCE_EXHAUSTED is not retried: more calls are no help against
-too much load, and a quota does not pass.
+carries a `request_id`, by which the service knows the repetition. So is CANCELLED, by which a server of gRPC's core
+answers what arrives between the moment in which it begins to stop and the one in which the client hears of it; who
+cancels a call here sends nothing again. ABORTED is retried where it can only be a deadlock or a lost race, of which
+nothing remains. Where the request has an etag it is not: a stale etag is ABORTED too, and stays stale; whoever read too
+long ago has to read again. RESOURCE_EXHAUSTED is not retried: more calls are no help against too much load, and a quota
+does not pass.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ def may_be_repeated(method: MethodDescriptor) -> bool:
 
 def retried_codes(method: MethodDescriptor) -> list[str]:
     """Return the codes after which a call is sent again."""
-    return ["UNAVAILABLE"] if "etag" in method.input_type.fields_by_name else ["UNAVAILABLE", "ABORTED"]
+    always = ["UNAVAILABLE", "CANCELLED"]
+    return always if "etag" in method.input_type.fields_by_name else [*always, "ABORTED"]
 
 
 def _method_config(method: MethodDescriptor) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stagely_rpc.workers.slots import End
 
 _LATE_SECONDS = 10.0
-"""How much longer than the grace of its calls a worker may take to end."""
+"""How much longer than the pause and the grace of its calls a worker may take to end."""
 
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ class Supervisor:
             revision: of the schema that this version needs, for the metrics.
         """
         self.metrics = None if metrics_directory is None else WorkersMetrics(metrics_directory, self.pids, revision)
-        self._grace_seconds = settings.shutdown_grace_seconds
+        self._stop_seconds = settings.shutdown_pause_seconds + settings.shutdown_grace_seconds
         self._slots = [
             Slot(number, {**environment, **share}, self) for number, share in enumerate(shares(settings), start=1)
         ]
@@ -81,7 +81,7 @@ class Supervisor:
     async def _drain(self, running: list[asyncio.Task[bool]]) -> None:
         for slot in self._slots:
             slot.stop()
-        _, late = await asyncio.wait(running, timeout=self._grace_seconds + _LATE_SECONDS)
+        _, late = await asyncio.wait(running, timeout=self._stop_seconds + _LATE_SECONDS)
         if late:
             _log.error("workers did not end in time", workers=sorted(self.pids()))
             self._kill()

@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from tests.client.recorder import Recorder
 
 SOME_ID = "0b5a2a6e-54f0-4c0e-9f0b-7f1d5a0f3c11"
-UNAVAILABLE, ABORTED = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED
-FINAL = [
-    code for code in grpc.StatusCode if code not in {grpc.StatusCode.OK, UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED}
-]
+UNAVAILABLE, ABORTED, CANCELLED = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCode.CANCELLED
+NOT_FINAL = {grpc.StatusCode.OK, UNAVAILABLE, CANCELLED, grpc.StatusCode.UNAUTHENTICATED}
+FINAL = [code for code in grpc.StatusCode if code not in NOT_FINAL]
 
 RPCS = [method for service in CONTRACT for method in service.methods]
 
@@ -76,6 +75,31 @@ async def test_change_is_sent_again_with_the_request_id_that_it_had_without_asyn
 
     assert len(recorder.received) == 3
     assert len({received.request.request_id for received in recorder.received}) == 1
+
+
+async def test_call_that_a_stopping_server_cancels_is_sent_again(recorder: Recorder) -> None:
+    recorder.answers = [CANCELLED]
+
+    async with connect(recorder.target) as stagely:
+        await stagely.teams.update(SOME_ID, name="New")
+
+    assert len(recorder.received) == 2
+
+
+async def test_call_that_is_cancelled_here_is_not_sent_again(recorder: Recorder) -> None:
+    recorder.answers = [UNAVAILABLE] * 100
+
+    async with connect(recorder.target) as stagely:
+        getting = asyncio.create_task(stagely.teams.get(SOME_ID))
+        while not recorder.received:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        getting.cancel()
+        await asyncio.wait([getting])
+        sent = len(recorder.received)
+        await asyncio.sleep(1)
+
+    assert getting.cancelled()
+    assert len(recorder.received) == sent
 
 
 async def test_retries_come_to_an_end(recorder: Recorder) -> None:

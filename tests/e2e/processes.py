@@ -40,6 +40,7 @@ def settings_for(database_url: str, **overrides: str) -> dict[str, str]:
         "HOST": "127.0.0.1",
         "PORT": "0",
         "DATABASE_POOL_SIZE": "5",
+        "SHUTDOWN_PAUSE_SECONDS": "0",
     }
     return environment(**(given | overrides))
 

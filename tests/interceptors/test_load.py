@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from google.protobuf.empty_pb2 import Empty
+
+from stagely_rpc.errors import NotFoundError
+from stagely_rpc.interceptors.context import ContextInterceptor
+from stagely_rpc.interceptors.errors import ErrorInterceptor
+from stagely_rpc.interceptors.load import MAX_OTHER_STREAMS, LoadInterceptor
+from tests.eventually import eventually
+from tests.interceptors.chained import CALL_KINDS, chained, handler_of
+from tests.refusals import refused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+SERVICE = "stagely.test.Waits"
+LIMIT = 3
+KINDS = pytest.mark.parametrize("kind", CALL_KINDS)
+
+
+class Waits:
+    """A service whose methods, one of each call kind, wait until they are told to end."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.goes_on = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def _end(self) -> None:
+        self.begun += 1
+        await self.goes_on.wait()
+        if self.error is not None:
+            raise self.error
+
+    async def unary_unary(self, request: Empty, context: object) -> Empty:
+        await self._end()
+        return request
+
+    async def stream_unary(self, requests: object, context: object) -> Empty:
+        await self._end()
+        return Empty()
+
+    async def unary_stream(self, request: Empty, context: object) -> AsyncIterator[Empty]:
+        yield request
+        await self._end()
+
+    async def stream_stream(self, requests: object, context: object) -> AsyncIterator[Empty]:
+        yield Empty()
+        await self._end()
+
+    async def expect_begun(self, count: int) -> None:
+        async def begun() -> int:
+            return self.begun
+
+        await eventually(begun, count)
+
+
+@pytest.fixture
+def waits() -> Waits:
+    return Waits()
+
+
+@pytest.fixture
+def load() -> LoadInterceptor:
+    return LoadInterceptor(LIMIT, [f"/{SERVICE}/{kind}" for kind in CALL_KINDS])
+
+
+@pytest.fixture
+async def channel(waits: Waits, load: LoadInterceptor) -> AsyncIterator[grpc.aio.Channel]:
+    chain = ContextInterceptor(), ErrorInterceptor(), load
+    async with chained(handler_of(SERVICE, waits), *chain) as channel:
+        yield channel
+
+
+def begin(channel: grpc.aio.Channel, kind: str, service: str = SERVICE) -> Any:
+    method = getattr(channel, kind)(f"/{service}/{kind}", Empty.SerializeToString, Empty.FromString)
+    return method(Empty() if kind.startswith("unary") else iter([Empty()]), timeout=20)
+
+
+async def end_of(call: Any) -> None:
+    """Read the answer of a call to its end."""
+    if hasattr(call, "__aiter__"):
+        async for _ in call:
+            pass
+    else:
+        await call
+
+
+async def expect_room(load: LoadInterceptor) -> None:
+    """Expect that no call is under way any more, and that not one was counted twice."""
+
+    async def under_way() -> int:
+        return load.under_way
+
+    await eventually(under_way, 0)
+
+
+@KINDS
+async def test_one_call_more_than_the_limit_is_refused_until_one_has_ended(
+    channel: grpc.aio.Channel, waits: Waits, load: LoadInterceptor, kind: str
+) -> None:
+    calls = [begin(channel, kind) for _ in range(LIMIT)]
+    await waits.expect_begun(LIMIT)
+
+    with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason="TOO_MANY_CALLS") as refusal:
+        await end_of(begin(channel, kind))
+    waits.goes_on.set()
+    for call in calls:
+        await end_of(call)
+    await end_of(begin(channel, kind))
+
+    assert refusal.details["RetryInfo"].retry_delay.seconds == 1
+    assert waits.begun == LIMIT + 1
+    await expect_room(load)
+
+
+@KINDS
+async def test_refused_calls_take_no_room(channel: grpc.aio.Channel, waits: Waits, kind: str) -> None:
+    calls = [begin(channel, kind) for _ in range(LIMIT)]
+    await waits.expect_begun(LIMIT)
+    for _ in range(2 * LIMIT):
+        with refused(grpc.StatusCode.RESOURCE_EXHAUSTED):
+            await end_of(begin(channel, kind))
+
+    waits.goes_on.set()
+    await asyncio.gather(*map(end_of, calls))
+
+    await asyncio.gather(*(end_of(begin(channel, kind)) for _ in range(LIMIT)))
+
+
+@KINDS
+async def test_cancelled_calls_make_room(
+    channel: grpc.aio.Channel, waits: Waits, load: LoadInterceptor, kind: str
+) -> None:
+    calls = [begin(channel, kind) for _ in range(LIMIT)]
+    await waits.expect_begun(LIMIT)
+
+    for call in calls:
+        call.cancel()
+
+    await expect_room(load)
+
+
+@KINDS
+async def test_failed_calls_make_room(
+    channel: grpc.aio.Channel, waits: Waits, load: LoadInterceptor, kind: str
+) -> None:
+    waits.error = NotFoundError("Team", "web")
+    waits.goes_on.set()
+
+    for _ in range(2 * LIMIT):
+        with refused(grpc.StatusCode.NOT_FOUND):
+            await end_of(begin(channel, kind))
+
+    await expect_room(load)
+
+
+async def test_stream_that_nobody_reads_makes_room_when_its_caller_is_gone(
+    channel: grpc.aio.Channel, load: LoadInterceptor, waits: Waits
+) -> None:
+    calls = [begin(channel, "unary_stream") for _ in range(LIMIT)]
+    await waits.expect_begun(LIMIT)
+
+    await channel.close()
+
+    await expect_room(load)
+    assert all(call.done() for call in calls)
+
+
+async def test_streams_of_other_services_have_a_bound_of_their_own(waits: Waits) -> None:
+    load = LoadInterceptor(1, [f"/{SERVICE}/unary_unary"])
+    chain = ContextInterceptor(), ErrorInterceptor(), load
+    async with chained(handler_of(SERVICE, waits), *chain) as channel:
+        streams = [begin(channel, "unary_stream") for _ in range(MAX_OTHER_STREAMS)]
+        await waits.expect_begun(MAX_OTHER_STREAMS)
+
+        with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason="TOO_MANY_CALLS"):
+            await end_of(begin(channel, "unary_stream"))
+        waits.goes_on.set()
+        await end_of(begin(channel, "unary_unary"))
+
+        for stream in streams:
+            stream.cancel()
