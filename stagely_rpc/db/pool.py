@@ -16,6 +16,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from stagely_rpc.db.observing import NOBODY, Timed
 from stagely_rpc.db.pipeline import run
+from stagely_rpc.db.preparing import FORGOTTEN, Preparing
 from stagely_rpc.db.statements import json_of
 
 if TYPE_CHECKING:
@@ -24,16 +25,15 @@ if TYPE_CHECKING:
     from sqlalchemy import PoolProxiedConnection
 
     from stagely_rpc.db.observing import Observer
-    from stagely_rpc.db.pipeline import Command, Prepared
+    from stagely_rpc.db.pipeline import Command
     from stagely_rpc.db.statements import Query
 
 _TRIM_SECONDS = 30.0
-_PREPARED = "prepared statements"
 
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """How many connections there are, and for how long.
+    """How many connections there are, for how long, and what they keep.
 
     Attributes:
         size: at most this many connections.
@@ -41,6 +41,7 @@ class PoolLimits:
         lifetime_seconds: a connection older than this is replaced when it is next used.
         wait_seconds: how long a call waits for a connection before it is told that there is too much load.
         connect_timeout_seconds: how long connecting may take.
+        prepared_statements: whether statements are prepared on them; None: unless a pooler is in between.
     """
 
     size: int = 25
@@ -48,19 +49,27 @@ class PoolLimits:
     lifetime_seconds: float = 300
     wait_seconds: float = 5
     connect_timeout_seconds: float = 5
+    prepared_statements: bool | None = None
 
 
 def engine_of(url: str, limits: PoolLimits) -> AsyncEngine:
     """Return an engine whose connections are in autocommit mode; nothing connects yet."""
+    preparing = Preparing(wanted=limits.prepared_statements)
 
     async def connect(*_: object, **adapters: Any) -> psycopg.AsyncConnection:
         # libpq reads the URL itself: SQLAlchemy's reading of it knows less of its parameters.
         timeout = round(limits.connect_timeout_seconds)
-        return await psycopg.AsyncConnection.connect(
-            url, connect_timeout=timeout, application_name="stagely-rpc", **adapters
+        connection = await psycopg.AsyncConnection.connect(
+            url, autocommit=True, connect_timeout=timeout, application_name="stagely-rpc", **adapters
         )
+        try:
+            await preparing.set_up(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
-    return create_async_engine(
+    engine = create_async_engine(
         "postgresql+psycopg://",
         connect_args={"async_creator_fn": connect},
         isolation_level="AUTOCOMMIT",
@@ -76,6 +85,8 @@ def engine_of(url: str, limits: PoolLimits) -> AsyncEngine:
         json_serializer=lambda value: json_of(value).decode(),
         json_deserializer=orjson.loads,
     )
+    cast("TrimmedPool", engine.sync_engine.pool).preparing = preparing
+    return engine
 
 
 class TrimmedPool(AsyncAdaptedQueuePool):
@@ -85,9 +96,11 @@ class TrimmedPool(AsyncAdaptedQueuePool):
     steady load that is a new connection for each call.
 
     Attributes:
+        preparing: whether statements are prepared on its connections.
         waiting: how many wait for a connection.
     """
 
+    preparing: Preparing
     waiting = 0
     _observer: Observer = NOBODY
 
@@ -164,7 +177,7 @@ class Lease:
         self._pool = pool
         self._proxied = proxied
         self._connection = cast("psycopg.AsyncConnection[Any]", proxied.driver_connection)
-        self._prepared: Prepared = proxied.info.setdefault(_PREPARED, {})
+        self._prepared = pool.preparing.prepared_on(self._connection, proxied.info)
 
     @classmethod
     async def take(cls, engine: AsyncEngine) -> Lease:
@@ -189,7 +202,21 @@ class Lease:
         Raises:
             psycopg.Error: what went wrong with the first that failed.
         """
-        return await run(self._connection, self._prepared, steps)
+        was_idle = self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE
+        try:
+            return await run(self._connection, self._prepared, steps)
+        except FORGOTTEN:
+            self._pool.preparing.give_up()
+            self._prepared = None
+            if not was_idle:
+                raise
+        return await self._run_again(steps)
+
+    async def _run_again(self, steps: Sequence[Query[Any] | Command]) -> list[Any]:
+        """Send what had no effect, for it was the whole of a transaction that failed."""
+        if self._connection.pgconn.transaction_status != pq.TransactionStatus.IDLE:
+            await run(self._connection, None, [b"ROLLBACK"])
+        return await run(self._connection, None, steps)
 
     async def give_back(self) -> None:
         """End whatever transaction is open, and put the connection back into the pool; a broken one is closed.
