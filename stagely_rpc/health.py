@@ -196,7 +196,11 @@ class DatabaseProbe:
         except BaseException:
             await connection.close()
             raise
-        self._connection = connection
+        if found[0]:
+            # Another of the URL's hosts may be the one to write to by now.
+            await connection.close()
+        else:
+            self._connection = connection
         return found
 
 

@@ -22,7 +22,7 @@ from stagely_rpc.db.statements import json_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import PoolProxiedConnection
+    from sqlalchemy import ExceptionContext, PoolProxiedConnection
 
     from stagely_rpc.db.observing import Observer
     from stagely_rpc.db.pipeline import Command
@@ -86,7 +86,14 @@ def engine_of(url: str, limits: PoolLimits) -> AsyncEngine:
         json_deserializer=orjson.loads,
     )
     cast("TrimmedPool", engine.sync_engine.pool).preparing = preparing
+    event.listen(engine.sync_engine, "handle_error", _distrust_if_demoted)
     return engine
+
+
+def _distrust_if_demoted(failed: ExceptionContext) -> None:
+    """Have SQLAlchemy replace every connection to a server that has become read-only, as it does with broken ones."""
+    if isinstance(failed.original_exception, psycopg.errors.ReadOnlySqlTransaction):
+        failed.is_disconnect = True
 
 
 class TrimmedPool(AsyncAdaptedQueuePool):
@@ -205,6 +212,9 @@ class Lease:
         was_idle = self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE
         try:
             return await run(self._connection, self._prepared, steps)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            self._pool.distrust(self._proxied)
+            raise
         except FORGOTTEN:
             self._pool.preparing.give_up()
             self._prepared = None
