@@ -48,6 +48,7 @@ def database(settings: Settings, metrics: Metrics | None, tracing: Tracing | Non
         idle=settings.database_pool_idle,
         lifetime_seconds=settings.database_pool_lifetime_seconds,
         wait_seconds=settings.database_pool_wait_seconds,
+        prepared_statements=settings.database_prepared_statements,
     )
     answers = Answers(_derived_key(settings, b"answers"), settings.idempotency_ttl_seconds)
     observers: list[observing.Observer] = [] if metrics is None else [metrics.database]

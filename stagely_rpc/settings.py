@@ -136,6 +136,8 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
     """How long a call waits for a connection before RESOURCE_EXHAUSTED."""
     default_deadline_seconds: Seconds = 30
     """How long a call may take whose caller set no deadline; streams last as long as their callers want."""
+    database_prepared_statements: bool | None = None
+    """Whether statements are prepared; without it, unless a pooler such as PgBouncer is in between."""
     max_concurrent_rpcs: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """More calls than this at a time are refused with RESOURCE_EXHAUSTED. Health and reflection do not count."""
     max_request_bytes: MessageBytes = 4 * 1024 * 1024

@@ -34,7 +34,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
         return await execute(cursor, query, *arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr("stagely_rpc.db.pool.run", noted_run)
+        patched.setattr("stagely_rpc.db.lease.run", noted_run)
         patched.setattr(psycopg.AsyncCursor, "execute", noted_execute)
         yield made
 

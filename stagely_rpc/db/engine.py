@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from stagely_rpc.call import current_call
 from stagely_rpc.db.batches import Batches
 from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, domain_errors, is_broken_off
+from stagely_rpc.db.lease import Lease
 from stagely_rpc.db.observing import NOBODY, Timed
-from stagely_rpc.db.pool import Lease, PoolLimits, Trimmer, engine_of
+from stagely_rpc.db.pool import PoolLimits, Trimmer, engine_of
 from stagely_rpc.db.session import Session
 from stagely_rpc.db.write_session import WriteSession
 from stagely_rpc.measures.pool import PoolState

@@ -29,6 +29,10 @@ _BY_CODE: tuple[tuple[tuple[str, ...], Callable[[], Exception]], ...] = (
         lambda: AbortedError("a concurrent change got in the way: read again and retry", may_run_again=True),
     ),
     (
+        ("26000", "42P05"),  # invalid_sql_statement_name, duplicate_prepared_statement: a pooler gave another session
+        lambda: AbortedError("prepared statements were forgotten: retry", may_run_again=True),
+    ),
+    (
         ("57014",),  # query_canceled
         lambda: DeadlineExceededError("the database ended a statement that took too long"),
     ),

@@ -13,7 +13,7 @@ import re
 import time
 from argparse import Namespace
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from alembic import command
@@ -178,11 +178,21 @@ def _connect(url: str) -> psycopg.Connection[Any]:
 def _locked(url: str, lock_timeout_seconds: float, wait_seconds: float) -> Iterator[Connection]:
     """Connect and hold the migration lock; the lock ends with the connection, however that ends."""
     with _connected(url) as connection:
+        _refuse_pooler(connection)
         _take_lock(connection, wait_seconds)
         timeout = text("SELECT set_config('lock_timeout', :milliseconds, false)")
         connection.execute(timeout, {"milliseconds": f"{lock_timeout_seconds * 1000:.0f}"})
         connection.commit()
         yield connection
+
+
+def _refuse_pooler(connection: Connection) -> None:
+    """Refuse what may be another session of PostgreSQL at each transaction, in which the lock would stay behind."""
+    driver_connection = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    # A pooler such as PgBouncer names a process of its own for a CancelRequest.
+    if connection.scalar(select(func.pg_backend_pid())) != driver_connection.info.backend_pid:
+        raise MigrationError("a connection pooler is in between: migrate with the database url of postgresql itself")
+    connection.rollback()
 
 
 def _take_lock(connection: Connection, wait_seconds: float) -> None:

@@ -1,17 +1,18 @@
 """Queries in one wait: sent to PostgreSQL together, and their results fetched together (pipeline mode of libpq).
 
-psycopg's own pipelines and cursors do the same for any use; here every statement is prepared, every result is read
-whole, and a query takes a quarter of the time of a cursor's (docs/performance-notes.md). What is used of psycopg below
-its cursors is its libpq wrapper, its adaptation of values and `AsyncConnection.wait`.
+psycopg's own pipelines and cursors do the same for any use; here every statement is prepared, unless that would be
+forgotten (`preparing`), every result is read whole, and a query takes a quarter of the time of a cursor's
+(docs/performance-notes.md). What is used of psycopg below its cursors is its libpq wrapper, its adaptation of values
+and `AsyncConnection.wait`.
 
 The statements of a pipeline that is not within a transaction are one: either all of them take effect or none.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
-from functools import partial
+from functools import lru_cache, partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
@@ -29,19 +30,18 @@ if TYPE_CHECKING:
 
 Command = Literal[b"BEGIN", b"COMMIT", b"ROLLBACK"]
 
-_numbers = itertools.count(1)
-
 _FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED)
 
 
 async def run(
-    connection: psycopg.AsyncConnection[Any], prepared: Prepared, steps: Sequence[Query[Any] | Command]
+    connection: psycopg.AsyncConnection[Any], prepared: Prepared | None, steps: Sequence[Query[Any] | Command]
 ) -> list[Any]:
     """Send queries and commands, wait once, and return the result of each, in their order; a command's is None.
 
     Args:
         connection: in autocommit mode; nobody else uses it meanwhile.
         prepared: the names of the statements, by their texts, that are prepared on this connection; more may be added.
+            Without it, they are sent unprepared.
         steps: what to do, in this order. The first that fails ends it all.
 
     Raises:
@@ -56,10 +56,11 @@ async def run(
 class _Exchange:
     """One pipeline: what is sent, and how each result is read."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any], prepared: Prepared) -> None:
+    def __init__(self, connection: psycopg.AsyncConnection[Any], prepared: Prepared | None) -> None:
         self._connection = connection
         self._pgconn = connection.pgconn
-        self._prepared = prepared
+        self._prepares = prepared is not None
+        self._prepared = {} if prepared is None else prepared
         self._commands: deque[Callable[[], None]] = deque()
         self._readers: list[Callable[[pq.abc.PGresult], Any] | None] = []
         self._texts: list[bytes] = []
@@ -73,14 +74,17 @@ class _Exchange:
         # As text: the types are the statement's own. A small number in binary is of another type than a large one, and
         # would be another prepared statement.
         values = transformer.dump_sequence(step.values, [PyFormat.TEXT] * len(step.values))
-        send = partial(self._pgconn.send_query_prepared, self._name_of(text), values)
+        if self._prepares:
+            send = partial(self._pgconn.send_query_prepared, self._name_of(text), values)
+        else:
+            send = partial(self._pgconn.send_query_params, text, values)
         self._send(text, send, partial(_read, transformer, step))
 
     def _name_of(self, text: bytes) -> bytes:
         """Return the name of a prepared statement, which is prepared now if it is not yet."""
         name = self._prepared.get(text)
         if name is None:
-            name = self._prepared[text] = b"stagely_%d" % next(_numbers)
+            name = self._prepared[text] = name_of(text)
             self._new.append((len(self._readers), text))
             self._send(text, partial(self._pgconn.send_prepare, name, text), None)
         return name
@@ -117,6 +121,12 @@ class _Exchange:
                 error = psycopg.errors.error_from_result(result, encoding=self._connection.info.encoding)
                 error.add_note(text.decode())
                 raise error
+
+
+@lru_cache(maxsize=1024)
+def name_of(text: bytes) -> bytes:
+    """Return a statement's name, which is no other's, whoever prepares it in whichever session."""
+    return b"stagely_" + sha256(text).hexdigest()[:32].encode()
 
 
 def _nothing(_: pq.abc.PGresult) -> None:

@@ -6,36 +6,30 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 import psycopg
-from psycopg import pq
 from sqlalchemy import AsyncAdaptedQueuePool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
 from stagely_rpc.db.observing import NOBODY, Timed
-from stagely_rpc.db.pipeline import run
+from stagely_rpc.db.preparing import Preparing
 from stagely_rpc.db.statements import json_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sqlalchemy import PoolProxiedConnection
+    from sqlalchemy import ExceptionContext, PoolProxiedConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from stagely_rpc.db.observing import Observer
-    from stagely_rpc.db.pipeline import Command, Prepared
-    from stagely_rpc.db.statements import Query
 
 _TRIM_SECONDS = 30.0
-_PREPARED = "prepared statements"
 
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """How many connections there are, and for how long.
+    """How many connections there are, for how long, and what they keep.
 
     Attributes:
         size: at most this many connections.
@@ -43,6 +37,7 @@ class PoolLimits:
         lifetime_seconds: a connection older than this is replaced when it is next used.
         wait_seconds: how long a call waits for a connection before it is told that there is too much load.
         connect_timeout_seconds: how long connecting may take.
+        prepared_statements: whether statements are prepared on them; None: unless a pooler is in between.
     """
 
     size: int = 25
@@ -50,19 +45,27 @@ class PoolLimits:
     lifetime_seconds: float = 300
     wait_seconds: float = 5
     connect_timeout_seconds: float = 5
+    prepared_statements: bool | None = None
 
 
 def engine_of(url: str, limits: PoolLimits) -> AsyncEngine:
     """Return an engine whose connections are in autocommit mode; nothing connects yet."""
+    preparing = Preparing(wanted=limits.prepared_statements)
 
     async def connect(*_: object, **adapters: Any) -> psycopg.AsyncConnection:
         # libpq reads the URL itself: SQLAlchemy's reading of it knows less of its parameters.
         timeout = round(limits.connect_timeout_seconds)
-        return await psycopg.AsyncConnection.connect(
-            url, connect_timeout=timeout, application_name="stagely-rpc", **adapters
+        connection = await psycopg.AsyncConnection.connect(
+            url, autocommit=True, connect_timeout=timeout, application_name="stagely-rpc", **adapters
         )
+        try:
+            await preparing.set_up(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
-    return create_async_engine(
+    engine = create_async_engine(
         "postgresql+psycopg://",
         connect_args={"async_creator_fn": connect},
         isolation_level="AUTOCOMMIT",
@@ -78,6 +81,15 @@ def engine_of(url: str, limits: PoolLimits) -> AsyncEngine:
         json_serializer=lambda value: json_of(value).decode(),
         json_deserializer=orjson.loads,
     )
+    cast("TrimmedPool", engine.sync_engine.pool).preparing = preparing
+    event.listen(engine.sync_engine, "handle_error", _distrust_if_demoted)
+    return engine
+
+
+def _distrust_if_demoted(failed: ExceptionContext) -> None:
+    """Have SQLAlchemy replace every connection to a server that has become read-only, as it does with broken ones."""
+    if isinstance(failed.original_exception, psycopg.errors.ReadOnlySqlTransaction):
+        failed.is_disconnect = True
 
 
 class TrimmedPool(AsyncAdaptedQueuePool):
@@ -87,9 +99,11 @@ class TrimmedPool(AsyncAdaptedQueuePool):
     steady load that is a new connection for each call.
 
     Attributes:
+        preparing: whether statements are prepared on its connections.
         waiting: how many wait for a connection.
     """
 
+    preparing: Preparing
     _observer: Observer = NOBODY
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -191,63 +205,3 @@ class Trimmer:
         keep = max(self._idle, self._peak)
         self._peak = self._pool.checkedout()
         await greenlet_spawn(self._pool.trim, keep)
-
-
-class Lease:
-    """A connection of the pool, lent to one piece of work: from `take` to `give_back`."""
-
-    __slots__ = ("_connection", "_pool", "_prepared", "_proxied")
-
-    def __init__(self, pool: TrimmedPool, proxied: PoolProxiedConnection) -> None:
-        self._pool = pool
-        self._proxied = proxied
-        self._connection = cast("psycopg.AsyncConnection[Any]", proxied.driver_connection)
-        self._prepared: Prepared = proxied.info.setdefault(_PREPARED, {})
-
-    @classmethod
-    async def take(cls, engine: AsyncEngine) -> Lease:
-        """Take a connection out of the pool, or wait for one.
-
-        Raises:
-            sqlalchemy.exc.TimeoutError: none came free in time.
-            psycopg.Error: the database can't be reached.
-        """
-        pool = cast("TrimmedPool", engine.sync_engine.pool)
-        return cls(pool, await greenlet_spawn(pool.connect))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.give_back()
-
-    async def run(self, steps: Sequence[Query[Any] | Command]) -> list[Any]:
-        """Send queries and commands together, and return the results.
-
-        Raises:
-            psycopg.Error: what went wrong with the first that failed.
-        """
-        return await run(self._connection, self._prepared, steps)
-
-    async def give_back(self) -> None:
-        """End whatever transaction is open, and put the connection back into the pool; a broken one is closed.
-
-        It is done to its end even if the caller is cancelled meanwhile.
-        """
-        pgconn = self._connection.pgconn
-        is_whole = pgconn.pipeline_status == pq.PipelineStatus.OFF
-        if is_whole and pgconn.transaction_status == pq.TransactionStatus.IDLE:
-            await greenlet_spawn(self._proxied.close)
-        else:
-            await asyncio.shield(asyncio.create_task(self._clean_up(is_whole=is_whole), name="connection clean-up"))
-
-    async def _clean_up(self, *, is_whole: bool) -> None:
-        try:
-            if is_whole:
-                await self.run([b"ROLLBACK"])
-        except psycopg.Error:
-            is_whole = False
-        if not is_whole:
-            self._pool.distrust(self._proxied)
-            await greenlet_spawn(self._proxied.invalidate)
-        await greenlet_spawn(self._proxied.close)

@@ -10,10 +10,10 @@ from sqlalchemy import func, select
 from stagely_rpc.db import rows, trail
 from stagely_rpc.db.changes import changes_between
 from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, domain_errors, violated_constraint
+from stagely_rpc.db.lease import Lease
 from stagely_rpc.db.models import Project
 from stagely_rpc.db.observing import Timed
 from stagely_rpc.db.once import AnsweredBeforeError
-from stagely_rpc.db.pool import Lease
 from stagely_rpc.db.session import Session
 from stagely_rpc.db.statements import Statement
 

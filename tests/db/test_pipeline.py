@@ -73,6 +73,12 @@ async def shared(database_url: str) -> AsyncIterator[psycopg.AsyncConnection[Any
         yield connection
 
 
+@pytest.fixture(scope="module")
+def remembered() -> Prepared:
+    """What is prepared on the shared connection."""
+    return {}
+
+
 async def test_results_come_in_the_order_of_the_queries(connection: psycopg.AsyncConnection[Any]) -> None:
     results = await run(connection, {}, [b"BEGIN", ADDED.value(a=1), ADDED.rows(a=2), ADDED.value(a=3), b"COMMIT"])
 
@@ -82,13 +88,16 @@ async def test_results_come_in_the_order_of_the_queries(connection: psycopg.Asyn
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-async def test_value_comes_back_as_it_was(shared: psycopg.AsyncConnection[Any], kind: str, data: st.DataObject) -> None:
+async def test_value_comes_back_as_it_was(
+    shared: psycopg.AsyncConnection[Any], remembered: Prepared, kind: str, data: st.DataObject
+) -> None:
     value = data.draw(KINDS[kind][1] | st.none())
 
-    (found,) = await run(shared, {}, [ECHOES[kind].value(value=value)])
+    for prepared in (remembered, None):
+        (found,) = await run(shared, prepared, [ECHOES[kind].value(value=value)])
 
-    assert found == value
-    assert type(found) is type(value) or isinstance(value, Decimal | IPv4Address | IPv6Address | uuid.UUID)
+        assert found == value
+        assert type(found) is type(value) or isinstance(value, Decimal | IPv4Address | IPv6Address | uuid.UUID)
 
 
 async def test_statement_is_prepared_once_whatever_the_size_of_its_numbers(
@@ -99,6 +108,12 @@ async def test_statement_is_prepared_once_whatever_the_size_of_its_numbers(
         assert await run(connection, prepared, [ADDED.value(a=number)]) == [number + 1]
 
     assert len(prepared) == 1
+
+
+async def test_statement_without_a_name_is_not_prepared(connection: psycopg.AsyncConnection[Any]) -> None:
+    assert await run(connection, None, [ADDED.value(a=1), ADDED.value(a=2)]) == [2, 3]
+
+    assert (await connection.execute("SELECT FROM pg_prepared_statements")).rowcount == 0
 
 
 async def test_first_failure_is_raised_with_its_statement_and_the_rest_is_not_done(
@@ -120,10 +135,10 @@ async def test_what_is_sent_together_is_one_transaction(connection: psycopg.Asyn
     insert = _Raw("INSERT INTO things VALUES ('one')")
 
     with pytest.raises(psycopg.errors.DivisionByZero):
-        await run(connection, {}, [insert.rows(), DIVIDED.value(by=0)])
+        await run(connection, None, [insert.rows(), DIVIDED.value(by=0)])
 
-    assert await run(connection, {}, [count.value()]) == [0]
-    assert await run(connection, {}, [insert.rows(), count.value()]) == [[], 1]
+    assert await run(connection, None, [count.value()]) == [0]
+    assert await run(connection, None, [insert.rows(), count.value()]) == [[], 1]
 
 
 class _Raw(Statement):

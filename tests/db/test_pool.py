@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stagely_rpc.db.pool import Lease
+from stagely_rpc.db.lease import Lease
 from stagely_rpc.errors import OverloadedError
 from tests.databases import database_at
 from tests.eventually import eventually

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from stagely_rpc.db.pool import Lease
+from stagely_rpc.db.lease import Lease
 from stagely_rpc.db.statements import Query
 from tests.plans.explaining import Asked
 

@@ -1,0 +1,179 @@
+"""Failover to the other of two hosts in the URL, under load."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sqlalchemy import func, select
+
+from stagely_rpc.client import StagelyError, connect
+from stagely_rpc.db.models import Team
+from stagely_rpc.errors import UnavailableError
+from stagely_rpc.health.health_servicer import NOT_SERVING, SERVING
+from tests.databases import database_at, writing
+from tests.eventually import eventually
+from tests.rpc import connected, running_server
+from tests.servers.pairs import RECOVERY_SECONDS, await_standby, promote, running_pair, set_read_only
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from stagely_rpc.client import Stagely
+    from stagely_rpc.db.engine import Database
+    from stagely_rpc.server import Server
+    from tests.servers.pairs import Pair
+    from tests.servers.postgresql import PostgreSQL
+
+WRITERS = 8
+RECOVERED = 30
+"""So many writes are acknowledged after a failover, before it counts as over."""
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with running_pair() as pair:
+        yield pair
+
+
+class Load:
+    """Callers, each of which makes teams and reads them back, until told to stop."""
+
+    def __init__(self, stagely: Stagely) -> None:
+        self.acknowledged: set[str] = set()
+        self.refused: Counter[str] = Counter()
+        self._stagely = stagely
+        self._stopping = False
+
+    async def run(self) -> None:
+        await asyncio.gather(*(self._write() for _ in range(WRITERS)))
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    async def goes_on(self) -> None:
+        """Wait until so many more writes are acknowledged that everything must be well."""
+        before = len(self.acknowledged)
+
+        async def is_well() -> bool:
+            return len(self.acknowledged) >= before + RECOVERED
+
+        await eventually(is_well, expected=True, seconds=RECOVERY_SECONDS)
+
+    async def _write(self) -> None:
+        while not self._stopping:
+            slug = f"team-{secrets.token_hex(8)}"
+            try:
+                await self._stagely.teams.create(slug=slug, name="Web")
+                self.acknowledged.add(slug)
+                await self._stagely.teams.get(slug=slug)
+            except StagelyError as error:
+                self.refused[type(error).__name__] += 1
+
+
+@asynccontextmanager
+async def loaded(server: Server) -> AsyncIterator[Load]:
+    """Put a load on a server, which goes on when the block begins."""
+    async with connect(f"127.0.0.1:{server.port}") as stagely:
+        load = Load(stagely)
+        running = asyncio.create_task(load.run())
+        try:
+            await load.goes_on()
+            yield load
+        finally:
+            load.stop()
+            await running
+
+
+def slugs_in(server: PostgreSQL) -> set[str]:
+    with psycopg.connect(server.url()) as connection:
+        return {slug for (slug,) in connection.execute("SELECT slug FROM teams")}
+
+
+async def status_of(server: Server) -> int:
+    async with connected(server) as channel:
+        return int((await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())).status)
+
+
+async def test_no_acknowledged_write_is_lost_with_its_primary(pair: Pair) -> None:
+    async with running_server(pair.url, database_pool_size=8) as server, loaded(server) as load:
+        await asyncio.to_thread(pair.primary.kill)
+        await promote(pair.standby)
+        await load.goes_on()
+
+    assert load.acknowledged <= slugs_in(pair.standby)
+    assert set(load.refused) <= {"UnavailableError"}
+
+
+async def test_primary_that_stays_as_a_read_only_one_is_left_for_the_new_one(pair: Pair) -> None:
+    limits = {"database_pool_size": 8, "health_interval_seconds": 0.1}
+    async with running_server(pair.url, **limits) as server, loaded(server) as load:
+        await pair.demote()
+        await eventually(lambda: status_of(server), NOT_SERVING, seconds=RECOVERY_SECONDS)
+        await promote(pair.standby)
+        await load.goes_on()
+        await eventually(lambda: status_of(server), SERVING, seconds=RECOVERY_SECONDS)
+
+    # Whoever had read on the old one would not have found what was just written.
+    assert set(load.refused) <= {"UnavailableError"}
+    assert load.acknowledged <= slugs_in(pair.standby)
+
+
+async def test_primary_that_comes_back_as_the_standby_takes_over_again(pair: Pair) -> None:
+    async with running_server(pair.url, database_pool_size=8) as server, loaded(server) as load:
+        for old, new in ((pair.primary, pair.standby), (pair.standby, pair.primary)):
+            await asyncio.to_thread(old.stop)
+            await promote(new)
+            old.follow(new)
+            await asyncio.to_thread(old.start)
+            await asyncio.to_thread(await_standby, new)
+            await load.goes_on()
+
+    assert set(load.refused) <= {"UnavailableError"}
+    assert load.acknowledged <= slugs_in(pair.primary)
+
+
+async def write(db: Database) -> None:
+    async with writing(db) as session:
+        await session.ask()
+        session.insert(Team, {"slug": f"team-{secrets.token_hex(8)}", "name": "Web"})
+
+
+async def maintain(db: Database) -> None:
+    async with db.maintain() as session:
+        session.add(Team(slug=f"team-{secrets.token_hex(8)}", name="Web"))
+
+
+async def backend_of(db: Database) -> int:
+    async with db.maintain() as session:
+        return int((await session.execute(select(func.pg_backend_pid()))).scalar_one())
+
+
+@pytest.mark.parametrize("work", [write, maintain])
+async def test_connection_to_a_server_that_refused_a_write_is_not_used_again(
+    postgresql: PostgreSQL, work: Callable[[Database], Awaitable[None]]
+) -> None:
+    db = database_at(postgresql.url(), size=1)
+    try:
+        before = await backend_of(db)
+        set_read_only(postgresql)
+        await eventually(lambda: is_refused(work(db)), expected=True)
+    finally:
+        set_read_only(postgresql, read_only=False)
+
+    assert await backend_of(db) != before
+    await db.close()
+
+
+async def is_refused(work: Awaitable[None]) -> bool:
+    try:
+        await work
+    except UnavailableError:
+        return True
+    return False

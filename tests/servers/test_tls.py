@@ -1,0 +1,143 @@
+"""TLS to the database, with verification, as libpq's parameters in the URL ask for it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stagely_rpc.db import migrations
+from tests.canaries import canary_password
+from tests.e2e.processes import run, settings_for
+from tests.identity.make_certificates import dns, make_authority, make_certificate
+from tests.rpc import connected, running_server
+from tests.servers import installed
+from tests.servers.postgresql import DATABASE, running
+from tests.servers.tour import tour
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.identity.make_certificates import Certificate
+    from tests.servers.postgresql import PostgreSQL
+
+HBA_OF_CERTIFICATES = b"""
+host    postgres all 127.0.0.1/32 trust
+hostssl stagely  all 127.0.0.1/32 cert
+"""
+
+
+@pytest.fixture(scope="module")
+def authority() -> Certificate:
+    return make_authority()
+
+
+@pytest.fixture(scope="module")
+def server(authority: Certificate) -> Iterator[PostgreSQL]:
+    """A PostgreSQL that is named localhost, speaks TLS to whoever wants it, and is migrated."""
+    with running(installed.postgresql(installed.POSTGRESQL[-1])) as server:
+        secure(server, authority, make_certificate(authority, dns("localhost"), common_name="localhost"))
+        migrations.upgrade(server.url())
+        yield server
+
+
+def secure(server: PostgreSQL, authority: Certificate, certificate: Certificate) -> None:
+    """Have a server show a certificate from now on, and ask for those of an authority."""
+    server.stop()
+    for setting, name, contents in (
+        ("ssl_ca_file", "ca.crt", authority.pem),
+        ("ssl_cert_file", "server.crt", certificate.pem),
+        ("ssl_key_file", "server.key", certificate.key),
+    ):
+        server.settings[setting] = str(server.place(name, contents))
+    server.settings["ssl"] = "on"
+    server.start()
+
+
+@pytest.fixture
+def right(authority: Certificate, tmp_path: Path) -> Path:
+    """The authority's certificate, in a file."""
+    return written(tmp_path / "right.crt", authority.pem)
+
+
+def written(file: Path, contents: bytes) -> Path:
+    file.write_bytes(contents)
+    file.chmod(0o600)
+    return file
+
+
+def url_of(server: PostgreSQL, **parameters: object) -> str:
+    """Return a URL with a password, which no line may show."""
+    query = "&".join(f"{name}={value}" for name, value in parameters.items())
+    return f"postgresql://postgres:{canary_password()}@localhost:{server.port}/{DATABASE}?{query}"
+
+
+def refusal(url: str) -> str:
+    """Return the one line in which the service says that it does not start; what migrates says the same."""
+    ended = [run("serve", env=settings_for(url)), run("migrate", "up", env=settings_for(url))]
+
+    assert [process.returncode for process in ended] == [2, 2]
+    (line,) = {process.stderr for process in ended}
+    assert line.count("\n") == 1
+    return line
+
+
+async def test_every_connection_is_encrypted_and_every_rpc_is_answered(server: PostgreSQL, right: Path) -> None:
+    url = url_of(server, sslmode="verify-full", sslrootcert=right)
+    migrations.upgrade(url)
+
+    async with running_server(url) as service, connected(service) as channel:
+        await tour(channel)
+        encrypted = server.execute(
+            "SELECT DISTINCT application_name, ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+            " WHERE application_name LIKE 'stagely-rpc%' ORDER BY 1"
+        )
+
+    assert encrypted == [("stagely-rpc", True), ("stagely-rpc health", True)]
+
+
+def test_certificate_of_another_authority_stops_the_start(server: PostgreSQL, tmp_path: Path) -> None:
+    wrong = written(tmp_path / "wrong.crt", make_authority("another").pem)
+
+    line = refusal(url_of(server, sslmode="verify-full", sslrootcert=wrong))
+
+    assert re.fullmatch(r"stagely-rpc: the database is out of reach: .*certificate verify failed\n", line)
+
+
+def test_certificate_of_another_name_stops_the_start(server: PostgreSQL, authority: Certificate, right: Path) -> None:
+    secure(server, authority, make_certificate(authority, dns("db.example.com"), common_name="db.example.com"))
+    try:
+        line = refusal(url_of(server, sslmode="verify-full", sslrootcert=right))
+    finally:
+        secure(server, authority, make_certificate(authority, dns("localhost"), common_name="localhost"))
+
+    assert 'server certificate for "db.example.com" does not match host name "localhost"' in line
+
+
+def test_server_without_tls_stops_the_start(postgresql: PostgreSQL) -> None:
+    line = refusal(url_of(postgresql, sslmode="require"))
+
+    assert line.endswith("server does not support SSL, but SSL was required\n")
+
+
+async def test_client_certificate_is_shown_by_every_connection(
+    server: PostgreSQL, authority: Certificate, right: Path, tmp_path: Path
+) -> None:
+    client = make_certificate(authority, common_name="postgres")
+    shown = {
+        "sslcert": written(tmp_path / "client.crt", client.pem),
+        "sslkey": written(tmp_path / "client.key", client.key),
+    }
+    trusted = {"sslmode": "verify-full", "sslrootcert": right}
+    given = (server.data / "pg_hba.conf").read_bytes()
+    server.place("pg_hba.conf", HBA_OF_CERTIFICATES)
+    server.execute("SELECT pg_reload_conf()")
+    try:
+        async with running_server(url_of(server, **trusted, **shown)) as service, connected(service) as channel:
+            await tour(channel)
+        assert refusal(url_of(server, **trusted)).endswith("connection requires a valid client certificate\n")
+    finally:
+        server.place("pg_hba.conf", given)
+        server.execute("SELECT pg_reload_conf()")
