@@ -246,6 +246,24 @@ class Server:
                 raise StartupError(str(error)) from error
             self._running = starting.pop_all()
 
+    async def start_unless(self, stop: asyncio.Event) -> bool:
+        """Start, unless it is said to stop meanwhile: a database that hangs may take for ever. Return whether it runs.
+
+        Raises:
+            StartupError: as `start` does.
+        """
+        starting, stopping = asyncio.create_task(self.start()), asyncio.create_task(stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait({starting})
+        if starting.cancelled():
+            _log.info("stopped before it had started")
+            return False
+        await starting
+        return True
+
     async def _start(self, starting: AsyncExitStack) -> None:
         """Start every part, and give the stack what stops it: at the end the parts stop in the opposite order."""
         if self._tracing is not None:
@@ -270,10 +288,10 @@ class Server:
             self._metrics_port = starting.enter_context(metrics_endpoint(self._settings, self._metrics.registry))
         await self._ports.open()
         starting.push_async_callback(self._ports.close, self._settings.shutdown_grace_seconds)
-        if not self._supervised:
-            self.reach.announce()
         starting.push_async_callback(self._prober.stop)
         await self._prober.start()
+        if not self._supervised:
+            self.reach.announce()
 
     async def stop(self) -> None:
         """Say NOT_SERVING, serve on until balancers know, let calls under way end, and close every connection."""

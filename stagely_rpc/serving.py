@@ -36,7 +36,8 @@ async def serve(settings: Settings, on_ready: Callable[[Server], None], *, has_c
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop.set)
     server = Server(settings)
-    await server.start()
+    if not await server.start_unless(stop):
+        return
     settle()
     on_ready(server)
     await stop.wait()

@@ -142,6 +142,8 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
     """More calls than this at a time are refused with RESOURCE_EXHAUSTED. Health and reflection do not count."""
     max_request_bytes: MessageBytes = 4 * 1024 * 1024
     """A larger request is refused with RESOURCE_EXHAUSTED."""
+    max_response_bytes: MessageBytes = 64 * 1024 * 1024
+    """A larger response is not sent: its caller gets RESOURCE_EXHAUSTED, and should ask for less at a time."""
     max_connection_age_seconds: Seconds = 300
     """A connection this old takes no new calls, and its client makes another, to whichever replica there is by then."""
     max_connection_age_grace_seconds: Seconds = 30

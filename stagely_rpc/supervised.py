@@ -45,11 +45,11 @@ async def _serve(settings: Settings, link: WorkerEnd) -> None:
         loop.add_signal_handler(each, stop.set)
     link.when_closed(stop.set)
     server = Server(settings, supervised=True)
-    await server.start()
-    settle()
-    link.say_ready(server.reach)
-    await stop.wait()
-    await server.stop()
+    if await server.start_unless(stop):
+        settle()
+        link.say_ready(server.reach)
+        await stop.wait()
+        await server.stop()
     # Nor does one that comes while the process ends, which takes a moment more: without the loop, it would be killed.
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(each)

@@ -32,6 +32,7 @@ def transport_options(settings: Settings) -> tuple[tuple[str, int], ...]:
     return (
         *OPTIONS,
         ("grpc.max_receive_message_length", settings.max_request_bytes),
+        ("grpc.max_send_message_length", settings.max_response_bytes),
         ("grpc.max_connection_age_ms", _milliseconds(settings.max_connection_age_seconds)),
         ("grpc.max_connection_age_grace_ms", _milliseconds(settings.max_connection_age_grace_seconds)),
         ("grpc.max_connection_idle_ms", _milliseconds(settings.max_connection_idle_seconds)),

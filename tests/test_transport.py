@@ -14,7 +14,7 @@ import pytest
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from stagely.v1 import crypto_pb2, crypto_pb2_grpc, team_pb2, team_pb2_grpc
+from stagely.v1 import crypto_pb2, crypto_pb2_grpc, id_pb2, id_pb2_grpc, team_pb2, team_pb2_grpc
 from stagely_rpc.client import connect
 from tests.bad_input.http2 import CONTINUATION, GOAWAY, HEADERS, PING, PREFACE, SETTINGS, fields, frame, payloads
 from tests.rpc import connected, running_server
@@ -172,6 +172,18 @@ async def test_request_of_more_than_the_limit_is_refused(database_url: str) -> N
         encrypt = crypto_pb2_grpc.CryptoServiceStub(channel).Encrypt
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await encrypt(crypto_pb2.EncryptRequest(key=bytes(32), plaintext=bytes(KIB_100)))
+
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "larger than max" in str(refused.value.details())
+
+
+async def test_response_of_more_than_the_limit_is_refused(database_url: str) -> None:
+    async with running_server(database_url, max_response_bytes=64 * 1024) as server, connected(server) as channel:
+        encrypt = crypto_pb2_grpc.CryptoServiceStub(channel).Encrypt
+        ids = id_pb2_grpc.IdServiceStub(channel).GenerateIds
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await ids(id_pb2.GenerateIdsRequest(count=1000, length=64))
+        await encrypt(crypto_pb2.EncryptRequest(key=bytes(32), plaintext=b"still there"))
 
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "larger than max" in str(refused.value.details())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
@@ -12,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import grpc
 import psutil
+import psycopg
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from stagely.v1 import team_pb2, team_pb2_grpc
 from stagely_rpc import embedded
 from stagely_rpc.db import migrations
-from tests.e2e.processes import serving, settings_for
-from tests.e2e.workers import call_under_way
+from tests.e2e.processes import STAGELY_RPC, serving, settings_for
+from tests.e2e.workers import call_under_way, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,3 +142,25 @@ def test_it_ends_in_time_though_the_database_hangs(workers: int) -> None:
 
     assert code == 0
     assert took < grace_seconds + SOON_SECONDS
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_ends_at_a_signal_while_it_still_starts(fresh_database_url: str, workers: int) -> None:
+    command = [str(STAGELY_RPC), "serve", "--workers", str(workers)]
+    with psycopg.connect(fresh_database_url) as migrating:
+        migrating.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
+        process = subprocess.Popen(command, env=settings_for(fresh_database_url))
+        try:
+            until(lambda: waiting_for_a_lock(fresh_database_url) == workers)
+            process.terminate()
+
+            assert process.wait(timeout=SOON_SECONDS) == 0
+        finally:
+            process.kill()
+
+
+def waiting_for_a_lock(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ).rowcount
