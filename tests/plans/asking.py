@@ -29,11 +29,8 @@ class Asker(AsyncSession):
 
     async def ask(self, *queries: Query[Any]) -> list[Any]:
         self._noted += map(Asked.of_query, queries)
-        lease = await Lease.take(self._engine)
-        try:
+        async with await Lease.take(self._engine) as lease:
             return await lease.run(queries)
-        finally:
-            await lease.give_back()
 
 
 async def asked_by(engine: AsyncEngine, case: Case, keys: Keys) -> list[Asked]:
@@ -48,8 +45,10 @@ async def asked_by(engine: AsyncEngine, case: Case, keys: Keys) -> list[Asked]:
         return await execute(cursor, query, params, **options)
 
     async with Asker(engine, noted) as session:
-        # A new connection asks questions of its own.
+        # A new connection asks questions of its own: both that may be used are there before anything is noted.
         connection = await (await session.connection()).get_raw_connection()
+        async with await Lease.take(engine):
+            pass
         database = cast("psycopg.AsyncConnection", connection.driver_connection).info.dbname
         with patch.object(psycopg.AsyncCursor, "execute", note):
             result = case(session, keys)

@@ -175,6 +175,7 @@ CASES: dict[str, list[Case]] = {
         lambda session, _: crypto.list_other_key_encryption_key_ids(session, "another"),
     ],
     "audit.claim_sealing": [lambda session, _: audit.claim_sealing(session)],
+    "audit.get_lag_seconds": [lambda session, _: audit.get_lag_seconds(session)],
     "audit.list_unsealed": [
         lambda session, _: audit.list_unsealed(session, 500, []),
         lambda session, keys: audit.list_unsealed(session, 500, [keys.team_id]),
