@@ -12,6 +12,9 @@ CAMPAIGNS = (
     "lost_answers",
     "outages",
     "disk_full",
+    "overload",
+    "soak",
+    "hostile_clients",
     "empty_database",
 )
 

@@ -128,6 +128,10 @@ class Service:
         self._stack.close()
         return code
 
+    def open_files(self) -> int:
+        """Return how many file descriptors it has."""
+        return len(list(Path(f"/proc/{self.running.process.pid}/fd").iterdir()))
+
     def rss_bytes(self) -> int:
         """Return how much memory it has resident."""
         status = Path(f"/proc/{self.running.process.pid}/statm").read_text(encoding="ascii")

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.campaigns import disk_full, empty_database, killed_processes, lost_answers, outages, terminated_backends
+from tests.campaigns import (
+    disk_full,
+    empty_database,
+    hostile_clients,
+    killed_processes,
+    lost_answers,
+    outages,
+    overload,
+    soak,
+    terminated_backends,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,6 +29,9 @@ SHORT_FORMS: dict[str, Callable[[], Awaitable[Report]]] = {
     "lost_answers": lambda: lost_answers.run(calls=400, share=0.2),
     "outages": lambda: outages.run(seconds=2),
     "disk_full": lambda: disk_full.run(seconds=2, times=1),
+    "overload": lambda: overload.run(seconds=3),
+    "soak": lambda: soak.run(seconds=6),
+    "hostile_clients": lambda: hostile_clients.run(clients=30, seconds=1),
     "empty_database": lambda: empty_database.run(rounds=1, replicas=3),
 }
 

@@ -1,0 +1,53 @@
+"""Several times the load that the service can take."""
+
+from __future__ import annotations
+
+import asyncio
+
+from benchmarks import overload
+from benchmarks.dataset import prepare
+from benchmarks.load import Load, job_of, run_client
+from benchmarks.measure import IN_FLIGHT
+from benchmarks.memory import resident_mb
+from benchmarks.processes import migrated_database, stagely_server, working_directory
+from tests.campaigns.report import Report
+
+TIMES = 3
+LARGEST_GROWTH = 1.3
+BEST_SECONDS = 5.0
+
+
+async def run(seconds: float = 5 * 60) -> Report:
+    """What can't be done is refused, memory is bounded, and afterwards the service does what it did before.
+
+    How much of its best is left meanwhile is counted, and not judged: docs/decisions/0013 says why it is less than it
+    should be.
+    """
+    return await asyncio.to_thread(_run, seconds)
+
+
+def _run(seconds: float) -> Report:
+    report = Report("overload")
+    with working_directory() as directory, migrated_database(directory) as url:
+        with stagely_server(url, directory, name="preparing") as server:
+            dataset = prepare(url, server)
+        with stagely_server(url, directory) as server:
+            mix, closed = overload.mixed(dataset), Load(IN_FLIGHT, min(seconds, BEST_SECONDS))
+            first = run_client(server, job_of(server, mix, closed))
+            best, resident = first.calls / first.seconds, resident_mb(server)
+            outcome = overload.offered(server, mix, TIMES * best, seconds)
+            after = resident_mb(server)
+            last = run_client(server, job_of(server, mix, closed))
+    good, again = outcome.good / outcome.seconds, last.calls / last.seconds
+    report.injected["load"] = (
+        f"{outcome.offered / outcome.seconds:.0f}/s for {outcome.seconds:.0f} s, {TIMES} x the best"
+    )
+    report.counted["best"] = f"{best:.0f}/s, and {again:.0f}/s afterwards"
+    report.counted["answered well and in time"] = f"{good:.0f}/s, {good / best:.2f} of the best"
+    report.counted["refused, late"] = f"{outcome.refused}, {outcome.late}"
+    report.counted["memory"] = f"{resident:.1f} MB before, {after:.1f} MB after"
+    report.expect(outcome.refused, "nothing was refused: it was no overload")
+    report.expect(good, "nothing was answered in time")
+    report.expect(after < resident * LARGEST_GROWTH, f"memory went from {resident:.0f} to {after:.0f} MB")
+    report.expect(again > best / 2, f"afterwards it did {again:.0f}/s of {best:.0f}/s")
+    return report
