@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import time
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -66,12 +66,18 @@ async def test_every_call_is_logged_once_before_a_stopped_process_ends(fresh_dat
     assert json.loads(server.lines[-1])["event"] == "stopped"
 
 
+def address_in(log: IO[str]) -> str:
+    """Read until it is said where the service listens."""
+    said = (json.loads(line) for line in log)
+    return next(str(entry["address"]) for entry in said if "address" in entry)
+
+
 async def test_calls_are_answered_while_nobody_reads_and_no_line_is_lost(fresh_database_url: str) -> None:
     request_ids = [f"call-{number}" for number in range(CALLS_NOBODY_READS)]
     process = serving_to_a_pipe(fresh_database_url)
     assert process.stderr
     with process, process.stderr as log:
-        address = json.loads(await asyncio.to_thread(log.readline))["address"]
+        address = await asyncio.to_thread(address_in, log)
         await make_calls(address, request_ids)
 
         process.terminate()
