@@ -81,11 +81,11 @@ class Database:
 
     def renew(self) -> None:
         """Have every connection that there is now replaced when it is next used."""
-        cast("TrimmedPool", self._engine.sync_engine.pool).renew()
+        self._pool.renew()
 
     def stalled_seconds(self) -> float:
         """Return for how long a call has wanted a connection while all were in use and none was given back."""
-        return cast("TrimmedPool", self._engine.sync_engine.pool).stalled_seconds
+        return self._pool.stalled_seconds
 
     def read(self) -> Session:
         """Return the session of a call that changes nothing: a context manager."""
