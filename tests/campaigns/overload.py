@@ -13,7 +13,8 @@ from benchmarks.processes import migrated_database, stagely_server, working_dire
 from tests.campaigns.report import Report
 
 TIMES = 3
-LARGEST_GROWTH = 1.3
+GROWTH = 1.15
+"""What the second half may take, in relation to the first, in which buffers for so many calls at a time are made."""
 BEST_SECONDS = 5.0
 
 
@@ -35,19 +36,19 @@ def _run(seconds: float) -> Report:
             mix, closed = overload.mixed(dataset), Load(IN_FLIGHT, min(seconds, BEST_SECONDS))
             first = run_client(server, job_of(server, mix, closed))
             best, resident = first.calls / first.seconds, resident_mb(server)
-            outcome = overload.offered(server, mix, TIMES * best, seconds)
+            overload.offered(server, mix, TIMES * best, seconds / 2)
+            between = resident_mb(server)
+            outcome = overload.offered(server, mix, TIMES * best, seconds / 2)
             after = resident_mb(server)
             last = run_client(server, job_of(server, mix, closed))
     good, again = outcome.good / outcome.seconds, last.calls / last.seconds
-    report.injected["load"] = (
-        f"{outcome.offered / outcome.seconds:.0f}/s for {outcome.seconds:.0f} s, {TIMES} x the best"
-    )
+    report.injected["load"] = f"{outcome.offered / outcome.seconds:.0f}/s for {seconds:g} s, {TIMES} x the best"
     report.counted["best"] = f"{best:.0f}/s, and {again:.0f}/s afterwards"
     report.counted["answered well and in time"] = f"{good:.0f}/s, {good / best:.2f} of the best"
     report.counted["refused, late"] = f"{outcome.refused}, {outcome.late}"
-    report.counted["memory"] = f"{resident:.1f} MB before, {after:.1f} MB after"
+    report.counted["memory"] = f"{resident:.1f} MB before, {between:.1f} MB halfway, {after:.1f} MB after"
     report.expect(outcome.refused, "nothing was refused: it was no overload")
     report.expect(good, "nothing was answered in time")
-    report.expect(after < resident * LARGEST_GROWTH, f"memory went from {resident:.0f} to {after:.0f} MB")
+    report.expect(after < between * GROWTH, f"memory went on from {between:.0f} to {after:.0f} MB")
     report.expect(again > best / 2, f"afterwards it did {again:.0f}/s of {best:.0f}/s")
     return report

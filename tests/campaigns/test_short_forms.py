@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from tests.campaigns.report import Report
 
 SHORT_FORMS: dict[str, Callable[[], Awaitable[Report]]] = {
-    "terminated_backends": lambda: terminated_backends.run(seconds=3, callers=8),
-    "killed_processes": lambda: killed_processes.run(database_kills=2, service_kills=2),
+    "terminated_backends": lambda: terminated_backends.run(seconds=2, callers=8),
+    "killed_processes": lambda: killed_processes.run(database_kills=1, service_kills=1),
     "lost_answers": lambda: lost_answers.run(calls=400, share=0.2),
-    "outages": lambda: outages.run(seconds=2),
+    "outages": lambda: outages.run(seconds=1),
     "disk_full": lambda: disk_full.run(seconds=2, times=1),
-    "overload": lambda: overload.run(seconds=3),
-    "soak": lambda: soak.run(seconds=6),
-    "hostile_clients": lambda: hostile_clients.run(clients=30, seconds=1),
+    "overload": lambda: overload.run(seconds=2),
+    "soak": lambda: soak.run(seconds=3),
+    "hostile_clients": lambda: hostile_clients.run(clients=20, seconds=0.5),
     "empty_database": lambda: empty_database.run(rounds=1, replicas=3),
 }
 
