@@ -5,8 +5,8 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 PROTOS  := $(sort $(wildcard protos/stagely/v1/*.proto))
-# Three for each core, for a test waits half of its time; no more than one PostgreSQL can bear.
-WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 3 ? 3 * cores : 8)))
+# Two for each core, for a test waits a third of its time; no more than one PostgreSQL can bear.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? 2 * cores : 8)))
 
 # The protoc plugins are found by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from benchmarks import overload
 from benchmarks.dataset import prepare
@@ -18,21 +19,22 @@ GROWTH = 1.15
 BEST_SECONDS = 5.0
 
 
-async def run(seconds: float = 5 * 60) -> Report:
+async def run(seconds: float = 5 * 60, limit: int | None = None) -> Report:
     """What can't be done is refused, memory is bounded, and afterwards the service does what it did before.
 
     How much of its best is left meanwhile is counted, and not judged: docs/decisions/0013 says why it is less than it
-    should be.
+    should be. The limit is MAX_CONCURRENT_RPCS, by default the service's own.
     """
-    return await asyncio.to_thread(_run, seconds)
+    return await asyncio.to_thread(_run, seconds, limit)
 
 
-def _run(seconds: float) -> Report:
+def _run(seconds: float, limit: int | None) -> Report:
     report = Report("overload")
+    settings: dict[str, Any] = {} if limit is None else {"MAX_CONCURRENT_RPCS": str(limit)}
     with working_directory() as directory, migrated_database(directory) as url:
         with stagely_server(url, directory, name="preparing") as server:
             dataset = prepare(url, server)
-        with stagely_server(url, directory) as server:
+        with stagely_server(url, directory, **settings) as server:
             mix, closed = overload.mixed(dataset), Load(IN_FLIGHT, min(seconds, BEST_SECONDS))
             first = run_client(server, job_of(server, mix, closed))
             best, resident = first.calls / first.seconds, resident_mb(server)

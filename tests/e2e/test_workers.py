@@ -14,7 +14,7 @@ import pytest
 from stagely.v1 import team_pb2
 from tests.e2e.processes import environment, run, serving, settings_for
 from tests.e2e.test_tls import settings_with_tls
-from tests.e2e.workers import CONNECTIONS, connect, connections_of, two_workers, workers_of
+from tests.e2e.workers import CONNECTIONS, connect, connections_of, two_workers, until, workers_of
 from tests.identity.make_certificates import Files
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def test_whole_service_says_once_where_it_listens(pair: Running) -> None:
 
     assert len(listening) == 1
     assert "workers=2" in listening[0]
-    assert sum("authentication is off" in line for line in pair.lines) == 1
+    until(lambda: sum("authentication is off" in line for line in pair.lines) == 1)
 
 
 @pytest.mark.parametrize("command", [["serve"], ["serve", "--workers", "2"]])
