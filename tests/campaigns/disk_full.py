@@ -17,12 +17,13 @@ import psycopg
 from tests.campaigns.ledger import Ledger
 from tests.campaigns.load import CALL_SECONDS, Load
 from tests.campaigns.report import Report
-from tests.campaigns.stage import own_postgres, service
+from tests.campaigns.stage import service
+from tests.own_postgres import own_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.campaigns.stage import OwnPostgres
+    from tests.own_postgres import OwnPostgres
 
 CALLERS = 8
 SIZE = "320m"

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from tests.campaigns.ledger import Ledger
 from tests.campaigns.load import Load
 from tests.campaigns.report import Report
-from tests.campaigns.stage import own_postgres, service
+from tests.campaigns.stage import service
+from tests.own_postgres import own_postgres
 
 if TYPE_CHECKING:
-    from tests.campaigns.stage import OwnPostgres, Service
+    from tests.campaigns.stage import Service
+    from tests.own_postgres import OwnPostgres
 
 CALLERS = 16
 

@@ -11,13 +11,14 @@ from tests.campaigns.ledger import Ledger
 from tests.campaigns.load import CALL_SECONDS, Load
 from tests.campaigns.proxy import network_to
 from tests.campaigns.report import Report
-from tests.campaigns.stage import own_postgres, service
+from tests.campaigns.stage import service
+from tests.own_postgres import own_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.campaigns.proxy import Network
-    from tests.campaigns.stage import OwnPostgres
+    from tests.own_postgres import OwnPostgres
 
 CALLERS = 20
 CALLS_PER_SECOND = 50

@@ -11,10 +11,11 @@ import psycopg
 from tests.campaigns.ledger import Ledger
 from tests.campaigns.load import Load
 from tests.campaigns.report import Report
-from tests.campaigns.stage import own_postgres, service
+from tests.campaigns.stage import service
+from tests.own_postgres import own_postgres
 
 if TYPE_CHECKING:
-    from tests.campaigns.stage import OwnPostgres
+    from tests.own_postgres import OwnPostgres
 
 POOL_SIZE = 5
 

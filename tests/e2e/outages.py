@@ -1,27 +1,22 @@
-"""A PostgreSQL of their own for tests that harm it, and the harm."""
+"""The harm that is done to a database, and undone."""
 
 from __future__ import annotations
 
-import os
-import signal
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import grpc
-import psutil
 import psycopg
 
 from stagely.v1 import team_pb2, team_pb2_grpc
-from stagely_rpc import embedded
-from stagely_rpc.db import migrations
-from tests.postgres import THROWAWAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
-    Outage = Callable[["Postgres", str], AbstractContextManager[None]]
+    from tests.own_postgres import OwnPostgres
+
+    Outage = Callable[["OwnPostgres", str], AbstractContextManager[None]]
 
 POOL_SIZE = 5
 _CALLS = 8 * POOL_SIZE
@@ -32,37 +27,8 @@ _FOREIGN = """
 """
 
 
-class Postgres:
-    """A migrated PostgreSQL that a test may stop, pause and break."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._server = embedded.start(directory, settings=THROWAWAY)
-        self.url = self._server.url
-        migrations.upgrade(self.url)
-
-    def start(self) -> None:
-        self._server = embedded.start(self._directory, settings=THROWAWAY)
-
-    def stop(self) -> None:
-        self._server.stop()
-
-    def execute(self, *statements: str) -> None:
-        """Run statements from outside of the database that the service uses."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute("SET default_transaction_read_only = off")
-            for statement in statements:
-                connection.execute(statement.encode())
-
-    def signal(self, number: signal.Signals) -> None:
-        """Signal every process of the server."""
-        postmaster = psutil.Process(int((self._directory / "data" / "postmaster.pid").read_text().split()[0]))
-        for process in (postmaster, *postmaster.children(recursive=True)):
-            os.kill(process.pid, number)
-
-
 @contextmanager
-def stopped(postgres: Postgres, _: str) -> Iterator[None]:
+def stopped(postgres: OwnPostgres, _: str) -> Iterator[None]:
     postgres.stop()
     try:
         yield
@@ -70,18 +36,13 @@ def stopped(postgres: Postgres, _: str) -> Iterator[None]:
         postgres.start()
 
 
-@contextmanager
-def paused(postgres: Postgres, _: str) -> Iterator[None]:
-    postgres.signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        postgres.signal(signal.SIGCONT)
+def paused(postgres: OwnPostgres, _: str) -> AbstractContextManager[None]:
+    return postgres.paused()
 
 
 def _between(do: str, undo: str) -> Outage:
     @contextmanager
-    def outage(postgres: Postgres, _: str) -> Iterator[None]:
+    def outage(postgres: OwnPostgres, _: str) -> Iterator[None]:
         postgres.execute(do)
         try:
             yield
@@ -103,7 +64,7 @@ key_missing = _between(_FOREIGN, "DELETE FROM teams WHERE slug = 'foreign'")
 
 
 @contextmanager
-def pool_exhausted(postgres: Postgres, address: str) -> Iterator[None]:
+def pool_exhausted(postgres: OwnPostgres, address: str) -> Iterator[None]:
     """Have every connection of the pool wait for a lock, and further calls for a connection."""
     with psycopg.connect(postgres.url) as holder, ExitStack() as stack:
         holder.execute("LOCK TABLE teams IN ACCESS EXCLUSIVE MODE")

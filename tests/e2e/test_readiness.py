@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import queue
 import re
-import tempfile
 import threading
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
@@ -17,15 +15,17 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from stagely_rpc.health import LIVENESS
 from tests.e2e import outages
-from tests.e2e.outages import POOL_SIZE, Postgres
+from tests.e2e.outages import POOL_SIZE
 from tests.e2e.processes import serving, settings_for
 from tests.e2e.workers import metrics_of, until
+from tests.own_postgres import own_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.outages import Outage
     from tests.e2e.processes import Running
+    from tests.own_postgres import OwnPostgres
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -45,15 +45,13 @@ OUTAGES = {
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with tempfile.TemporaryDirectory(prefix="stagely-") as directory:
-        postgres = Postgres(Path(directory))
+def postgres() -> Iterator[OwnPostgres]:
+    with own_postgres() as postgres:
         yield postgres
-        postgres.stop()
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["alone", "workers"])
-def server(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[Running]:
+def server(request: pytest.FixtureRequest, postgres: OwnPostgres) -> Iterator[Running]:
     workers = request.param
     env = settings_for(postgres.url, DATABASE_POOL_SIZE=str(workers * POOL_SIZE), METRICS_PORT="0")
     with serving(["serve", "--workers", str(workers)], env) as server:
@@ -116,7 +114,7 @@ def told_by_log(lines: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("cause", OUTAGES)
 def test_outage_is_told_in_time_and_so_is_its_end(
-    postgres: Postgres, server: Running, cause: str, request: pytest.FixtureRequest
+    postgres: OwnPostgres, server: Running, cause: str, request: pytest.FixtureRequest
 ) -> None:
     outage: Outage = OUTAGES[cause]
     gauge = f'stagely_rpc_health{{cause="{cause}"}}'

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import tempfile
 import time
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
-import psutil
 import psycopg
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from stagely.v1 import team_pb2, team_pb2_grpc
-from stagely_rpc import embedded
-from stagely_rpc.db import migrations
 from tests.e2e.processes import STAGELY_RPC, serving, settings_for
 from tests.e2e.workers import call_under_way, until
+from tests.own_postgres import own_postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.e2e.processes import Running
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -95,41 +87,15 @@ def test_second_signal_ends_it_at_once_while_a_call_is_under_way(
         assert pending.exception() is not None
 
 
-@contextmanager
-def own_postgres() -> Iterator[tuple[str, psutil.Process]]:
-    """Run a PostgreSQL for one test, and give its URL and its first process. The path of its socket must be short."""
-    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as directory:
-        place = Path(directory) / "p"
-        Path(directory).chmod(0o711)
-        with embedded.start(place, settings={"fsync": "off"}) as postgres:
-            migrations.upgrade(postgres.url)
-            pid = int((place / "data" / "postmaster.pid").read_text().splitlines()[0])
-            yield postgres.url, psutil.Process(pid)
-
-
-@contextmanager
-def paused(postmaster: psutil.Process) -> Iterator[None]:
-    """Stop every process of a PostgreSQL as SIGSTOP does: connections stay open, and nobody answers."""
-    processes = [postmaster, *postmaster.children()]
-    for process in processes:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in processes:
-            if process.is_running():
-                os.kill(process.pid, signal.SIGCONT)
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 def test_it_ends_in_time_though_the_database_hangs(workers: int) -> None:
     grace_seconds = 1
-    with own_postgres() as (url, postmaster):
-        env = settings_for(url, SHUTDOWN_GRACE_SECONDS=str(grace_seconds))
+    with own_postgres() as postgres:
+        env = settings_for(postgres.url, SHUTDOWN_GRACE_SECONDS=str(grace_seconds))
         with serving(["serve", "--workers", str(workers)], env) as server, channel_of(server) as channel:
             teams = team_pb2_grpc.TeamServiceStub(channel)
             teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"), timeout=10)
-            with paused(postmaster):
+            with postgres.paused():
                 requests = [team_pb2.CreateTeamRequest(slug=f"late-{turn}", name="Late") for turn in range(3)]
                 pending = [teams.CreateTeam.future(request, timeout=60) for request in requests]
                 time.sleep(0.5)
