@@ -14,7 +14,7 @@ from tests.own_postgres import own_postgres
 CALLERS = 16
 
 
-async def run(calls: int = 10_000, share: float = 0.05) -> Report:
+async def run(calls: int = 40_000, share: float = 0.05) -> Report:
     """Each repeated request has one effect, and its first answer."""
     report, ledger = Report("lost_answers"), Ledger()
     with own_postgres() as postgres:
