@@ -103,7 +103,6 @@ async def _endure(report: Report, one: Service, kind: str, clients: int, seconds
 async def _client(one: Service, words: bytes) -> AsyncIterator[asyncio.StreamWriter]:
     # A buffer so small that an answer does not fit, for those that do not read it.
     _, writer = await asyncio.open_connection("127.0.0.1", one.port, limit=1024)
-    writer.transport.set_write_buffer_limits(high=1 << 20)
     writer.write(words)
     try:
         yield writer

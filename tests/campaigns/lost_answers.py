@@ -15,7 +15,7 @@ CALLERS = 16
 
 
 async def run(calls: int = 40_000, share: float = 0.05) -> Report:
-    """Each repeated request has one effect, and its first answer."""
+    """Each request has one effect, however often it is repeated because its answer was lost."""
     report, ledger = Report("lost_answers"), Ledger()
     with own_postgres() as postgres:
         command, python = ["-m", "tests.campaigns.loses_answers", "serve"], Path(sys.executable)

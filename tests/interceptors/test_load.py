@@ -12,7 +12,7 @@ from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
 from stagely_rpc.interceptors.load import MAX_OTHER_STREAMS, LoadInterceptor
 from tests.eventually import eventually
-from tests.interceptors.chained import CALL_KINDS, chained, handler_of
+from tests.interceptors.chained import CALL_KINDS, Ends, chained, handler_of
 from tests.refusals import refused
 
 if TYPE_CHECKING:
@@ -23,46 +23,9 @@ LIMIT = 3
 KINDS = pytest.mark.parametrize("kind", CALL_KINDS)
 
 
-class Waits:
-    """A service whose methods, one of each call kind, wait until they are told to end."""
-
-    def __init__(self) -> None:
-        self.begun = 0
-        self.goes_on = asyncio.Event()
-        self.error: Exception | None = None
-
-    async def _end(self) -> None:
-        self.begun += 1
-        await self.goes_on.wait()
-        if self.error is not None:
-            raise self.error
-
-    async def unary_unary(self, request: Empty, context: object) -> Empty:
-        await self._end()
-        return request
-
-    async def stream_unary(self, requests: object, context: object) -> Empty:
-        await self._end()
-        return Empty()
-
-    async def unary_stream(self, request: Empty, context: object) -> AsyncIterator[Empty]:
-        yield request
-        await self._end()
-
-    async def stream_stream(self, requests: object, context: object) -> AsyncIterator[Empty]:
-        yield Empty()
-        await self._end()
-
-    async def expect_begun(self, count: int) -> None:
-        async def begun() -> int:
-            return self.begun
-
-        await eventually(begun, count)
-
-
 @pytest.fixture
-def waits() -> Waits:
-    return Waits()
+def waits() -> Ends:
+    return Ends()
 
 
 @pytest.fixture
@@ -71,7 +34,7 @@ def load() -> LoadInterceptor:
 
 
 @pytest.fixture
-async def channel(waits: Waits, load: LoadInterceptor) -> AsyncIterator[grpc.aio.Channel]:
+async def channel(waits: Ends, load: LoadInterceptor) -> AsyncIterator[grpc.aio.Channel]:
     chain = ContextInterceptor(), ErrorInterceptor(), load
     async with chained(handler_of(SERVICE, waits), *chain) as channel:
         yield channel
@@ -102,7 +65,7 @@ async def expect_room(load: LoadInterceptor) -> None:
 
 @KINDS
 async def test_one_call_more_than_the_limit_is_refused_until_one_has_ended(
-    channel: grpc.aio.Channel, waits: Waits, load: LoadInterceptor, kind: str
+    channel: grpc.aio.Channel, waits: Ends, load: LoadInterceptor, kind: str
 ) -> None:
     calls = [begin(channel, kind) for _ in range(LIMIT)]
     await waits.expect_begun(LIMIT)
@@ -120,7 +83,7 @@ async def test_one_call_more_than_the_limit_is_refused_until_one_has_ended(
 
 
 @KINDS
-async def test_refused_calls_take_no_room(channel: grpc.aio.Channel, waits: Waits, kind: str) -> None:
+async def test_refused_calls_take_no_room(channel: grpc.aio.Channel, waits: Ends, kind: str) -> None:
     calls = [begin(channel, kind) for _ in range(LIMIT)]
     await waits.expect_begun(LIMIT)
     for _ in range(2 * LIMIT):
@@ -135,7 +98,7 @@ async def test_refused_calls_take_no_room(channel: grpc.aio.Channel, waits: Wait
 
 @KINDS
 async def test_cancelled_calls_make_room(
-    channel: grpc.aio.Channel, waits: Waits, load: LoadInterceptor, kind: str
+    channel: grpc.aio.Channel, waits: Ends, load: LoadInterceptor, kind: str
 ) -> None:
     calls = [begin(channel, kind) for _ in range(LIMIT)]
     await waits.expect_begun(LIMIT)
@@ -147,9 +110,7 @@ async def test_cancelled_calls_make_room(
 
 
 @KINDS
-async def test_failed_calls_make_room(
-    channel: grpc.aio.Channel, waits: Waits, load: LoadInterceptor, kind: str
-) -> None:
+async def test_failed_calls_make_room(channel: grpc.aio.Channel, waits: Ends, load: LoadInterceptor, kind: str) -> None:
     waits.error = NotFoundError("Team", "web")
     waits.goes_on.set()
 
@@ -161,7 +122,7 @@ async def test_failed_calls_make_room(
 
 
 async def test_stream_that_nobody_reads_makes_room_when_its_caller_is_gone(
-    channel: grpc.aio.Channel, load: LoadInterceptor, waits: Waits
+    channel: grpc.aio.Channel, load: LoadInterceptor, waits: Ends
 ) -> None:
     calls = [begin(channel, "unary_stream") for _ in range(LIMIT)]
     await waits.expect_begun(LIMIT)
@@ -172,7 +133,7 @@ async def test_stream_that_nobody_reads_makes_room_when_its_caller_is_gone(
     assert all(call.done() for call in calls)
 
 
-async def test_streams_of_other_services_have_a_bound_of_their_own(waits: Waits) -> None:
+async def test_streams_of_other_services_have_a_bound_of_their_own(waits: Ends) -> None:
     load = LoadInterceptor(1, [f"/{SERVICE}/unary_unary"])
     chain = ContextInterceptor(), ErrorInterceptor(), load
     async with chained(handler_of(SERVICE, waits), *chain) as channel:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -15,42 +14,13 @@ from stagely_rpc.interceptors.metrics import MetricsInterceptor
 from stagely_rpc.interceptors.retries import MAX_RETRIES, RetryInterceptor
 from stagely_rpc.metrics import UNKNOWN_METHOD, Metrics
 from tests.eventually import eventually
-from tests.interceptors.chained import CALL_KINDS, chained, handler_of
+from tests.interceptors.chained import CALL_KINDS, Ends, chained, handler_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SERVICE = "stagely.test.Ends"
 KINDS = pytest.mark.parametrize("kind", CALL_KINDS)
-
-
-class Ends:
-    """A service whose methods, one of each call kind, end as they are told to."""
-
-    def __init__(self) -> None:
-        self.error: Exception | None = None
-        self.goes_on = asyncio.Event()
-
-    async def _end(self) -> None:
-        await self.goes_on.wait()
-        if self.error is not None:
-            raise self.error
-
-    async def unary_unary(self, request: Empty, context: object) -> Empty:
-        await self._end()
-        return request
-
-    async def stream_unary(self, requests: object, context: object) -> Empty:
-        await self._end()
-        return Empty()
-
-    async def unary_stream(self, request: Empty, context: object) -> AsyncIterator[Empty]:
-        yield request
-        await self._end()
-
-    async def stream_stream(self, requests: object, context: object) -> AsyncIterator[Empty]:
-        yield Empty()
-        await self._end()
 
 
 @pytest.fixture

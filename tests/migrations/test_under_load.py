@@ -100,16 +100,16 @@ class Traffic:
         self._stop.wait(LONG_READ_SECONDS / 2)
 
 
-def upgrade_between_reads(url: str, revision: str) -> int:
-    """Upgrade as an operator does, again whenever a lock was not to be had; return how many times that was."""
-    for refused in range(100):
+def upgrade_between_reads(url: str, revision: str) -> None:
+    """Upgrade as an operator does: again whenever a lock was not to be had."""
+    for _ in range(100):
         try:
             migrations.upgrade(url, revision, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
         except MigrationError as error:
             if "lock timeout" not in str(error):
                 raise
         else:
-            return refused
+            return
     raise AssertionError(f"{revision} could not be applied")
 
 
