@@ -67,7 +67,8 @@ class Addresses:
 class Ports:
     """Where the service is reached: its own port and, where it is asked for, one for health checks.
 
-    The second is plain and answers nothing else, because the probes of Kubernetes speak no TLS.
+    The second is plain and answers nothing else: the probes of Kubernetes speak no TLS, and what waits to be begun on
+    the first does not keep them waiting.
 
     Attributes:
         port: of the service, once it is open.

@@ -40,7 +40,6 @@ _NEEDS = (
     ("tls_cert_file", "tls_key_file"),
     ("tls_key_file", "tls_cert_file"),
     ("tls_client_ca_file", "tls_cert_file"),
-    ("health_port", "tls_cert_file"),
     ("permissions_file", "tls_client_ca_file"),
 )
 """Settings that make no sense without another."""
@@ -68,7 +67,8 @@ class PortSettings(BaseSettings):
     port: Port = 8080
     """The port to listen on; 0 takes a free one."""
     health_port: Port | None = None
-    """With TLS, a second port that offers health alone, in plaintext, as Kubernetes' probes speak it."""
+    """A second port that offers health alone, in plaintext, as Kubernetes' probes speak it, and however busy the first
+    is."""
 
 
 class TokenSettings(BaseSettings):
