@@ -145,6 +145,14 @@ def metrics(settings: Settings, *, supervised: bool) -> Metrics | None:
     return made
 
 
+def count_arrivals(metrics: Metrics) -> None:
+    """Have the metrics tell how many calls come to the server of gRPC that was made last."""
+    from stagely_rpc.channelz import calls_begun, newest_server  # noqa: PLC0415 - as in `metrics`
+
+    server_id = newest_server()
+    metrics.watch_arrivals(lambda: calls_begun(server_id))
+
+
 def health_listener(db: Database, metrics: Metrics | None) -> Callable[[Cause | None], None]:
     """Return what is told when health changes.
 

@@ -58,6 +58,12 @@ class Metrics:
         """
         self.registry = registry
         self.in_flight = 0
+        self._arrived = CountedElsewhere(
+            "calls_arrived",
+            "Calls that arrived. Those that are neither under way nor ended were shed by gRPC's core, or given up by"
+            " their callers, before they were begun.",
+            registry,
+        )
         self._ended = Counter("stagely_rpc_calls", "Calls that ended.", ["method", "code"], registry=registry)
         self._seconds = Histogram(
             "stagely_rpc_call_seconds", "How long calls took.", ["method"], registry=registry, buckets=_SECONDS
@@ -71,8 +77,12 @@ class Metrics:
             ["method"],
             registry=registry,
         )
-        self._dropped_lines = DroppedMetrics("log_lines", "Log lines dropped, because nobody read them.", registry)
-        self._dropped_spans = DroppedMetrics("spans", "Spans dropped, because no collector took them.", registry)
+        self._dropped_lines = CountedElsewhere(
+            "log_lines_dropped", "Log lines dropped, because nobody read them.", registry
+        )
+        self._dropped_spans = CountedElsewhere(
+            "spans_dropped", "Spans dropped, because no collector took them.", registry
+        )
         self.database = DatabaseMetrics(registry)
         self.keys = KeyMetrics(registry)
         self.trail = TrailMetrics(registry)
@@ -97,6 +107,10 @@ class Metrics:
         """Count that a call of a method is run again."""
         self._retries.labels(method.removeprefix("/")).inc()
 
+    def watch_arrivals(self, arrived: Callable[[], int]) -> None:
+        """Take what tells how many calls arrived."""
+        self._arrived.count = arrived
+
     def watch_log_lines(self, dropped: Callable[[], int]) -> None:
         """Take what tells how many lines of the log were dropped."""
         self._dropped_lines.count = dropped
@@ -119,24 +133,25 @@ class Metrics:
         """Make known what goes up and down, and what others count; to be called every so often."""
         self._in_flight_gauge.set(self.in_flight)
         self.database.sample()
+        self._arrived.sample()
         self._dropped_lines.sample()
         self._dropped_spans.sample()
 
 
-class DroppedMetrics:
+class CountedElsewhere:
     """Counts what somebody else counts.
 
     Attributes:
-        count: tells how many were dropped since the process began.
+        count: tells how many there were since the process began.
     """
 
     def __init__(self, what: str, documentation: str, registry: CollectorRegistry | None) -> None:
         self.count: Callable[[], int] = int
-        self._counter = Counter(f"stagely_rpc_{what}_dropped", documentation, registry=registry)
+        self._counter = Counter(f"stagely_rpc_{what}", documentation, registry=registry)
         self._counted = 0
 
     def sample(self) -> None:
-        """Count what was dropped since the last time."""
+        """Count those since the last time."""
         counted, self._counted = self._counted, self.count()
         self._counter.inc(self._counted - counted)
 

@@ -32,6 +32,7 @@ from stagely.v1 import (
 )
 from stagely_rpc.assembly import (
     authenticator,
+    count_arrivals,
     database,
     denials,
     health_listener,
@@ -168,6 +169,8 @@ class Server:
             interceptors=self._interceptors(),
             options=(*transport_options(settings), *addresses.options),
         )
+        if self._metrics is not None:
+            count_arrivals(self._metrics)
         self._add_servicers()
         self._ports = Ports(self._grpc, self._health, addresses, self._certificates)
         self._running = AsyncExitStack()

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stagely_rpc.settings import Settings
 
+UNSHED_CALLS, MAX_PENDING_CALLS = 500, 1000
+"""How many calls may wait to be taken on: up to the first, none is shed, and beyond the second, each."""
+
 OPTIONS = (
     # Keepalive pings of clients, which send them every 10 s at most, are welcome; by default, more than one in five
     # minutes is too many. (The constant in C is called MIN_RECV_PING_INTERVAL, and its text is this.)
@@ -17,6 +20,10 @@ OPTIONS = (
     ("grpc.absolute_max_metadata_size", 32 * 1024),
     # By default, one connection may begin as many calls as it likes, whose headers are kept before any of them counts.
     ("grpc.max_concurrent_streams", 1000),
+    # The core answers CANCELLED, at a small part of what any answer costs Python, the likelier, the more calls wait.
+    # By default 1000 and 3000 may: for seconds under load, and are begun when their callers are about to give up.
+    ("grpc.server.max_pending_requests", UNSHED_CALLS),
+    ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
     # Whoever connects and says nothing has that long; by default, two minutes.
     ("grpc.server_handshake_timeout_ms", 20_000),
 )

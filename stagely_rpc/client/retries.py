@@ -2,11 +2,11 @@
 
 gRPC repeats calls by itself. UNAVAILABLE is retried for every RPC that may be repeated: what only reads, and what
 carries a `request_id`, by which the service knows the repetition. So is CANCELLED, by which a server of gRPC's core
-answers what arrives between the moment in which it begins to stop and the one in which the client hears of it; who
-cancels a call here sends nothing again. ABORTED is retried where it can only be a deadlock or a lost race, of which
-nothing remains. Where the request has an etag it is not: a stale etag is ABORTED too, and stays stale; whoever read too
-long ago has to read again. RESOURCE_EXHAUSTED is not retried: more calls are no help against too much load, and a quota
-does not pass.
+answers what it sheds, and what arrives between the moment in which it begins to stop and the one in which the client
+hears of it; who cancels a call here sends nothing again. ABORTED is retried where it can only be a deadlock or a lost
+race, of which nothing remains. Where the request has an etag it is not: a stale etag is ABORTED too, and stays stale;
+whoever read too long ago has to read again. RESOURCE_EXHAUSTED is not retried: more calls are no help against too much
+load, and a quota does not pass.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.measure import IN_FLIGHT
 from tests.campaigns import (
     disk_full,
     empty_database,
@@ -30,7 +29,7 @@ SHORT_FORMS: dict[str, Callable[[], Awaitable[Report]]] = {
     "lost_answers": lambda: lost_answers.run(calls=400, share=0.2),
     "outages": lambda: outages.run(seconds=1),
     "disk_full": lambda: disk_full.run(seconds=2, times=1),
-    "overload": lambda: overload.run(seconds=2, limit=IN_FLIGHT),
+    "overload": lambda: overload.run(seconds=2, goodput=0),
     "soak": lambda: soak.run(seconds=3),
     "hostile_clients": lambda: hostile_clients.run(clients=20, seconds=0.5),
     "empty_database": lambda: empty_database.run(rounds=1, replicas=3),

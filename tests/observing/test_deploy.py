@@ -71,7 +71,7 @@ async def test_each_metric_in_the_dashboard_and_the_rules_exists(observed: Serve
 
 
 def test_each_alert_says_how_bad_it_is_what_is_wrong_and_what_to_do() -> None:
-    assert len(alerts()) == 19
+    assert len(alerts()) == 20
     for name, said in alerts().items():
         assert re.search(r"\bseverity: (critical|warning|info)\n", said), name
         assert re.search(r"\bsummary: '.{10,}'\n", said), name
