@@ -110,10 +110,11 @@ def test_what_keeps_all_workers_from_starting_is_one_line(empty_database_url: st
 def test_worker_that_ends_before_any_has_served_and_says_nothing_ends_all(
     fresh_database_url: str, tmp_path: Path
 ) -> None:
-    env = settings_for(fresh_database_url, TMPDIR=str(tmp_path), METRICS_PORT="0", PYTHONPATH=str(tmp_path))
+    paths = {"TMPDIR": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    env = settings_for(fresh_database_url, METRICS_PORT="0", DATABASE_POOL_SIZE="8", **paths)
     (tmp_path / "uvloop.py").write_text("raise SystemExit(7)")
 
-    ended = run("serve", "--workers", "2", env=env)
+    ended = run("serve", "--workers", "8", env=env)
 
     assert (ended.returncode, ended.stderr) == (2, "stagely-rpc: a worker ended before it served: exit code 7\n")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("stagely")] == []
