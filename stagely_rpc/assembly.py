@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+import grpc
+
 from stagely_rpc.audit.denials import Denials
 from stagely_rpc.audit.sealer import Sealer
 from stagely_rpc.crypto import observing as key_observing
@@ -27,7 +29,7 @@ from stagely_rpc.periodic import Periodic
 from stagely_rpc.wire.paging import PageTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
 
     from grpc.aio import ServerInterceptor
@@ -145,12 +147,19 @@ def metrics(settings: Settings, *, supervised: bool) -> Metrics | None:
     return made
 
 
-def count_arrivals(metrics: Metrics) -> None:
-    """Have the metrics tell how many calls come to the server of gRPC that was made last."""
-    from stagely_rpc.channelz import calls_begun, newest_server  # noqa: PLC0415 - as in `metrics`
+def grpc_server(
+    interceptors: Sequence[ServerInterceptor], options: Sequence[tuple[str, int]], metrics: Metrics | None
+) -> grpc.aio.Server:
+    """Return the server that is gRPC's; the metrics tell how many calls come to it."""
+    if metrics is None:
+        return grpc.aio.server(interceptors=interceptors, options=options)
+    from stagely_rpc.channelz import calls_begun, server_ids  # noqa: PLC0415 - as in `metrics`
 
-    server_id = newest_server()
+    others = server_ids()
+    server = grpc.aio.server(interceptors=interceptors, options=options)
+    (server_id,) = server_ids() - others
     metrics.watch_arrivals(lambda: calls_begun(server_id))
+    return server
 
 
 def health_listener(db: Database, metrics: Metrics | None) -> Callable[[Cause | None], None]:

@@ -6,14 +6,15 @@ from grpc_channelz.v1.channelz import ChannelzServicer
 from grpc_channelz.v1.channelz_pb2 import GetServerRequest, GetServersRequest
 
 
-def newest_server() -> int:
-    """Return the id of the server that this process has made last; the core numbers all that it has upwards."""
-    newest, has_more = 0, True
-    while has_more:
-        page = ChannelzServicer.GetServers(GetServersRequest(start_server_id=newest + 1), None)
-        newest = max((server.ref.server_id for server in page.server), default=newest)
-        has_more = not page.end
-    return newest
+def server_ids() -> frozenset[int]:
+    """Return the ids of the servers that this process has. They tell nothing of which one is older."""
+    found: set[int] = set()
+    is_whole = False
+    while not is_whole:
+        page = ChannelzServicer.GetServers(GetServersRequest(start_server_id=max(found, default=0) + 1), None)
+        found.update(server.ref.server_id for server in page.server)
+        is_whole = page.end
+    return frozenset(found)
 
 
 def calls_begun(server_id: int) -> int:

@@ -6,7 +6,6 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Literal
 
-import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2_grpc
 
@@ -32,9 +31,9 @@ from stagely.v1 import (
 )
 from stagely_rpc.assembly import (
     authenticator,
-    count_arrivals,
     database,
     denials,
+    grpc_server,
     health_listener,
     keyring,
     metrics,
@@ -92,6 +91,8 @@ from stagely_rpc.wire.policies import policies, repeatable_responses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import grpc
 
     from stagely_rpc.settings import Settings
 
@@ -165,12 +166,9 @@ class Server:
             on_change=health_listener(self._db, self._metrics),
         )
         addresses = Addresses(settings.host, settings.port, settings.health_port, shared=supervised)
-        self._grpc = grpc.aio.server(
-            interceptors=self._interceptors(),
-            options=(*transport_options(settings), *addresses.options),
+        self._grpc = grpc_server(
+            self._interceptors(), (*transport_options(settings), *addresses.options), self._metrics
         )
-        if self._metrics is not None:
-            count_arrivals(self._metrics)
         self._add_servicers()
         self._ports = Ports(self._grpc, self._health, addresses, self._certificates)
         self._running = AsyncExitStack()
