@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+import uvloop
 
 from tests.postgres import PostgresDesk, PostgresOfRun, PostgresServer
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator
 
     from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
@@ -40,6 +42,11 @@ def pytest_configure_node(node: WorkerController) -> None:
     if DESK not in stash:
         stash[DESK] = PostgresDesk(stash[POSTGRES])
     node.workerinput[DESK_ADDRESS] = stash[DESK].address
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run everything on the event loop that the service runs on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.hookimpl(tryfirst=True)
