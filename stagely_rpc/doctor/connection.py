@@ -6,6 +6,7 @@ import time
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from stagely_rpc.db.supported import OLDEST_MAJOR, version_of, why_too_old
 from stagely_rpc.doctor.findings import fail, ok, warn
 from stagely_rpc.health.database import IS_READ_ONLY
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from stagely_rpc.doctor.findings import Outcome
     from stagely_rpc.settings import Settings
 
-OLDEST_VERSION = 14
-_VERSION_FACTOR = 10_000
 SKEW_WARN_SECONDS = 1.0
 SKEW_FAIL_SECONDS = 5.0
 _VERIFYING_MODES = {"verify-ca": "its authority is verified, its name is not", "verify-full": "it is verified"}
@@ -28,10 +27,9 @@ _VERIFY = "set sslmode=verify-full and sslrootcert in DATABASE_URL"
 def version(connection: psycopg.Connection, _: Settings) -> Outcome:
     """Check that the server is recent enough."""
     info = connection.info
-    said = str(info.parameter_status("server_version")).split()[0]
-    found = f"PostgreSQL {said} at {info.host}:{info.port}, database {info.dbname}, role {info.user}"
-    if info.server_version < OLDEST_VERSION * _VERSION_FACTOR:
-        return fail(found, f"upgrade to PostgreSQL {OLDEST_VERSION} or newer")
+    found = f"PostgreSQL {version_of(info)} at {info.host}:{info.port}, database {info.dbname}, role {info.user}"
+    if why_too_old(info):
+        return fail(found, f"upgrade to PostgreSQL {OLDEST_MAJOR} or newer")
     return ok(found)
 
 
