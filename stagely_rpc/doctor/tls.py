@@ -14,6 +14,7 @@ from cryptography import x509
 
 from stagely_rpc.doctor.connection import value
 from stagely_rpc.doctor.findings import ok, warn
+from stagely_rpc.identity.certificates import near_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ _VERIFIED = {
     "verify-ca": "the server's certificate is verified, its name is not",
     "verify-full": "the server's certificate and name are verified",
 }
+_RENEW = "renew it, and reload PostgreSQL"
 _VERIFY = "set sslmode=verify-full and sslrootcert in DATABASE_URL"
 # Of a connection to a pooler, PostgreSQL knows another one: the pooler's own.
 _PROTOCOL = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND pid = {}"
@@ -47,9 +49,15 @@ def encryption(connection: psycopg.Connection, _: Settings) -> Outcome:
         return ok("none, on this host") if _is_loopback(info.hostaddr) else warn("none, over the network", _VERIFY)
     protocol = value(connection, _PROTOCOL.format(info.backend_pid)) or "on"
     mode = _effective_mode(info.get_parameters())
-    if mode in _VERIFIED:
-        return ok(f"{protocol}, and {_VERIFIED[mode]} ({mode})")
-    return warn(f"{protocol}, and the server's certificate is not verified ({mode})", _VERIFY)
+    if mode not in _VERIFIED:
+        return warn(f"{protocol}, and the server's certificate is not verified ({mode})", _VERIFY)
+    return _for_how_long(f"{protocol}, and {_VERIFIED[mode]} ({mode})", _certificate_of(info.hostaddr, info.port))
+
+
+def _for_how_long(found: str, certificate: x509.Certificate | None) -> Outcome:
+    if certificate is None or not near_its_end(certificate):
+        return ok(found)
+    return warn(f"{found}, until {certificate.not_valid_after_utc:%FT%TZ}", _RENEW)
 
 
 def _effective_mode(parameters: Mapping[str, str]) -> str:
@@ -83,7 +91,7 @@ def _fault_of(certificate: x509.Certificate) -> tuple[str, str]:
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     now = dt.datetime.now(dt.UTC)
     if ends <= now:
-        return f"the server's certificate expired at {ends:%FT%TZ}", "renew it, and reload PostgreSQL"
+        return f"the server's certificate expired at {ends:%FT%TZ}", _RENEW
     if begins > now:
         return f"the server's certificate is not good before {begins:%FT%TZ}", "synchronise the clocks by NTP"
     issuer = " ".join(certificate.issuer.rfc4514_string().split())

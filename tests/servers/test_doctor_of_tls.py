@@ -88,6 +88,16 @@ def test_verified_server_is_told_with_the_protocol(server: PostgreSQL, right: Pa
     )
 
 
+def test_certificate_that_ends_soon_warns_with_its_end(server: PostgreSQL, authority: Certificate, right: Path) -> None:
+    ending = make_certificate(authority, dns("localhost"), common_name="localhost", lifetime=(-YEAR, 3 * DAY))
+    with showing(server, authority, ending):
+        found = examined(url_of(server, sslmode="verify-full", sslrootcert=right), "database tls", ends_with=0)
+
+    end = f"{ending.x509.not_valid_after_utc:%FT%TZ}"
+    verified = "TLSv1.3, and the server's certificate and name are verified (verify-full)"
+    assert found == {"status": "warn", "found": f"{verified}, until {end}", "advice": "renew it, and reload PostgreSQL"}
+
+
 @pytest.mark.parametrize("mode", ["verify-ca", "require"])
 def test_authority_without_the_name_is_told(server: PostgreSQL, right: Path, mode: str) -> None:
     found = examined(url_of(server, sslmode=mode, sslrootcert=right), "database tls", ends_with=0)
