@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from ipaddress import IPv4Address, IPv6Address
 
+    from opentelemetry.trace import Span
+
     Metadata = Collection[tuple[str, str | bytes]]
 
 Role = Literal["owner", "admin", "member", "viewer"]
@@ -128,6 +130,7 @@ class Call:
         repeatable: set where the request has a `request_id`.
         is_decided: whether it was decided that the user that the caller acts for may do or see this.
         trace_id: of the trace that the call is a part of, where it is sampled: 32 hexadecimal digits.
+        span: of the call in that trace.
         metadata: what came with the call beside its request; a token too.
     """
 
@@ -141,6 +144,7 @@ class Call:
     repeatable: Repeatable | None = None
     is_decided: bool = False
     trace_id: str | None = None
+    span: Span | None = field(default=None, repr=False)
     metadata: Metadata = field(default=(), repr=False)
 
     def check_decided(self) -> None:

@@ -5,6 +5,7 @@ They hold what the server said and nothing of the request. They can be pickled, 
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 Detail = TypeVar("Detail", bound=Message)
 
 _DETAILS_HEADER = "grpc-status-details-bin"
+
+_TOO_LARGE = re.compile(r"(CLIENT|SERVER): (Sent|Received) message larger than max \((\d+) vs\. (\d+)\)")
+_MESSAGE_BY_WHO_REFUSED = {
+    ("CLIENT", "Sent"): "the request has {} bytes, and this client sends {} at most",
+    ("SERVER", "Received"): "the request has {} bytes, and the service takes {} at most",
+    ("SERVER", "Sent"): "the response has {} bytes, and the service sends {} at most: ask for less at a time",
+    ("CLIENT", "Received"): "the response has {} bytes, and this client takes {} at most: ask for less at a time",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,13 @@ class ResourceExhaustedError(StagelyError):
     """A quota is used up; or, with a `retry_delay`, there is too much load."""
 
 
+class MessageTooLargeError(ResourceExhaustedError):
+    """The request or the response is larger than one end allows: gRPC itself refuses it, each time that it is sent.
+
+    A request was not looked at. What a response tells of has been done.
+    """
+
+
 class DataLossError(StagelyError):
     """A stored ciphertext does not authenticate: there is no value."""
 
@@ -149,11 +165,18 @@ def typed() -> Iterator[None]:
 
 def error_of(failed: grpc.RpcError) -> StagelyError:
     """Return the typed error of a failed call, with what its `google.rpc` details say."""
-    code = failed.code()
-    error = ERROR_BY_CODE.get(code, StagelyError)(code, failed.details() or "")
+    code, said = failed.code(), failed.details() or ""
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and (refused := _TOO_LARGE.search(said)):
+        return MessageTooLargeError(code, _message_of(refused))
+    error = ERROR_BY_CODE.get(code, StagelyError)(code, said)
     for detail in _details_of(failed):
         _add(error, detail)
     return error
+
+
+def _message_of(refused: re.Match[str]) -> str:
+    end, did, size, limit = refused.groups()
+    return _MESSAGE_BY_WHO_REFUSED[end, did].format(size, limit)
 
 
 def _details_of(failed: grpc.RpcError) -> Sequence[AnyMessage]:

@@ -15,6 +15,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from stagely_rpc.call import current_call
 from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error
 from stagely_rpc.db.observing import NOBODY, Timed
 from stagely_rpc.errors import TransientError
@@ -22,6 +23,7 @@ from stagely_rpc.errors import TransientError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stagely_rpc.call import Call
     from stagely_rpc.db.observing import Kind, Observer
     from stagely_rpc.db.statements import Query
 
@@ -76,7 +78,7 @@ class _Failed:
         self.error = error
 
 
-Waiting = list[tuple[Any, "asyncio.Future[Any]"]]
+Waiting = list[tuple[Any, "asyncio.Future[Any]", "Call | None"]]
 
 
 class _Batch:
@@ -129,7 +131,7 @@ class Batches:
         batch = self._gathered.get(work)
         if batch is None:
             batch = self._gathered[work] = _Batch()
-        batch.waiting.append((item, future))
+        batch.waiting.append((item, future, current_call.get(None)))
         batch.callers += 1
         self._arrivals += 1
         if len(batch.waiting) >= MAX_ITEMS:
@@ -167,16 +169,16 @@ class Batches:
 
     async def _perform(self, work: Work[Any, Any], waiting: Waiting) -> None:
         # Whoever was cancelled wants nothing any more.
-        wanted = [(item, future) for item, future in waiting if not future.done()]
+        wanted = [(item, future, call) for item, future, call in waiting if not future.done()]
         if not wanted:
             return
-        self.observer.gathered(work.name, len(wanted))
+        self.observer.gathered(work.name, [call for _, _, call in wanted])
         try:
-            results: Sequence[Any] = await work.perform(self._ask_together, [item for item, _ in wanted])
+            results: Sequence[Any] = await work.perform(self._ask_together, [item for item, _, _ in wanted])
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits is told
             await self._fail(work, wanted, error)
             return
-        for (_, future), result in zip(wanted, results, strict=True):
+        for (_, future, _), result in zip(wanted, results, strict=True):
             _tell(future, result)
 
     async def _fail(self, work: Work[Any, Any], wanted: Waiting, error: Exception) -> None:
@@ -185,7 +187,7 @@ class Batches:
         A database that is away or has too much to do fails them all: asking for each would be asking too much.
         """
         if len(wanted) == 1 or (isinstance(error, DATABASE_ERRORS) and isinstance(domain_error(error), TransientError)):
-            for _, future in wanted:
+            for _, future, _ in wanted:
                 _tell(future, _Failed(error))
             return
         for each in wanted:

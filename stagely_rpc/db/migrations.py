@@ -27,6 +27,7 @@ from sqlalchemy.types import BigInteger
 
 from stagely_rpc.db import schema
 from stagely_rpc.db.failures import one_line, why_unreachable
+from stagely_rpc.db.supported import why_too_old
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -178,6 +179,7 @@ def _connect(url: str) -> psycopg.Connection[Any]:
 def _locked(url: str, lock_timeout_seconds: float, wait_seconds: float) -> Iterator[Connection]:
     """Connect and hold the migration lock; the lock ends with the connection, however that ends."""
     with _connected(url) as connection:
+        _refuse_old(connection)
         _refuse_pooler(connection)
         _take_lock(connection, wait_seconds)
         timeout = text("SELECT set_config('lock_timeout', :milliseconds, false)")
@@ -186,13 +188,22 @@ def _locked(url: str, lock_timeout_seconds: float, wait_seconds: float) -> Itera
         yield connection
 
 
+def _refuse_old(connection: Connection) -> None:
+    """Refuse a server that the code which uses the schema would refuse."""
+    if reason := why_too_old(_driver_connection(connection).info):
+        raise MigrationError(reason)
+
+
 def _refuse_pooler(connection: Connection) -> None:
     """Refuse what may be another session of PostgreSQL at each transaction, in which the lock would stay behind."""
-    driver_connection = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
     # A pooler such as PgBouncer names a process of its own for a CancelRequest.
-    if connection.scalar(select(func.pg_backend_pid())) != driver_connection.info.backend_pid:
+    if connection.scalar(select(func.pg_backend_pid())) != _driver_connection(connection).info.backend_pid:
         raise MigrationError("a connection pooler is in between: migrate with the database url of postgresql itself")
     connection.rollback()
+
+
+def _driver_connection(connection: Connection) -> psycopg.Connection[Any]:
+    return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
 
 
 def _take_lock(connection: Connection, wait_seconds: float) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
+    from stagely_rpc.call import Call
     from stagely_rpc.db.pipeline import Command
     from stagely_rpc.db.statements import Query
 
@@ -22,8 +23,11 @@ with, and how it ends; and the service's own work."""
 class Observer(Protocol):
     """Told of everything when it is over. What it does with that, it does within a call: it must be quick."""
 
-    def gathered(self, work: str, items: int) -> None:
-        """A batch leaves, with so many items of some work."""
+    def gathered(self, work: str, calls: Sequence[Call | None]) -> None:
+        """A batch of some work leaves, with an item for each of these calls; None is the service's own work.
+
+        It is told in the task of the batch, in which the database is asked next, and it may be told again: of one item.
+        """
 
     def answered(self, work: str, began: float, error: BaseException | None) -> None:
         """A call has got its item of a batch, or the error."""
@@ -59,10 +63,10 @@ class Several:
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
-    def gathered(self, work: str, items: int) -> None:
+    def gathered(self, work: str, calls: Sequence[Call | None]) -> None:
         """Tell all."""
         for each in self._observers:
-            each.gathered(work, items)
+            each.gathered(work, calls)
 
     def answered(self, work: str, began: float, error: BaseException | None) -> None:
         """Tell all."""

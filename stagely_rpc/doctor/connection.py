@@ -3,60 +3,29 @@
 from __future__ import annotations
 
 import time
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from stagely_rpc.db.supported import OLDEST_MAJOR, version_of, why_too_old
 from stagely_rpc.doctor.findings import fail, ok, warn
 from stagely_rpc.health.database import IS_READ_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import psycopg
 
     from stagely_rpc.doctor.findings import Outcome
     from stagely_rpc.settings import Settings
 
-OLDEST_VERSION = 14
-_VERSION_FACTOR = 10_000
 SKEW_WARN_SECONDS = 1.0
 SKEW_FAIL_SECONDS = 5.0
-_VERIFYING_MODES = {"verify-ca": "its authority is verified, its name is not", "verify-full": "it is verified"}
-_VERIFY = "set sslmode=verify-full and sslrootcert in DATABASE_URL"
 
 
 def version(connection: psycopg.Connection, _: Settings) -> Outcome:
     """Check that the server is recent enough."""
     info = connection.info
-    said = str(info.parameter_status("server_version")).split()[0]
-    found = f"PostgreSQL {said} at {info.host}:{info.port}, database {info.dbname}, role {info.user}"
-    if info.server_version < OLDEST_VERSION * _VERSION_FACTOR:
-        return fail(found, f"upgrade to PostgreSQL {OLDEST_VERSION} or newer")
+    found = f"PostgreSQL {version_of(info)} at {info.host}:{info.port}, database {info.dbname}, role {info.user}"
+    if why_too_old(info):
+        return fail(found, f"upgrade to PostgreSQL {OLDEST_MAJOR} or newer")
     return ok(found)
-
-
-def encryption(connection: psycopg.Connection, _: Settings) -> Outcome:
-    """Check that nobody on the way can read, or pretend to be the server."""
-    info = connection.info
-    if info.host.startswith(("/", "@")):
-        return ok("a socket of this host")
-    if not connection.pgconn.ssl_in_use:
-        return ok("none, on this host") if _is_loopback(info.hostaddr) else warn("none", _VERIFY)
-    mode = _effective_mode(info.get_parameters())
-    if mode in _VERIFYING_MODES:
-        return ok(f"on, with the server's certificate: {_VERIFYING_MODES[mode]} ({mode})")
-    return warn(f"on, and the server's certificate is not verified ({mode})", _VERIFY)
-
-
-def _effective_mode(parameters: Mapping[str, str]) -> str:
-    """Return the sslmode that libpq goes by: with a root certificate, `require` verifies, for compatibility."""
-    root = parameters.get("sslrootcert")
-    mode = parameters.get("sslmode", "verify-full" if root == "system" else "prefer")
-    return "verify-ca" if mode == "require" and root else mode
-
-
-def _is_loopback(address: str) -> bool:
-    return bool(address) and ip_address(address).is_loopback
 
 
 def writable(connection: psycopg.Connection, _: Settings) -> Outcome:

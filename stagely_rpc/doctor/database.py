@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from stagely_rpc.db.failures import one_line, why_unreachable
-from stagely_rpc.doctor import privileges, room, stored
-from stagely_rpc.doctor.connection import clock, encryption, version, writable
+from stagely_rpc.doctor import privileges, room, stored, tls
+from stagely_rpc.doctor.connection import clock, version, writable
 from stagely_rpc.doctor.findings import Finding, fail, skipped
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _STATEMENT_TIMEOUT = "5s"
 _REACH = "database"
 _SCHEMA = "schema"
 _CHECKS: dict[str, Check] = {
-    "database tls": encryption,
+    "database tls": tls.encryption,
     "database writes": writable,
     "clock": clock,
     "connections": room.connections,
@@ -45,12 +45,18 @@ def findings(settings: Settings) -> Iterator[Finding]:
             url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="stagely-rpc doctor"
         )
     except psycopg.Error as error:
-        found = f"out of reach: {why_unreachable(error, url)}"
-        yield Finding(_REACH, "fail", found, "check DATABASE_URL, and that PostgreSQL takes connections from here")
+        yield Finding(_REACH, *_out_of_reach(why_unreachable(error, url)))
         yield from skipped(NAMES[1:], "the database is out of reach")
         return
     with connection:
         yield from _findings_on(connection, settings)
+
+
+def _out_of_reach(reason: str) -> Outcome:
+    if distrusted := tls.distrust(reason):
+        more, advice = distrusted
+        return fail(f"out of reach: {reason}: {more}", advice)
+    return fail(f"out of reach: {reason}", "check DATABASE_URL, and that PostgreSQL takes connections from here")
 
 
 def _findings_on(connection: psycopg.Connection, settings: Settings) -> Iterator[Finding]:

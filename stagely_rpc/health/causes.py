@@ -15,6 +15,7 @@ class Cause(StrEnum):
     DATABASE_UNREACHABLE = "database_unreachable"
     DATABASE_SILENT = "database_silent"
     DATABASE_READ_ONLY = "database_read_only"
+    DATABASE_TOO_OLD = "database_too_old"
     SCHEMA_BEHIND = "schema_behind"
     KEY_MISSING = "key_missing"
     POOL_EXHAUSTED = "pool_exhausted"

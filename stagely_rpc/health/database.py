@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from stagely_rpc.db.failures import why_unreachable
+from stagely_rpc.db.supported import why_too_old
 from stagely_rpc.health.causes import Cause, UnhealthyError
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -46,10 +47,10 @@ class DatabaseProbe:
 
         Args:
             url: a libpq URL.
-            checks: of the database, once it is known to be there and to take writes.
+            checks: of the database, once it is known to be there, recent enough and to take writes.
         """
         self._url = url
-        self._checks = (_writable_check, *checks)
+        self._checks = (_version_check, _writable_check, *checks)
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[Connection] | None = None
 
@@ -57,7 +58,7 @@ class DatabaseProbe:
         """Look at the database.
 
         Raises:
-            UnhealthyError: it is away or read-only, or a check says no.
+            UnhealthyError: it is away, too old or read-only, or a check says no.
         """
         try:
             await self._look()
@@ -130,6 +131,11 @@ async def _ended_with_its_caller(work: Awaitable[None], connection: Connection) 
 def _hang_up(connection: Connection) -> None:
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
         line.shutdown(socket.SHUT_RDWR)
+
+
+async def _version_check(connection: Connection) -> None:
+    if reason := why_too_old(connection.info):
+        raise UnhealthyError(Cause.DATABASE_TOO_OLD, reason)
 
 
 async def _writable_check(connection: Connection) -> None:

@@ -13,7 +13,6 @@ from stagely_rpc.call import current_call
 from stagely_rpc.interceptors.access_log import HEALTH_SERVICE
 from stagely_rpc.interceptors.metadata import values_of
 from stagely_rpc.interceptors.observing import ObservingInterceptor
-from stagely_rpc.traces.spans import current_span
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
@@ -58,8 +57,7 @@ class CallSpans:
             return None
         span.set_attribute("stagely.request_id", call.request_id)
         call.trace_id = format_trace_id(span.get_span_context().trace_id)
-        # The task of a call ends with it, and its copy of the context too: nothing to reset.
-        current_span.set(span)
+        call.span = span
         return span
 
     def end(self, span: Span | None, code: str) -> None:

@@ -54,12 +54,12 @@ class DatabaseMetrics:
         """Make known how the pool is."""
         self._pool.sample()
 
-    def gathered(self, work: str, items: int) -> None:
+    def gathered(self, work: str, calls: Sequence[object]) -> None:
         """Count a batch."""
         histogram = self._batch_keys_by_statement.get(work)
         if histogram is None:
             histogram = self._batch_keys_by_statement[work] = self._batch_keys.labels(work)
-        histogram.observe(items)
+        histogram.observe(len(calls))
 
     def answered(self, work: str, began: float, error: BaseException | None) -> None:
         """Count nothing: the batch was counted."""

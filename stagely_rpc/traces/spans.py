@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 import time
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode, set_span_in_context
+
+from stagely_rpc.call import current_call
 
 if TYPE_CHECKING:
     import uuid
@@ -19,10 +22,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Span, Tracer
 
+    from stagely_rpc.call import Call
     from stagely_rpc.db.observing import Kind, Step
-
-current_span: ContextVar[Span | None] = ContextVar("current_span", default=None)
-"""The span of the call under way, if the call is traced."""
 
 _ALGORITHM = "AES-256-GCM"
 _OF_CALLS = frozenset[str]({"read", "write", "commit"})
@@ -34,23 +35,29 @@ _TEXT_CHARACTERS = 8192
 class _Past:
     """Makes spans of what has just ended."""
 
+    span_kind: ClassVar[SpanKind]
+
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
     def _record(
         self,
         name: str,
-        kind: SpanKind,
+        parents: Sequence[Span],
         began: float,
         error: BaseException | None,
         attributes: Mapping[str, str | int],
     ) -> None:
-        parent, ended = current_span.get(), time.time_ns()
-        if parent is None:
-            return
-        started = ended - round((time.perf_counter() - began) * 1e9)
+        """Make a span below the first of its parents, with links to the others."""
+        parent, *others = parents
+        ended = time.time_ns()
         span = self._tracer.start_span(
-            name, context=set_span_in_context(parent), kind=kind, attributes=attributes, start_time=started
+            name,
+            context=set_span_in_context(parent),
+            kind=self.span_kind,
+            attributes=attributes,
+            links=[Link(other.get_span_context()) for other in others],
+            start_time=ended - round((time.perf_counter() - began) * 1e9),
         )
         if error is not None:
             span.set_attribute("error.type", type(error).__name__)
@@ -59,21 +66,33 @@ class _Past:
 
 
 class DatabaseSpans(_Past):
-    """Spans of statements, with their texts: parameters are placeholders in these. It is a `db.observing.Observer`."""
+    """Spans of statements, with their texts: parameters are placeholders in these. It is a `db.observing.Observer`.
 
-    def gathered(self, work: str, items: int) -> None:
-        """Leave it: a batch is of many calls."""
+    A batch's statement is one for many calls. Its span is below the first of them that is sampled, and linked to the
+    others: in a trace of its own, a sampler that takes one trace in a hundred would take one such span in a hundred,
+    whatever it took of the calls. What each call has waited is a span below that call.
+    """
+
+    span_kind = SpanKind.CLIENT
+
+    def gathered(self, work: str, calls: Sequence[Call | None]) -> None:
+        """Keep what the batch's span has to tell, if one of the calls is sampled."""
+        spans = dict.fromkeys(call.span for call in calls if call is not None and call.span is not None)
+        _current_batch.set(_Batch(work, len(calls), tuple(spans)) if spans else None)
 
     def answered(self, work: str, began: float, error: BaseException | None) -> None:
         """Make a span of what a call has waited for its part of a batch."""
-        if current_span.get() is not None:
+        if (call := _sampled_call()) is not None:
             attributes = {"db.system.name": "postgresql", "db.query.summary": work}
-            self._record(work, SpanKind.CLIENT, began, error, attributes)
+            self._record(work, [call], began, error, attributes)
 
     def exchanged(self, kind: Kind, steps: Sequence[Step], began: float, error: BaseException | None) -> None:
-        """Make a span of what one call has asked."""
-        if current_span.get() is not None and kind in _OF_CALLS:
-            self._record(kind, SpanKind.CLIENT, began, error, _described(steps))
+        """Make a span of what a batch or one call has asked."""
+        if kind == "batch":
+            if (batch := _current_batch.get()) is not None:
+                self._record(kind, batch.sampled, began, error, _described(steps) | batch.described())
+        elif kind in _OF_CALLS and (call := _sampled_call()) is not None:
+            self._record(kind, [call], began, error, _described(steps))
 
     def waited(self, began: float, error: BaseException | None) -> None:
         """Leave it: who waits may do so for many calls."""
@@ -88,18 +107,42 @@ class DatabaseSpans(_Past):
 class KeySpans(_Past):
     """Spans of the use of keys. It is a `crypto.observing.KeyObserver`."""
 
+    span_kind = SpanKind.INTERNAL
+
     def used(self, operation: str, key: str, data_key: uuid.UUID, began: float, error: BaseException | None) -> None:
         """Make a span of it."""
-        if current_span.get() is not None:
+        if (call := _sampled_call()) is not None:
             attributes = {
                 "stagely.crypto.algorithm": _ALGORITHM,
                 "stagely.crypto.key_encryption_key_id": key,
                 "stagely.crypto.data_key_id": str(data_key),
             }
-            self._record(operation, SpanKind.INTERNAL, began, error, attributes)
+            self._record(operation, [call], began, error, attributes)
 
     def looked_up(self, *, hit: bool) -> None:
         """Leave it to the metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What a task asks for many calls."""
+
+    work: str
+    items: int
+    sampled: Sequence[Span]
+
+    def described(self) -> dict[str, str | int]:
+        size = {"db.operation.batch.size": self.items} if self.items > 1 else {}
+        return {"db.query.summary": self.work, **size}
+
+
+_current_batch: ContextVar[_Batch | None] = ContextVar("current_batch", default=None)
+
+
+def _sampled_call() -> Span | None:
+    """Return the span of the call under way, if there is one that is sampled."""
+    call = current_call.get(None)
+    return None if call is None else call.span
 
 
 def _described(steps: Sequence[Step]) -> dict[str, str | int]:

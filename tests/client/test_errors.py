@@ -42,10 +42,10 @@ async def test_every_code_is_an_error_of_its_class(recorder: Recorder, code: grp
     assert str(failed.value) == f"{code.name}: told to answer {code.name}"
 
 
-def test_every_class_is_offered_and_stands_for_a_code() -> None:
+def test_every_class_is_offered_and_stands_for_a_code_or_for_a_message_too_large() -> None:
     classes = {kind for kind in vars(client).values() if isinstance(kind, type) and issubclass(kind, StagelyError)}
 
-    assert classes == {StagelyError, *ERROR_BY_CODE.values()}
+    assert classes == {StagelyError, client.MessageTooLargeError, *ERROR_BY_CODE.values()}
     assert all(f"{kind.__name__}" in client.__all__ for kind in classes)
     assert len(set(ERROR_BY_CODE.values())) == len(ERROR_BY_CODE)
 

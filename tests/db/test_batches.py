@@ -25,7 +25,7 @@ from stagely_rpc.errors import UnavailableError
 from tests.audit.make import make_entry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 SLUGS = [f"team-{number}" for number in range(20)]
 UNLUCKY_BUILDS = 13
@@ -44,8 +44,8 @@ class Observed(Nobody):
         self.batches: list[tuple[str, int]] = []
         self.db = Database(url, PoolLimits(**limits), Answers(bytes(32), ttl_seconds=60), self)
 
-    def gathered(self, work: str, items: int) -> None:
-        self.batches.append((work, items))
+    def gathered(self, work: str, calls: Sequence[object]) -> None:
+        self.batches.append((work, len(calls)))
 
     async def builds(self, slug: str) -> int | None:
         row = await self.db.look_up(BY_SLUG, slug)

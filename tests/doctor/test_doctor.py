@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from stagely_rpc.db.migrations import head_revision
 from stagely_rpc.doctor import connection as looks
+from stagely_rpc.doctor import tls
 from stagely_rpc.doctor.examination import examine
 from tests.canaries import canary_password
 from tests.e2e.processes import run, serving, settings_for
@@ -286,4 +287,4 @@ def test_metrics_of_a_running_service_are_told_apart_from_something_else(fresh_d
     ],
 )
 def test_verification_is_what_libpq_makes_of_the_parameters(parameters: dict[str, str], mode: str) -> None:
-    assert looks._effective_mode(parameters) == mode
+    assert tls._effective_mode(parameters) == mode

@@ -15,11 +15,12 @@ import pytest
 import structlog
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from stagely.v1 import secret_pb2, secret_pb2_grpc, team_pb2, team_pb2_grpc
+from stagely.v1 import secret_pb2, secret_pb2_grpc
 from stagely_rpc.traces.exporting import STOP_SECONDS, Tracing
 from tests.eventually import eventually, logged
 from tests.observing.collector import Collector, attributes_of, collecting
 from tests.observing.scraping import Scrape, scraped_until, work
+from tests.observing.traced import GET_TEAM, PARENT_ID, get_team, only
 from tests.refusals import refused
 from tests.rpc import connected, running_server
 from tests.secrets.make import VALUE
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
-PARENT_ID = "b7ad6b7169203331"
 SAMPLED = ("traceparent", f"00-{TRACE_ID}-{PARENT_ID}-01")
 UNSAMPLED = ("traceparent", f"00-{TRACE_ID}-{PARENT_ID}-00")
-GET_TEAM = "stagely.v1.TeamService/GetTeam"
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +40,6 @@ async def collector(database_url: str) -> AsyncIterator[Collector]:
         async with running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server:
             await work(server, database_url)
         yield collector
-
-
-def only(collector: Collector, name: str) -> Span:
-    [span] = collector.named(name)
-    return span
-
-
-async def get_team(channel: grpc.aio.Channel, *metadata: tuple[str, str]) -> None:
-    with refused(grpc.StatusCode.NOT_FOUND):
-        await team_pb2_grpc.TeamServiceStub(channel).GetTeam(
-            team_pb2.GetTeamRequest(slug=f"nobody-{uuid.uuid4()}"), metadata=metadata
-        )
 
 
 def test_call_is_a_span_of_a_server_that_says_which_method_and_how_it_ended(collector: Collector) -> None:
@@ -89,11 +76,25 @@ def test_statements_of_a_call_are_below_it_with_placeholders_for_values(collecto
         assert span.trace_id == call.trace_id
 
 
-def test_read_that_is_shared_with_other_calls_is_below_each_of_them(collector: Collector) -> None:
-    [read] = collector.below(only(collector, GET_TEAM))
+def test_wait_for_a_read_and_its_statement_are_below_the_call(collector: Collector) -> None:
+    call = only(collector, GET_TEAM)
+    statement, wait = sorted(collector.below(call), key=lambda span: span.name)
 
-    assert read.name == "team by slug"
-    assert attributes_of(read)["db.query.summary"] == "team by slug"
+    assert (statement.name, wait.name) == ("batch", "team by slug")
+    assert attributes_of(wait) == {"db.system.name": "postgresql", "db.query.summary": "team by slug"}
+    described = attributes_of(statement)
+    assert "WITH ORDINALITY" in str(described.pop("db.query.text"))
+    assert described == attributes_of(wait)
+    assert wait.start_time_unix_nano <= statement.start_time_unix_nano <= statement.end_time_unix_nano
+    assert statement.end_time_unix_nano <= wait.end_time_unix_nano
+
+
+def test_statement_that_records_a_read_is_below_it(collector: Collector) -> None:
+    below = collector.below(only(collector, "stagely.v1.SecretService/AccessSecret"))
+
+    statements = [attributes_of(span) for span in below if span.name == "batch"]
+    [recording] = [each for each in statements if each["db.query.summary"] == "audit rows"]
+    assert "INSERT INTO audit_logs" in str(recording["db.query.text"])
 
 
 def test_use_of_keys_is_below_the_call_with_their_ids(collector: Collector) -> None:
@@ -158,22 +159,6 @@ async def test_call_whose_caller_does_not_sample_it_is_neither_traced_nor_marked
     assert "trace_id" not in line
 
 
-async def test_calls_that_share_a_statement_have_each_their_own_span_of_it(database_url: str) -> None:
-    parents = {f"{number:032x}": ("traceparent", f"00-{number:032x}-{PARENT_ID}-01") for number in range(1, 9)}
-    with collecting() as (collector, endpoint):
-        async with (
-            running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server,
-            connected(server) as channel,
-        ):
-            await asyncio.gather(*(get_team(channel, parent) for parent in parents.values()))
-
-    assert {call.trace_id.hex() for call in collector.named(GET_TEAM)} == parents.keys()
-    for call in collector.named(GET_TEAM):
-        [read] = collector.below(call)
-        assert (read.name, read.trace_id) == ("team by slug", call.trace_id)
-    assert len(collector.spans) == 2 * len(parents)
-
-
 @pytest.mark.parametrize("malformed", ["", "00-zz-zz-01", f"00-{'0' * 32}-{PARENT_ID}-01", "x" * 4000])
 async def test_malformed_traceparent_begins_a_new_trace(database_url: str, malformed: str) -> None:
     with collecting() as (collector, endpoint):
@@ -217,12 +202,12 @@ async def test_collector_that_is_away_is_one_line_and_no_call_is_the_worse_for_i
         async with running_server(
             database_url, metrics_port=0, otel_exporter_otlp_endpoint=f"http://127.0.0.1:{_closed_port()}"
         ) as server:
-            for spans in (2, 4, 6):
+            for spans in (3, 6, 9):
                 async with connected(server) as channel:
                     await get_team(channel)
                 found = await scraped_until(server, partial(_has_dropped, spans))
     assert len([line for line in logs if "traces" in line["event"]]) == 1
-    assert found.value("stagely_rpc_spans_dropped_total") == 6
+    assert found.value("stagely_rpc_spans_dropped_total") == 9
     assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
 
 

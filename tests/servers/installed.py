@@ -13,6 +13,8 @@ import pytest
 
 POSTGRESQL = tuple(range(14, 19))
 """The major versions that are supported."""
+TOO_OLD = 13
+"""One that is not."""
 
 
 def postgresql(major: int) -> Path:

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stagely_rpc.db import migrations
-from tests.canaries import canary_password
-from tests.e2e.processes import run, settings_for
 from tests.identity.make_certificates import dns, make_authority, make_certificate
 from tests.rpc import connected, running_server
-from tests.servers import installed
-from tests.servers.postgresql import DATABASE, running
+from tests.servers.refusal import refusal
+from tests.servers.tls import certificate_of_localhost, running_with_tls, secure, url_of, written
 from tests.servers.tour import tour
 
 if TYPE_CHECKING:
@@ -37,51 +35,14 @@ def authority() -> Certificate:
 @pytest.fixture(scope="module")
 def server(authority: Certificate) -> Iterator[PostgreSQL]:
     """A PostgreSQL that is named localhost, speaks TLS to whoever wants it, and is migrated."""
-    with running(installed.postgresql(installed.POSTGRESQL[-1])) as server:
-        secure(server, authority, make_certificate(authority, dns("localhost"), common_name="localhost"))
-        migrations.upgrade(server.url())
+    with running_with_tls(authority) as server:
         yield server
-
-
-def secure(server: PostgreSQL, authority: Certificate, certificate: Certificate) -> None:
-    """Have a server show a certificate from now on, and ask for those of an authority."""
-    server.stop()
-    for setting, name, contents in (
-        ("ssl_ca_file", "ca.crt", authority.pem),
-        ("ssl_cert_file", "server.crt", certificate.pem),
-        ("ssl_key_file", "server.key", certificate.key),
-    ):
-        server.settings[setting] = str(server.place(name, contents))
-    server.settings["ssl"] = "on"
-    server.start()
 
 
 @pytest.fixture
 def right(authority: Certificate, tmp_path: Path) -> Path:
     """The authority's certificate, in a file."""
     return written(tmp_path / "right.crt", authority.pem)
-
-
-def written(file: Path, contents: bytes) -> Path:
-    file.write_bytes(contents)
-    file.chmod(0o600)
-    return file
-
-
-def url_of(server: PostgreSQL, **parameters: object) -> str:
-    """Return a URL with a password, which no line may show."""
-    query = "&".join(f"{name}={value}" for name, value in parameters.items())
-    return f"postgresql://postgres:{canary_password()}@localhost:{server.port}/{DATABASE}?{query}"
-
-
-def refusal(url: str) -> str:
-    """Return the one line in which the service says that it does not start; what migrates says the same."""
-    ended = [run("serve", env=settings_for(url)), run("migrate", "up", env=settings_for(url))]
-
-    assert [process.returncode for process in ended] == [2, 2]
-    (line,) = {process.stderr for process in ended}
-    assert line.count("\n") == 1
-    return line
 
 
 async def test_every_connection_is_encrypted_and_every_rpc_is_answered(server: PostgreSQL, right: Path) -> None:
@@ -111,7 +72,7 @@ def test_certificate_of_another_name_stops_the_start(server: PostgreSQL, authori
     try:
         line = refusal(url_of(server, sslmode="verify-full", sslrootcert=right))
     finally:
-        secure(server, authority, make_certificate(authority, dns("localhost"), common_name="localhost"))
+        secure(server, authority, certificate_of_localhost(authority))
 
     assert 'server certificate for "db.example.com" does not match host name "localhost"' in line
 

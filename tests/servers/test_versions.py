@@ -1,17 +1,21 @@
-"""Every supported PostgreSQL: the schema up and down, and every RPC."""
+"""Every supported PostgreSQL: the schema up and down, and every RPC; and one that is too old."""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from stagely_rpc.db import migrations
+from tests.e2e.processes import run, settings_for
 from tests.migrations.catalog import tables_of, triggers_of
 from tests.rpc import connected, running_server
 from tests.servers import installed
 from tests.servers.postgresql import running
+from tests.servers.refusal import refusal
 from tests.servers.tour import tour
 
 if TYPE_CHECKING:
@@ -47,3 +51,15 @@ async def test_every_rpc_is_answered(server: PostgreSQL, prepared_statements: ob
     settings = {"database_prepared_statements": prepared_statements}
     async with running_server(server.url(), **settings) as service, connected(service) as channel:
         await tour(channel)
+
+
+def test_server_that_is_too_old_fails_the_doctor_and_stops_what_serves_and_migrates() -> None:
+    with running(installed.postgresql(installed.TOO_OLD)) as old:
+        ended = run("doctor", "--json", env=settings_for(old.url()))
+        line = refusal(old.url())
+
+    [found] = [each for each in json.loads(ended.stdout) if each["check"] == "database"]
+    version = re.match(rf"PostgreSQL {installed.TOO_OLD}\.\d+", found["found"])
+    assert version is not None
+    assert (ended.returncode, found["status"], found["advice"]) == (1, "fail", "upgrade to PostgreSQL 14 or newer")
+    assert line == f"stagely-rpc: {version[0]} is too old: 14 or newer is needed\n"

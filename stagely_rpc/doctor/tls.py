@@ -1,0 +1,111 @@
+"""TLS to the database: whether anybody on the way can read, or pretend to be the server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import socket
+import ssl
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from stagely_rpc.doctor.connection import value
+from stagely_rpc.doctor.findings import ok, warn
+from stagely_rpc.identity.certificates import near_its_end
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import psycopg
+
+    from stagely_rpc.doctor.findings import Outcome
+    from stagely_rpc.settings import Settings
+
+_VERIFIED = {
+    "verify-ca": "the server's certificate is verified, its name is not",
+    "verify-full": "the server's certificate and name are verified",
+}
+_RENEW = "renew it, and reload PostgreSQL"
+_VERIFY = "set sslmode=verify-full and sslrootcert in DATABASE_URL"
+# Of a connection to a pooler, PostgreSQL knows another one: the pooler's own.
+_PROTOCOL = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND pid = {}"
+
+_UNTRUSTED = re.compile(
+    r'server at "(?P<host>[^"]+)"(?: \((?P<address>[^)]+)\))?, port (?P<port>\d+) failed: SSL error: certificate verify'
+)
+_SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+_TIMEOUT_SECONDS = 5.0
+
+
+def encryption(connection: psycopg.Connection, _: Settings) -> Outcome:
+    """Check that nobody on the way can read, or pretend to be the server."""
+    info = connection.info
+    if info.host.startswith(("/", "@")):
+        return ok("a socket of this host")
+    if not connection.pgconn.ssl_in_use:
+        return ok("none, on this host") if _is_loopback(info.hostaddr) else warn("none, over the network", _VERIFY)
+    protocol = value(connection, _PROTOCOL.format(info.backend_pid)) or "on"
+    mode = _effective_mode(info.get_parameters())
+    if mode not in _VERIFIED:
+        return warn(f"{protocol}, and the server's certificate is not verified ({mode})", _VERIFY)
+    return _for_how_long(f"{protocol}, and {_VERIFIED[mode]} ({mode})", _certificate_of(info.hostaddr, info.port))
+
+
+def _for_how_long(found: str, certificate: x509.Certificate | None) -> Outcome:
+    if certificate is None or not near_its_end(certificate):
+        return ok(found)
+    return warn(f"{found}, until {certificate.not_valid_after_utc:%FT%TZ}", _RENEW)
+
+
+def _effective_mode(parameters: Mapping[str, str]) -> str:
+    """Return the sslmode that libpq goes by: with a root certificate, `require` verifies, for compatibility."""
+    root = parameters.get("sslrootcert")
+    mode = parameters.get("sslmode", "verify-full" if root == "system" else "prefer")
+    return "verify-ca" if mode == "require" and root else mode
+
+
+def _is_loopback(address: str) -> bool:
+    return bool(address) and ip_address(address).is_loopback
+
+
+def distrust(reason: str) -> tuple[str, str] | None:
+    """Return what is wrong with a certificate that libpq does not trust, and what to do: libpq does not say it.
+
+    Args:
+        reason: what libpq said.
+
+    Returns:
+        None if that was about something else, or if the server shows no certificate now.
+    """
+    refused = _UNTRUSTED.search(reason)
+    if refused is None:
+        return None
+    shown = _certificate_of(refused["address"] or refused["host"], int(refused["port"]))
+    return None if shown is None else _fault_of(shown)
+
+
+def _fault_of(certificate: x509.Certificate) -> tuple[str, str]:
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    now = dt.datetime.now(dt.UTC)
+    if ends <= now:
+        return f"the server's certificate expired at {ends:%FT%TZ}", _RENEW
+    if begins > now:
+        return f"the server's certificate is not good before {begins:%FT%TZ}", "synchronise the clocks by NTP"
+    issuer = " ".join(certificate.issuer.rfc4514_string().split())
+    return f"the server's certificate is of {issuer}", "set sslrootcert in DATABASE_URL to that authority's certificate"
+
+
+def _certificate_of(host: str, port: int) -> x509.Certificate | None:
+    """Return the certificate that a PostgreSQL shows to whoever wants TLS. It is looked at, and not trusted."""
+    unverified = ssl.create_default_context()
+    unverified.check_hostname = False
+    unverified.verify_mode = ssl.CERT_NONE
+    with suppress(OSError, ValueError), socket.create_connection((host, port), _TIMEOUT_SECONDS) as plain:
+        plain.sendall(_SSL_REQUEST)
+        if plain.recv(1) == b"S":
+            with unverified.wrap_socket(plain) as encrypted:
+                return x509.load_der_x509_certificate(encrypted.getpeercert(binary_form=True) or b"")
+    return None
