@@ -125,7 +125,7 @@ class DeadlineExceededError(StagelyError):
 
 
 class UnavailableError(StagelyError):
-    """The service can't be reached, or can't reach its database, after all retries."""
+    """The service can't be reached, can't reach its database, or sheds what it can't begin, after all retries."""
 
 
 class UnimplementedError(StagelyError):
@@ -148,6 +148,8 @@ ERROR_BY_CODE: dict[grpc.StatusCode, type[StagelyError]] = {
     grpc.StatusCode.DATA_LOSS: DataLossError,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceededError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
+    # By gRPC's core, which sheds it. A task that is cancelled here ends in asyncio's error.
+    grpc.StatusCode.CANCELLED: UnavailableError,
     grpc.StatusCode.UNIMPLEMENTED: UnimplementedError,
     grpc.StatusCode.INTERNAL: InternalError,
 }

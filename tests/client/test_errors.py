@@ -47,7 +47,16 @@ def test_every_class_is_offered_and_stands_for_a_code_or_for_a_message_too_large
 
     assert classes == {StagelyError, client.MessageTooLargeError, *ERROR_BY_CODE.values()}
     assert all(f"{kind.__name__}" in client.__all__ for kind in classes)
-    assert len(set(ERROR_BY_CODE.values())) == len(ERROR_BY_CODE)
+
+
+async def test_call_that_is_shed_finds_the_service_unavailable(recorder: Recorder) -> None:
+    recorder.answers = [grpc.StatusCode.CANCELLED] * 5
+
+    async with connect(recorder.target) as stagely:
+        with pytest.raises(client.UnavailableError) as failed:
+            await stagely.teams.get("web")
+
+    assert failed.value.code is grpc.StatusCode.CANCELLED
 
 
 async def test_wrong_request_says_which_fields(stagely: Stagely) -> None:
