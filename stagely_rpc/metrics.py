@@ -60,8 +60,8 @@ class Metrics:
         self.in_flight = 0
         self._arrived = CountedElsewhere(
             "calls_arrived",
-            "Calls that arrived. Those that are neither under way nor ended were shed by gRPC's core, or given up by"
-            " their callers, before they were begun.",
+            "Calls that arrived. Those that are neither under way nor ended were shed or found too large by gRPC's"
+            " core, or given up by their callers, before they were begun.",
             registry,
         )
         self._ended = Counter("stagely_rpc_calls", "Calls that ended.", ["method", "code"], registry=registry)

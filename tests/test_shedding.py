@@ -9,11 +9,12 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import pytest
 
-from stagely.v1 import id_pb2, id_pb2_grpc
+from stagely.v1 import crypto_pb2, crypto_pb2_grpc, id_pb2, id_pb2_grpc
 from stagely_rpc.transport import MAX_PENDING_CALLS, UNSHED_CALLS
 from tests.observing.scraping import scraped_until
-from tests.rpc import running_server
+from tests.rpc import connected, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,3 +86,15 @@ async def test_none_of_a_burst_is_shed(database_url: str) -> None:
             codes = callers.codes()
 
     assert codes == {grpc.StatusCode.OK: UNSHED_CALLS}
+
+
+async def test_request_that_is_too_large_has_arrived_and_is_never_begun(database_url: str) -> None:
+    too_large = crypto_pb2.EncryptRequest(plaintext=bytes(65_536))
+    async with running_server(database_url, metrics_port=0, max_request_bytes=65_536) as server:
+        async with connected(server) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await crypto_pb2_grpc.CryptoServiceStub(channel).Encrypt(too_large)
+        found = await scraped_until(server, lambda found: found.value(ARRIVED) == 1)
+
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert found.labels_of(ENDED) == []
