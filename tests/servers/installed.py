@@ -1,4 +1,4 @@
-"""Where real servers are found: what `.ci/postgresql` has fetched, and what the system's packages have installed.
+"""Where real servers are found: what `.ci` has fetched, and what the system's packages have installed.
 
 Where one is missing, its tests are skipped and say so.
 """
@@ -26,15 +26,27 @@ def postgresql(major: int) -> Path:
 
 
 def pgbouncer() -> Path:
-    """Return the program."""
+    """Return the system's, of whatever version."""
     found = shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin:/usr/local/sbin")
     if found is None:
         pytest.skip("pgbouncer is not installed")
     return Path(found)
 
 
+def keeping_pgbouncer() -> Path:
+    """Return one that is new enough to keep prepared statements."""
+    program = _tools() / "pgbouncer-1.24"
+    if not program.exists():
+        pytest.skip(f"{program} is not there: `.ci/pgbouncer` builds it")
+    return program
+
+
 def _folder() -> Path:
     if given := os.environ.get("STAGELY_POSTGRESQL"):
         return Path(given)
+    return _tools() / "postgresql"
+
+
+def _tools() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    return cache.expanduser() / "stagely-rpc-tools" / "postgresql"
+    return cache.expanduser() / "stagely-rpc-tools"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
+import uuid
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import grpc
+import psycopg
 import pytest
 import structlog
 from sqlalchemy import BigInteger, bindparam, column, select, table
@@ -18,9 +20,10 @@ from stagely_rpc.db.statements import Statement
 from stagely_rpc.errors import AbortedError
 from tests.databases import database_at, reading, writing
 from tests.environments.make import count_live, make_environment, make_project
-from tests.environments.racing import outcomes
+from tests.environments.racing import outcomes, until_calls_wait
+from tests.eventually import logged
 from tests.rpc import connected, running_server
-from tests.servers.poolers import pgbouncer
+from tests.servers.poolers import FORGETFUL, FORGETFUL_NEW, KEEPING, pgbouncer
 from tests.servers.postgresql import DATABASE
 from tests.servers.tour import tour
 from tests.teams.make import make_team
@@ -28,22 +31,32 @@ from tests.teams.make import make_team
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    import grpc
-
+    from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
     from stagely_rpc.db.engine import Database
-    from tests.servers.poolers import PgBouncer
+    from tests.servers.poolers import Kind, PgBouncer
     from tests.servers.postgresql import PostgreSQL
 
 SETTINGS = (None, "true", "false")
+UNTOLD_AND_PREPARING = pytest.mark.parametrize("prepared_statements", [None, "true"])
 FORGETS = "a pooler forgets prepared statements: set DATABASE_PREPARED_STATEMENTS=false"
 
 ADDED = Statement(select((bindparam("a", type_=BigInteger()) + 1).label("sum")))
 NAMES = Statement(select(column("name")).select_from(table("pg_prepared_statements")))
 
 
+FORGETFUL_ONES = pytest.mark.parametrize("kind", [FORGETFUL, FORGETFUL_NEW], ids=["old", "new"])
+
+
+@pytest.fixture(scope="module", params=[FORGETFUL, KEEPING], ids=["forgetful", "keeping"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """What it makes of prepared statements, unless a test says so."""
+    kind: Kind = request.param
+    return kind
+
+
 @pytest.fixture(scope="module")
-def pooler(postgresql: PostgreSQL) -> Iterator[PgBouncer]:
-    with pgbouncer(postgresql) as pooler:
+def pooler(postgresql: PostgreSQL, kind: Kind) -> Iterator[PgBouncer]:
+    with pgbouncer(postgresql, kind) as pooler:
         yield pooler
 
 
@@ -96,8 +109,10 @@ async def test_fifty_callers_at_once_are_all_answered(url: str, prepared_stateme
     assert sorted(names) == sorted(f"Team {number}" for number in range(50))
 
 
-async def test_quota_is_exact(url: str, postgresql: PostgreSQL) -> None:
-    async with serving(url, database_pool_size=20, database_pool_wait_seconds=60) as channel:
+@UNTOLD_AND_PREPARING
+async def test_quota_is_exact(url: str, postgresql: PostgreSQL, prepared_statements: str | None) -> None:
+    limits = {"database_pool_size": 20, "database_pool_wait_seconds": 60}
+    async with serving(url, database_prepared_statements=prepared_statements, **limits) as channel:
         teams = team_pb2_grpc.TeamServiceStub(channel)
         environments = environment_pb2_grpc.EnvironmentServiceStub(channel)
         project_id = await make_project(teams, postgresql.url(), quota=5)
@@ -108,12 +123,58 @@ async def test_quota_is_exact(url: str, postgresql: PostgreSQL) -> None:
     assert await count_live(postgresql.url(), project_id) == 5
 
 
+@asynccontextmanager
+async def locked_teams(postgresql: PostgreSQL) -> AsyncIterator[None]:
+    """Have whatever is about teams wait."""
+    async with await psycopg.AsyncConnection.connect(postgresql.url()) as blocker:
+        await blocker.execute("LOCK TABLE teams IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+def about_teams(teams: TeamServiceAsyncStub, **options: Any) -> list[grpc.aio.UnaryUnaryCall[Any, Any]]:
+    """Start a call of each kind."""
+    return [
+        teams.GetTeam(team_pb2.GetTeamRequest(slug="web"), **options),
+        teams.ListTeams(team_pb2.ListTeamsRequest(), **options),
+        teams.DeleteTeam(team_pb2.DeleteTeamRequest(id=str(uuid.uuid4())), **options),
+    ]
+
+
+@UNTOLD_AND_PREPARING
+async def test_statements_end_at_the_deadlines_of_their_calls(
+    url: str, postgresql: PostgreSQL, prepared_statements: str | None
+) -> None:
+    async with serving(url, database_prepared_statements=prepared_statements) as channel, locked_teams(postgresql):
+        with structlog.testing.capture_logs() as logs:
+            calls = about_teams(team_pb2_grpc.TeamServiceStub(channel), timeout=1)
+            await until_calls_wait(postgresql.url(), len(calls))
+
+            assert {await call.code() for call in calls} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+            await until_calls_wait(postgresql.url(), 0)
+            await logged(logs, len(calls), event="call", code="DEADLINE_EXCEEDED")
+
+
+@UNTOLD_AND_PREPARING
+async def test_statements_end_when_their_callers_leave(
+    url: str, postgresql: PostgreSQL, prepared_statements: str | None
+) -> None:
+    async with serving(url, database_prepared_statements=prepared_statements) as channel, locked_teams(postgresql):
+        calls = about_teams(team_pb2_grpc.TeamServiceStub(channel))
+        await until_calls_wait(postgresql.url(), len(calls))
+
+        with structlog.testing.capture_logs() as logs:
+            for call in calls:
+                call.cancel()
+            await until_calls_wait(postgresql.url(), 0)
+            await logged(logs, len(calls), event="call", code="CANCELLED")
+
+
 async def names_in_a_session(db: Database) -> list[str]:
     """Return the names of the statements that are prepared in a session in which two were just asked."""
     async with writing(db) as session:
         await session.ask(ADDED.value(a=1))
         (found,) = await session.ask(NAMES.rows())
-    return [row.name for row in found if row.name.startswith("stagely")]
+    return [row.name for row in found if row.name.startswith(("stagely_", "PGBOUNCER_"))]
 
 
 async def added(db: Database, number: int) -> int:
@@ -122,8 +183,8 @@ async def added(db: Database, number: int) -> int:
     return int(found)
 
 
-async def test_nothing_is_prepared_where_a_pooler_is_in_between(postgresql: PostgreSQL) -> None:
-    with structlog.testing.capture_logs() as logs, pgbouncer(postgresql) as pooler:
+async def test_nothing_is_prepared_where_a_pooler_is_in_between(postgresql: PostgreSQL, kind: Kind) -> None:
+    with structlog.testing.capture_logs() as logs, pgbouncer(postgresql, kind) as pooler:
         async with database(pooler.url(DATABASE)) as pooled, database(postgresql.url()) as direct:
             assert await names_in_a_session(pooled) == []
             assert await names_in_a_session(direct) != []
@@ -131,32 +192,44 @@ async def test_nothing_is_prepared_where_a_pooler_is_in_between(postgresql: Post
     assert logs == []
 
 
+def forget(pooler: PgBouncer) -> None:
+    """Have the one session of a pooler be as another one that it might have lent."""
+    with psycopg.connect(pooler.url(DATABASE), autocommit=True) as connection:
+        connection.execute("DEALLOCATE ALL")
+
+
+@FORGETFUL_ONES
 async def test_read_whose_statement_was_forgotten_is_asked_again_and_nothing_is_prepared_from_then_on(
-    postgresql: PostgreSQL,
+    postgresql: PostgreSQL, kind: Kind
 ) -> None:
-    with structlog.testing.capture_logs() as logs, pgbouncer(postgresql) as pooler:
+    with structlog.testing.capture_logs() as logs, pgbouncer(postgresql, kind, size=1) as pooler:
         async with database(pooler.url(DATABASE), prepared_statements=True) as db:
-            # Together, so that it takes several sessions; each of the pool's connections meets them all in turn.
-            for _ in range(5):
-                sums = await asyncio.gather(*(added(db, number) for number in range(20)))
-                assert sums == list(range(1, 21))
+            for number in range(3):
+                assert await added(db, number) == number + 1
+                forget(pooler)
+
+            assert await names_in_a_session(db) == []
 
     assert [log["event"] for log in logs] == [FORGETS]
 
 
-async def test_calls_run_again_when_their_statements_were_forgotten(postgresql: PostgreSQL) -> None:
-    """One after the other, so that each of the pooler's sessions is met with other statements prepared in it."""
-    with structlog.testing.capture_logs() as logs, pgbouncer(postgresql) as pooler:
+@FORGETFUL_ONES
+async def test_calls_are_answered_whose_statements_were_forgotten(postgresql: PostgreSQL, kind: Kind) -> None:
+    with structlog.testing.capture_logs() as logs, pgbouncer(postgresql, kind, size=1) as pooler:
         async with serving(pooler.url(DATABASE), database_prepared_statements=True) as channel:
             teams = team_pb2_grpc.TeamServiceStub(channel)
-            for _ in range(20):
+            for _ in range(3):
                 await make_team(teams)
+                forget(pooler)
 
     assert [log["event"] for log in logs if log["log_level"] == "error"] == [FORGETS]
 
 
-async def test_forgotten_statement_within_a_transaction_has_the_call_run_again(postgresql: PostgreSQL) -> None:
-    with pgbouncer(postgresql, size=1) as pooler:
+@FORGETFUL_ONES
+async def test_forgotten_statement_within_a_transaction_has_the_call_run_again(
+    postgresql: PostgreSQL, kind: Kind
+) -> None:
+    with pgbouncer(postgresql, kind, size=1) as pooler:
         async with database(pooler.url(DATABASE), prepared_statements=True, size=1) as db:
             with pytest.raises(AbortedError) as lost:
                 async with writing(db) as session:
