@@ -85,6 +85,8 @@ class _Exchange:
         name = self._prepared.get(text)
         if name is None:
             name = self._prepared[text] = name_of(text)
+            # Even if preparing failed before, PgBouncer takes the name for used, and disconnects whoever uses it twice.
+            self._send(text, partial(self._pgconn.send_close_prepared, name), None)
             self._new.append((len(self._readers), text))
             self._send(text, partial(self._pgconn.send_prepare, name, text), None)
         return name

@@ -1,0 +1,107 @@
+"""Behind a PgBouncer that keeps prepared statements, with DATABASE_PREPARED_STATEMENTS=true."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import grpc
+import psycopg
+import pytest
+import structlog
+
+from stagely.v1 import team_pb2_grpc
+from tests.refusals import refused
+from tests.rpc import connected, running_server
+from tests.servers.poolers import KEEPING, Kind, pgbouncer
+from tests.servers.postgresql import DATABASE
+from tests.servers.tour import tour
+from tests.teams.make import make_team
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
+    from tests.servers.poolers import PgBouncer
+    from tests.servers.postgresql import PostgreSQL
+
+SESSIONS = 3
+MOST = 100
+"""There are fewer statements than this; PgBouncer keeps 200 unless told."""
+FEW = KEEPING._replace(kept=25)
+"""Fewer than there are statements, so that it often closes one for another; more than are ever sent together."""
+
+
+@pytest.fixture
+def pooler(postgresql: PostgreSQL, kind: Kind) -> Iterator[PgBouncer]:
+    with pgbouncer(postgresql, kind, size=SESSIONS) as pooler:
+        yield pooler
+
+
+@pytest.fixture
+def kind() -> Kind:
+    """What it makes of prepared statements, unless a test says so."""
+    return KEEPING
+
+
+@pytest.fixture
+async def channel(pooler: PgBouncer) -> AsyncIterator[grpc.aio.Channel]:
+    async with serving(pooler.url(DATABASE)) as channel:
+        yield channel
+
+
+@pytest.fixture
+def teams(channel: grpc.aio.Channel) -> TeamServiceAsyncStub:
+    return team_pb2_grpc.TeamServiceStub(channel)
+
+
+@asynccontextmanager
+async def serving(url: str, **overrides: object) -> AsyncIterator[grpc.aio.Channel]:
+    """Run a server that prepares its statements, and connect a client of it."""
+    async with (
+        running_server(url, database_prepared_statements=True, **overrides) as server,
+        connected(server) as channel,
+    ):
+        yield channel
+
+
+@pytest.mark.parametrize("kind", [KEEPING, FEW], ids=["all", "few"])
+async def test_nothing_is_forgotten(channel: grpc.aio.Channel, teams: TeamServiceAsyncStub) -> None:
+    with structlog.testing.capture_logs() as logs:
+        await tour(channel)
+        await asyncio.gather(*(make_team(teams) for _ in range(100)))
+
+    assert [log for log in logs if log["log_level"] in ("warning", "error")] == []
+
+
+async def test_each_statement_is_prepared_once_in_a_session_however_many_clients_there_are(
+    postgresql: PostgreSQL,
+) -> None:
+    with pgbouncer(postgresql, KEEPING, size=1) as pooler:
+        for _ in range(2):
+            async with serving(pooler.url(DATABASE)) as channel:
+                await tour(channel)
+        kept = statements_in_a_session(pooler)
+        (counts,) = [row for row in pooler.show("SHOW STATS") if row["database"] == DATABASE]
+
+    assert any("INSERT INTO teams" in statement for statement in kept)
+    assert len(set(kept)) == len(kept) < MOST
+    assert counts["total_server_parse_count"] == len(kept)
+
+
+def statements_in_a_session(pooler: PgBouncer) -> list[str]:
+    with psycopg.connect(pooler.url(DATABASE), autocommit=True) as connection:
+        return [text for (text,) in connection.execute("SELECT statement FROM pg_prepared_statements")]
+
+
+async def test_call_after_a_refused_one_is_answered(postgresql: PostgreSQL, pooler: PgBouncer) -> None:
+    """What was sent together with what was refused was not prepared, though the pooler takes its name for used."""
+    async with serving(postgresql.url()) as channel:
+        taken = await make_team(team_pb2_grpc.TeamServiceStub(channel))
+    async with serving(pooler.url(DATABASE), database_pool_size=1) as channel:
+        teams = team_pb2_grpc.TeamServiceStub(channel)
+        with refused(grpc.StatusCode.ALREADY_EXISTS):
+            await make_team(teams, slug=taken.slug)
+
+        assert (await make_team(teams, name="Other")).name == "Other"
