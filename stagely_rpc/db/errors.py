@@ -76,6 +76,8 @@ def domain_error(error: BaseException) -> Exception:
     if isinstance(error, PoolTimeoutError):
         return OverloadedError("no database connection came free in time")
     origin = error.orig if isinstance(error, DBAPIError) else error
+    if is_of_outdated_plan(origin):
+        return AbortedError("the schema was changed at the same time: retry", may_run_again=True)
     code = getattr(origin, "sqlstate", None) or ""
     for beginnings, make in _BY_CODE:
         if code.startswith(beginnings):
@@ -93,6 +95,14 @@ def is_broken_off(error: BaseException) -> bool:
         return error.connection_invalidated
     code = getattr(error, "sqlstate", None) or ""
     return code.startswith((_CONNECTION_EXCEPTION, *_SHUTDOWNS)) or _is_of_the_client(error, code)
+
+
+def is_of_outdated_plan(error: BaseException | None) -> bool:
+    """Whether a prepared statement was refused because its columns have got other types since it was prepared."""
+    # The code says no more than that something is not supported, and the message is in the server's language.
+    return (
+        isinstance(error, psycopg.errors.FeatureNotSupported) and error.diag.source_function == "RevalidateCachedQuery"
+    )
 
 
 def violated_constraint(error: BaseException | None) -> str | None:

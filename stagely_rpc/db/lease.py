@@ -9,6 +9,7 @@ import psycopg
 from psycopg import pq
 from sqlalchemy.util import greenlet_spawn
 
+from stagely_rpc.db.errors import is_of_outdated_plan
 from stagely_rpc.db.pipeline import run
 from stagely_rpc.db.preparing import FORGOTTEN
 
@@ -63,12 +64,21 @@ class Lease:
         except psycopg.errors.ReadOnlySqlTransaction:
             self._pool.distrust(self._proxied)
             raise
-        except FORGOTTEN:
-            self._pool.preparing.give_up()
-            self._prepared = None
-            if not was_idle:
+        except psycopg.Error as error:
+            if not self._unprepares(error) or not was_idle:
                 raise
         return await self._run_again(steps)
+
+    def _unprepares(self, error: psycopg.Error) -> bool:
+        """Tell whether only preparing is to blame for an error; if so, nothing is prepared on this lease any more."""
+        if isinstance(error, FORGOTTEN):
+            self._pool.preparing.give_up()
+        elif is_of_outdated_plan(error):
+            self._pool.preparing.outdate(self._prepared)
+        else:
+            return False
+        self._prepared = None
+        return True
 
     async def _run_again(self, steps: Sequence[Query[Any] | Command]) -> list[Any]:
         """Send what had no effect, for it was the whole of a transaction that failed."""

@@ -11,6 +11,7 @@ The statements of a pipeline that is not within a transaction are one: either al
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,11 +27,27 @@ if TYPE_CHECKING:
     from stagely_rpc.db.statements import Query
 
     Results = list[pq.abc.PGresult]
-    Prepared = dict[bytes, bytes]
 
 Command = Literal[b"BEGIN", b"COMMIT", b"ROLLBACK"]
 
 _FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What is prepared on a connection.
+
+    Attributes:
+        edition: counts how often the plans of before were left behind.
+        names: of the statements that are prepared, by their texts.
+    """
+
+    edition: int = 0
+    names: dict[bytes, bytes] = field(default_factory=dict)
+
+    def text_of(self, text: bytes) -> bytes:
+        """Return what is prepared for a statement, which a pooler takes for another one in each edition."""
+        return b"/* %d */ %b" % (self.edition, text) if self.edition else text
 
 
 async def run(
@@ -40,8 +57,7 @@ async def run(
 
     Args:
         connection: in autocommit mode; nobody else uses it meanwhile.
-        prepared: the names of the statements, by their texts, that are prepared on this connection; more may be added.
-            Without it, they are sent unprepared.
+        prepared: what is prepared on this connection; more may be added. Without it, nothing is.
         steps: what to do, in this order. The first that fails ends it all.
 
     Raises:
@@ -59,12 +75,11 @@ class _Exchange:
     def __init__(self, connection: psycopg.AsyncConnection[Any], prepared: Prepared | None) -> None:
         self._connection = connection
         self._pgconn = connection.pgconn
-        self._prepares = prepared is not None
-        self._prepared = {} if prepared is None else prepared
+        self._prepared = prepared
         self._commands: deque[Callable[[], None]] = deque()
         self._readers: list[Callable[[pq.abc.PGresult], Any] | None] = []
         self._texts: list[bytes] = []
-        self._new: list[tuple[int, bytes]] = []
+        self._new: list[tuple[int, Callable[[], bytes]]] = []
 
     def add(self, step: Query[Any] | Command) -> None:
         if isinstance(step, bytes):
@@ -74,21 +89,22 @@ class _Exchange:
         # As text: the types are the statement's own. A small number in binary is of another type than a large one, and
         # would be another prepared statement.
         values = transformer.dump_sequence(step.values, [PyFormat.TEXT] * len(step.values))
-        if self._prepares:
-            send = partial(self._pgconn.send_query_prepared, self._name_of(text), values)
-        else:
+        if self._prepared is None:
             send = partial(self._pgconn.send_query_params, text, values)
+        else:
+            send = partial(self._pgconn.send_query_prepared, self._name_of(text, self._prepared), values)
         self._send(text, send, partial(_read, transformer, step))
 
-    def _name_of(self, text: bytes) -> bytes:
+    def _name_of(self, text: bytes, prepared: Prepared) -> bytes:
         """Return the name of a prepared statement, which is prepared now if it is not yet."""
-        name = self._prepared.get(text)
+        name = prepared.names.get(text)
         if name is None:
-            name = self._prepared[text] = name_of(text)
+            edition = prepared.text_of(text)
+            name = prepared.names[text] = name_of(edition)
             # Even if preparing failed before, PgBouncer takes the name for used, and disconnects whoever uses it twice.
             self._send(text, partial(self._pgconn.send_close_prepared, name), None)
-            self._new.append((len(self._readers), text))
-            self._send(text, partial(self._pgconn.send_prepare, name, text), None)
+            self._new.append((len(self._readers), partial(prepared.names.pop, text)))
+            self._send(text, partial(self._pgconn.send_prepare, name, edition), None)
         return name
 
     def _send(self, text: bytes, command: Callable[[], None], reader: Callable[[pq.abc.PGresult], Any] | None) -> None:
@@ -113,9 +129,9 @@ class _Exchange:
         return results
 
     def _forget_unprepared(self, results: list[Results]) -> None:
-        for place, text in self._new:
+        for place, forget in self._new:
             if results[place][0].status in _FAILED:
-                del self._prepared[text]
+                forget()
 
     def _check(self, results: list[Results]) -> None:
         for text, (result, *_) in zip(self._texts, results, strict=False):

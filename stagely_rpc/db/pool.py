@@ -14,6 +14,7 @@ from sqlalchemy import AsyncAdaptedQueuePool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
+from stagely_rpc.db.errors import is_of_outdated_plan
 from stagely_rpc.db.observing import NOBODY, Timed
 from stagely_rpc.db.preparing import Preparing
 from stagely_rpc.db.statements import json_of
@@ -82,13 +83,17 @@ def engine_of(url: str, limits: PoolLimits) -> AsyncEngine:
         json_deserializer=orjson.loads,
     )
     cast("TrimmedPool", engine.sync_engine.pool).preparing = preparing
-    event.listen(engine.sync_engine, "handle_error", _distrust_if_demoted)
+    event.listen(engine.sync_engine, "handle_error", _distrust_if_changed)
     return engine
 
 
-def _distrust_if_demoted(failed: ExceptionContext) -> None:
-    """Have SQLAlchemy replace every connection to a server that has become read-only, as it does with broken ones."""
-    if isinstance(failed.original_exception, psycopg.errors.ReadOnlySqlTransaction):
+def _distrust_if_changed(failed: ExceptionContext) -> None:
+    """Have SQLAlchemy replace every connection, as it does with broken ones, where the server is not what it was.
+
+    It has become read-only, or columns have other types than when psycopg prepared a statement.
+    """
+    origin = failed.original_exception
+    if isinstance(origin, psycopg.errors.ReadOnlySqlTransaction) or is_of_outdated_plan(origin):
         failed.is_disconnect = True
 
 

@@ -30,13 +30,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import INET, JSONB
 
-from stagely_rpc.db.pipeline import run
+from stagely_rpc.db.pipeline import Prepared, run
 from stagely_rpc.db.statements import Statement
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stagely_rpc.db.pipeline import Prepared
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 KINDS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
@@ -76,11 +75,13 @@ async def shared(database_url: str) -> AsyncIterator[psycopg.AsyncConnection[Any
 @pytest.fixture(scope="module")
 def remembered() -> Prepared:
     """What is prepared on the shared connection."""
-    return {}
+    return Prepared()
 
 
 async def test_results_come_in_the_order_of_the_queries(connection: psycopg.AsyncConnection[Any]) -> None:
-    results = await run(connection, {}, [b"BEGIN", ADDED.value(a=1), ADDED.rows(a=2), ADDED.value(a=3), b"COMMIT"])
+    results = await run(
+        connection, Prepared(), [b"BEGIN", ADDED.value(a=1), ADDED.rows(a=2), ADDED.value(a=3), b"COMMIT"]
+    )
 
     assert [results[0], results[1], results[2][0].sum, results[3], results[4]] == [None, 2, 3, 4, None]
 
@@ -103,11 +104,11 @@ async def test_value_comes_back_as_it_was(
 async def test_statement_is_prepared_once_whatever_the_size_of_its_numbers(
     connection: psycopg.AsyncConnection[Any],
 ) -> None:
-    prepared: Prepared = {}
+    prepared = Prepared()
     for number in (1, 40_000, 2**40):
         assert await run(connection, prepared, [ADDED.value(a=number)]) == [number + 1]
 
-    assert len(prepared) == 1
+    assert len(prepared.names) == 1
 
 
 async def test_statement_without_a_name_is_not_prepared(connection: psycopg.AsyncConnection[Any]) -> None:
@@ -119,12 +120,12 @@ async def test_statement_without_a_name_is_not_prepared(connection: psycopg.Asyn
 async def test_first_failure_is_raised_with_its_statement_and_the_rest_is_not_done(
     connection: psycopg.AsyncConnection[Any],
 ) -> None:
-    prepared: Prepared = {}
+    prepared = Prepared()
     with pytest.raises(psycopg.errors.DivisionByZero) as failed:
         await run(connection, prepared, [ADDED.value(a=1), DIVIDED.value(by=0), SLUGS.value()])
 
     assert failed.value.__notes__ == [DIVIDED.text.decode()]
-    assert set(prepared) == {ADDED.text, DIVIDED.text}
+    assert set(prepared.names) == {ADDED.text, DIVIDED.text}
     # What was not prepared then is now, and the connection is as good as before.
     assert await run(connection, prepared, [SLUGS.value(), DIVIDED.value(by=1)]) == [0, 1]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import grpc
 import psycopg
 import pytest
 import structlog
 
-from stagely.v1 import team_pb2_grpc
+from stagely.v1 import team_pb2, team_pb2_grpc
 from tests.refusals import refused
 from tests.rpc import connected, running_server
 from tests.servers.poolers import KEEPING, Kind, pgbouncer
@@ -31,6 +31,14 @@ MOST = 100
 """There are fewer statements than this; PgBouncer keeps 200 unless told."""
 FEW = KEEPING._replace(kept=25)
 """Fewer than there are statements, so that it often closes one for another; more than are ever sent together."""
+
+
+PREPARED_ANEW = "the types of columns have changed: statements are prepared anew"
+MIGRATIONS: tuple[LiteralString, ...] = (
+    "ALTER TABLE teams ADD COLUMN motto text",
+    "ALTER TABLE teams ALTER COLUMN name TYPE varchar(300)",
+    "ALTER TABLE teams ALTER COLUMN name TYPE varchar(255), DROP COLUMN motto",
+)
 
 
 @pytest.fixture
@@ -105,3 +113,41 @@ async def test_call_after_a_refused_one_is_answered(postgresql: PostgreSQL, pool
             await make_team(teams, slug=taken.slug)
 
         assert (await make_team(teams, name="Other")).name == "Other"
+
+
+async def keep_asking(teams: TeamServiceAsyncStub, stopped: asyncio.Event) -> int:
+    """Call for as long as wanted, and return how often; no call may fail."""
+    calls = 0
+    while not stopped.is_set():
+        team = await make_team(teams)
+        await teams.GetTeam(team_pb2.GetTeamRequest(id=team.id))
+        await teams.UpdateTeam(team_pb2.UpdateTeamRequest(id=team.id, name="New"))
+        calls += 3
+    return calls
+
+
+def alter(postgresql: PostgreSQL, statement: LiteralString) -> None:
+    with psycopg.connect(postgresql.url(), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+async def test_callers_notice_nothing_of_migrations(
+    postgresql: PostgreSQL, pooler: PgBouncer, teams: TeamServiceAsyncStub
+) -> None:
+    stopped = asyncio.Event()
+    with structlog.testing.capture_logs() as logs:
+        callers = [asyncio.create_task(keep_asking(teams, stopped)) for _ in range(6)]
+        for statement in MIGRATIONS:
+            await asyncio.sleep(0.2)
+            await asyncio.to_thread(alter, postgresql, statement)
+        await asyncio.sleep(0.2)
+        stopped.set()
+        calls = await asyncio.gather(*callers)
+
+    assert all(calls)
+    assert 1 <= [log["event"] for log in logs].count(PREPARED_ANEW) <= len(MIGRATIONS)
+    # The sessions still have what was prepared before, which a server that starts is not to be refused for either.
+    async with serving(pooler.url(DATABASE)) as channel:
+        started = team_pb2_grpc.TeamServiceStub(channel)
+        team = await make_team(started)
+        assert (await started.GetTeam(team_pb2.GetTeamRequest(id=team.id))).team == team
