@@ -11,9 +11,9 @@ import psycopg
 
 from stagely_rpc.db.schema import needed_revision
 from tests.campaigns.report import Report
-from tests.campaigns.stage import free_port
 from tests.e2e.processes import ROOT, STAGELY_RPC, serving, settings_for
 from tests.own_postgres import own_postgres
+from tests.ports import free_port
 
 
 async def run(rounds: int = 20, replicas: int = 10) -> Report:

@@ -17,7 +17,7 @@ from benchmarks.measure import IN_FLIGHT
 from benchmarks.memory import resident_mb
 from benchmarks.processes import migrated_database, stagely_server, working_directory
 from tests.campaigns.report import Report
-from tests.campaigns.stage import free_port
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.processes import STAGELY_RPC, serving, settings_for
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from tests.e2e.processes import Running
-
-
-def free_port() -> int:
-    """Return a port that is free now, for a service that comes back where it was."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 class Service:

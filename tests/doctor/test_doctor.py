@@ -24,6 +24,7 @@ from tests.canaries import canary_password
 from tests.e2e.processes import run, serving, settings_for
 from tests.identity.make_certificates import DAY, YEAR, Files, make_authority, make_server_certificate
 from tests.leaks import HUNT
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,13 +57,8 @@ class Diagnosis:
         return self._by_check[check].advice
 
 
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
-
-
 def test_healthy_service_has_nothing_that_fails(fresh_database_url: str) -> None:
-    diagnosis = Diagnosis(settings_for(fresh_database_url, PORT=free_port()))
+    diagnosis = Diagnosis(settings_for(fresh_database_url, PORT=str(free_port())))
 
     assert diagnosis.statuses == {"ok", "warn"}
     assert [finding.check for finding in diagnosis.all if finding.status == "warn"] == ["redis"]
@@ -240,7 +236,7 @@ def test_permissions_file_that_cannot_be_used_fails(database_url: str, tmp_path:
 
 
 def test_port_of_a_running_service_is_said_to_be_serving(fresh_database_url: str) -> None:
-    with serving(["serve"], settings_for(fresh_database_url, METRICS_PORT=free_port())) as server:
+    with serving(["serve"], settings_for(fresh_database_url, METRICS_PORT=str(free_port()))) as server:
         port = server.address.rpartition(":")[2]
         diagnosis = Diagnosis(settings_for(fresh_database_url, PORT=port))
 
@@ -250,7 +246,7 @@ def test_port_of_a_running_service_is_said_to_be_serving(fresh_database_url: str
 def test_port_of_something_else_is_told(fresh_database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        diagnosis = Diagnosis(settings_for(fresh_database_url, PORT=port, METRICS_PORT=free_port()))
+        diagnosis = Diagnosis(settings_for(fresh_database_url, PORT=port, METRICS_PORT=str(free_port())))
 
     assert diagnosis.status("port") == "warn"
     assert diagnosis.advice("port").endswith("set PORT")
@@ -266,7 +262,7 @@ def test_address_that_this_host_has_not_fails(database_url: str) -> None:
 
 def test_metrics_of_a_running_service_are_told_apart_from_something_else(fresh_database_url: str) -> None:
     with (
-        serving(["serve"], settings_for(fresh_database_url, METRICS_PORT=(port := free_port()))),
+        serving(["serve"], settings_for(fresh_database_url, METRICS_PORT=(port := str(free_port())))),
         socket.create_server(("127.0.0.1", 0)) as other,
     ):
         ours = Diagnosis(settings_for(fresh_database_url, METRICS_PORT=port))

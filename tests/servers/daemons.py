@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -42,12 +41,6 @@ def own(*paths: Path, account: Account) -> None:
         for each in (path, *path.rglob("*")):
             if account.uid is not None:
                 os.chown(each, account.uid, account.gid or -1)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port
 
 
 class Daemon:

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from stagely_rpc.unprivileged import let_read, let_through
+from tests.ports import free_port
 from tests.servers import daemons, installed
 from tests.servers.daemons import Daemon
 
@@ -91,7 +92,7 @@ def pgbouncer(
     """
     program = kind.program()
     with daemons.folder() as directory:
-        daemon, port = Daemon(directory), daemons.free_port()
+        daemon, port = Daemon(directory), free_port()
         file = directory / "pgbouncer.ini"
         configuration = _CONFIGURATION.format(server_port=server.port, port=port, size=size) + _kept(program, kind.kept)
         if certificate is not None:

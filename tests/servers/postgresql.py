@@ -11,6 +11,7 @@ from psycopg import sql
 
 from stagely_rpc.unprivileged import let_read, let_through
 from tests.leaks import HUNT
+from tests.ports import free_port
 from tests.servers import daemons
 from tests.servers.daemons import Daemon
 
@@ -30,7 +31,7 @@ class PostgreSQL:
         """Take what it is run with; `initialise` or `stand_by` makes its data."""
         self.programs = programs
         self.data = directory / "data"
-        self.port = daemons.free_port()
+        self.port = free_port()
         self.settings = dict(settings)
         self._daemon = Daemon(directory)
         daemons.own(directory, account=self._daemon.account)

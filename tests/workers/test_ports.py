@@ -7,6 +7,7 @@ import pytest
 
 from stagely_rpc.reach import ListenError
 from stagely_rpc.workers.ports import held
+from tests.ports import free_port
 
 
 def listener(host: str, port: int, *, shared: bool) -> socket.socket:
@@ -20,12 +21,6 @@ def listener(host: str, port: int, *, shared: bool) -> socket.socket:
         listening.close()
         raise
     return listening
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
