@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import psycopg
@@ -13,7 +14,6 @@ from stagely_rpc.db.schema import needed_revision
 from tests.campaigns.report import Report
 from tests.e2e.processes import ROOT, STAGELY_RPC, serving, settings_for
 from tests.own_postgres import own_postgres
-from tests.ports import free_port
 
 
 async def run(rounds: int = 20, replicas: int = 10) -> Report:
@@ -55,10 +55,9 @@ def _migrate_at_once(url: str, replicas: int) -> list[str]:
 
 
 def _serve_at_once(url: str, replicas: int) -> int:
-    with ExitStack() as stack:
-        for _ in range(replicas):
-            stack.enter_context(serving(["serve"], settings_for(url, PORT=str(free_port()), DATABASE_POOL_SIZE="2")))
-        return replicas
+    each = [serving(["serve"], settings_for(url, DATABASE_POOL_SIZE="2")) for _ in range(replicas)]
+    with ExitStack() as stack, ThreadPoolExecutor(replicas) as starting:
+        return len(list(starting.map(stack.enter_context, each)))
 
 
 def _revision(url: str) -> str:
