@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stagely_rpc.settings import Settings
 
-UNSHED_CALLS, MAX_PENDING_CALLS = 500, 1000
+UNSHED_CALLS, MAX_PENDING_CALLS = 400, 500
 """How many calls may wait to be taken on: up to the first, none is shed, and beyond the second, each."""
 
 OPTIONS = (
