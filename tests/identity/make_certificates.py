@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 
 DAY = dt.timedelta(days=1)
 YEAR = 365 * DAY
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,7 @@ def make_certificate(
 ) -> Certificate:
     """Issue a certificate, by itself if there is no authority; its lifetime begins and ends so long from now."""
     private_key = private_key or ec.generate_private_key(ec.SECP256R1())
+    signer = authority.private_key if authority else private_key
     now = dt.datetime.now(dt.UTC)
     subject = _name(common_name)
     builder = (
@@ -98,12 +110,16 @@ def make_certificate(
         .not_valid_before(now + lifetime[0])
         .not_valid_after(now + lifetime[1])
         .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
+        # RFC 5280 asks for these, and with it Python from 3.13 on.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private_key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
+    if is_authority:
+        builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not common_name)
     if usage:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-    signer = authority.private_key if authority else private_key
     return Certificate(builder.sign(signer, _hash_for(signer)), private_key)
 
 
