@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,7 +15,7 @@ from stagely_rpc.reach import Reach
 from stagely_rpc.workers.link import Problem, SupervisorEnd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 30.0
@@ -84,7 +84,6 @@ class Slot:
         self._environment = environment
         self._overseer = overseer
         self._process: asyncio.subprocess.Process | None = None
-        self._descriptor: int | None = None
         self._stopping = asyncio.Event()
         self._backoff = Backoff()
 
@@ -128,13 +127,12 @@ class Slot:
         """Start a process and wait for its end; return what it said, and its exit code."""
         with SupervisorEnd() as link:
             self._process = await self._start(link)
-            with self._signalled(self._process.pid):
-                if self._stopping.is_set():
-                    self.stop()
-                word = await link.word()
-                if isinstance(word, Reach):
-                    self._overseer.note_ready(self.number, word)
-                return word, await self._process.wait()
+            if self._stopping.is_set():
+                self.stop()
+            word = await link.word()
+            if isinstance(word, Reach):
+                self._overseer.note_ready(self.number, word)
+            return word, await self._process.wait()
 
     async def _start(self, link: SupervisorEnd) -> asyncio.subprocess.Process:
         # -P, lest what lies about in the working directory is imported.
@@ -147,23 +145,11 @@ class Slot:
         link.give_away()
         return process
 
-    @contextmanager
-    def _signalled(self, pid: int) -> Iterator[None]:
-        """Have signals reach a process.
-
-        That of `subprocess` looks first whether the process has ended, and so takes its exit code from those who wait.
-        """
-        descriptor = self._descriptor = os.pidfd_open(pid)
-        try:
-            yield
-        finally:
-            self._descriptor = None
-            os.close(descriptor)
-
     def _send(self, number: signal.Signals) -> None:
-        if self._descriptor is not None:
+        if (pid := self.pid) is not None:
             with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._descriptor, number)
+                # The process's own method looks first whether it has ended, and so takes its exit code from who waits.
+                os.kill(pid, number)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
