@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stagely_rpc.db import migrations
+from tests.identity.make_certificates import make_authority
 from tests.servers import installed
 from tests.servers.postgresql import running
+from tests.servers.tls import running_with_tls, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from tests.identity.make_certificates import Certificate
     from tests.servers.postgresql import PostgreSQL
 
 
@@ -20,3 +24,21 @@ def postgresql() -> Iterator[PostgreSQL]:
     with running(installed.postgresql(installed.POSTGRESQL[-1]), max_connections="200") as server:
         migrations.upgrade(server.url())
         yield server
+
+
+@pytest.fixture(scope="module")
+def authority() -> Certificate:
+    return make_authority()
+
+
+@pytest.fixture(scope="module")
+def tls_server(authority: Certificate) -> Iterator[PostgreSQL]:
+    """A PostgreSQL that is named localhost, speaks TLS to whoever wants it, and is migrated."""
+    with running_with_tls(authority) as server:
+        yield server
+
+
+@pytest.fixture
+def right(authority: Certificate, tmp_path: Path) -> Path:
+    """The authority's certificate, in a file."""
+    return written(tmp_path / "right.crt", authority.pem)

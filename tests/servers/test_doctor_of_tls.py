@@ -6,7 +6,6 @@ import ipaddress
 import json
 import re
 import socket
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psutil
@@ -18,10 +17,9 @@ from tests.identity.make_certificates import DAY, YEAR, dns, make_authority, mak
 from tests.servers import installed
 from tests.servers.poolers import pgbouncer
 from tests.servers.postgresql import DATABASE, running
-from tests.servers.tls import certificate_of_localhost, running_with_tls, secure, url_of, written
+from tests.servers.tls import certificate_of_localhost, showing, url_of, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.identity.make_certificates import Certificate
@@ -29,33 +27,6 @@ if TYPE_CHECKING:
 
 VERIFY = "set sslmode=verify-full and sslrootcert in DATABASE_URL"
 UNTRUSTED = r'out of reach: .*server at "127.0.0.1", port \d+ failed: SSL error: certificate verify failed: '
-
-
-@pytest.fixture(scope="module")
-def authority() -> Certificate:
-    return make_authority()
-
-
-@pytest.fixture(scope="module")
-def server(authority: Certificate) -> Iterator[PostgreSQL]:
-    with running_with_tls(authority) as server:
-        yield server
-
-
-@pytest.fixture
-def right(authority: Certificate, tmp_path: Path) -> Path:
-    """The authority's certificate, in a file."""
-    return written(tmp_path / "right.crt", authority.pem)
-
-
-@contextmanager
-def showing(server: PostgreSQL, authority: Certificate, certificate: Certificate) -> Iterator[None]:
-    """Have a server show another certificate for the block."""
-    secure(server, authority, certificate)
-    try:
-        yield
-    finally:
-        secure(server, authority, certificate_of_localhost(authority))
 
 
 def examined(url: str, check: str, *, ends_with: int) -> dict[str, str]:
@@ -74,8 +45,8 @@ def lines_of(url: str, *, ends_with: int) -> list[str]:
     return ended.stdout.splitlines()
 
 
-def test_verified_server_is_told_with_the_protocol(server: PostgreSQL, right: Path) -> None:
-    url = url_of(server, sslmode="verify-full", sslrootcert=right)
+def test_verified_server_is_told_with_the_protocol(tls_server: PostgreSQL, right: Path) -> None:
+    url = url_of(tls_server, sslmode="verify-full", sslrootcert=right)
 
     assert examined(url, "database tls", ends_with=0) == {
         "status": "ok",
@@ -88,10 +59,12 @@ def test_verified_server_is_told_with_the_protocol(server: PostgreSQL, right: Pa
     )
 
 
-def test_certificate_that_ends_soon_warns_with_its_end(server: PostgreSQL, authority: Certificate, right: Path) -> None:
+def test_certificate_that_ends_soon_warns_with_its_end(
+    tls_server: PostgreSQL, authority: Certificate, right: Path
+) -> None:
     ending = make_certificate(authority, dns("localhost"), common_name="localhost", lifetime=(-YEAR, 3 * DAY))
-    with showing(server, authority, ending):
-        found = examined(url_of(server, sslmode="verify-full", sslrootcert=right), "database tls", ends_with=0)
+    with showing(tls_server, authority, ending):
+        found = examined(url_of(tls_server, sslmode="verify-full", sslrootcert=right), "database tls", ends_with=0)
 
     end = f"{ending.x509.not_valid_after_utc:%FT%TZ}"
     verified = "TLSv1.3, and the server's certificate and name are verified (verify-full)"
@@ -99,24 +72,24 @@ def test_certificate_that_ends_soon_warns_with_its_end(server: PostgreSQL, autho
 
 
 @pytest.mark.parametrize("mode", ["verify-ca", "require"])
-def test_authority_without_the_name_is_told(server: PostgreSQL, right: Path, mode: str) -> None:
-    found = examined(url_of(server, sslmode=mode, sslrootcert=right), "database tls", ends_with=0)
+def test_authority_without_the_name_is_told(tls_server: PostgreSQL, right: Path, mode: str) -> None:
+    found = examined(url_of(tls_server, sslmode=mode, sslrootcert=right), "database tls", ends_with=0)
 
     assert found["status"] == "ok"
     assert found["found"] == "TLSv1.3, and the server's certificate is verified, its name is not (verify-ca)"
 
 
 @pytest.mark.parametrize("mode", ["require", "prefer"])
-def test_server_that_nobody_verifies_warns(server: PostgreSQL, mode: str) -> None:
-    assert examined(url_of(server, sslmode=mode), "database tls", ends_with=0) == {
+def test_server_that_nobody_verifies_warns(tls_server: PostgreSQL, mode: str) -> None:
+    assert examined(url_of(tls_server, sslmode=mode), "database tls", ends_with=0) == {
         "status": "warn",
         "found": f"TLSv1.3, and the server's certificate is not verified ({mode})",
         "advice": VERIFY,
     }
 
 
-def test_no_tls_on_this_host_is_no_fault(server: PostgreSQL) -> None:
-    found = examined(url_of(server, sslmode="disable"), "database tls", ends_with=0)
+def test_no_tls_on_this_host_is_no_fault(tls_server: PostgreSQL) -> None:
+    found = examined(url_of(tls_server, sslmode="disable"), "database tls", ends_with=0)
 
     assert (found["status"], found["found"]) == ("ok", "none, on this host")
 
@@ -141,20 +114,20 @@ def address_of_this_host() -> str:
     pytest.skip("this host has no network")
 
 
-def test_certificate_of_another_authority_is_told_with_its_issuer(server: PostgreSQL, tmp_path: Path) -> None:
+def test_certificate_of_another_authority_is_told_with_its_issuer(tls_server: PostgreSQL, tmp_path: Path) -> None:
     wrong = written(tmp_path / "wrong.crt", make_authority("another").pem)
 
-    found = examined(url_of(server, sslmode="verify-full", sslrootcert=wrong), "database", ends_with=1)
+    found = examined(url_of(tls_server, sslmode="verify-full", sslrootcert=wrong), "database", ends_with=1)
 
     assert found["status"] == "fail"
     assert re.fullmatch(UNTRUSTED + "the server's certificate is of CN=authority", found["found"])
     assert found["advice"] == "set sslrootcert in DATABASE_URL to that authority's certificate"
 
 
-def test_expired_certificate_is_told_with_its_end(server: PostgreSQL, authority: Certificate, right: Path) -> None:
+def test_expired_certificate_is_told_with_its_end(tls_server: PostgreSQL, authority: Certificate, right: Path) -> None:
     expired = make_certificate(authority, dns("localhost"), common_name="localhost", lifetime=(-YEAR, -DAY))
-    url = url_of(server, sslmode="verify-full", sslrootcert=right)
-    with showing(server, authority, expired):
+    url = url_of(tls_server, sslmode="verify-full", sslrootcert=right)
+    with showing(tls_server, authority, expired):
         found = examined(url, "database", ends_with=1)
         lines = lines_of(url, ends_with=1)
 
@@ -165,28 +138,28 @@ def test_expired_certificate_is_told_with_its_end(server: PostgreSQL, authority:
 
 
 def test_certificate_that_is_not_good_yet_is_told_with_its_beginning(
-    server: PostgreSQL, authority: Certificate, right: Path
+    tls_server: PostgreSQL, authority: Certificate, right: Path
 ) -> None:
     early = make_certificate(authority, dns("localhost"), common_name="localhost", lifetime=(DAY, YEAR))
-    with showing(server, authority, early):
-        found = examined(url_of(server, sslmode="verify-full", sslrootcert=right), "database", ends_with=1)
+    with showing(tls_server, authority, early):
+        found = examined(url_of(tls_server, sslmode="verify-full", sslrootcert=right), "database", ends_with=1)
 
     begin = f"{early.x509.not_valid_before_utc:%FT%TZ}"
     assert re.fullmatch(UNTRUSTED + f"the server's certificate is not good before {begin}", found["found"])
 
 
-def test_certificate_of_another_name_is_told(server: PostgreSQL, authority: Certificate, right: Path) -> None:
+def test_certificate_of_another_name_is_told(tls_server: PostgreSQL, authority: Certificate, right: Path) -> None:
     other = make_certificate(authority, dns("db.example.com"), common_name="db.example.com")
-    with showing(server, authority, other):
-        found = examined(url_of(server, sslmode="verify-full", sslrootcert=right), "database", ends_with=1)
+    with showing(tls_server, authority, other):
+        found = examined(url_of(tls_server, sslmode="verify-full", sslrootcert=right), "database", ends_with=1)
 
     assert found["found"].endswith('server certificate for "db.example.com" does not match host name "localhost"')
 
 
 def test_protocol_between_a_pooler_and_the_server_is_not_taken_for_the_one_to_the_pooler(
-    server: PostgreSQL, authority: Certificate, right: Path
+    tls_server: PostgreSQL, authority: Certificate, right: Path
 ) -> None:
-    with pgbouncer(server, certificate=certificate_of_localhost(authority)) as pooler:
+    with pgbouncer(tls_server, certificate=certificate_of_localhost(authority)) as pooler:
         url = f"postgresql://postgres@localhost:{pooler.port}/{DATABASE}?sslmode=verify-full&sslrootcert={right}"
         found = examined(url, "database tls", ends_with=0)
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 from stagely_rpc.db import migrations
 from tests.identity.make_certificates import dns, make_authority, make_certificate
 from tests.rpc import connected, running_server
 from tests.servers.refusal import refusal
-from tests.servers.tls import certificate_of_localhost, running_with_tls, secure, url_of, written
+from tests.servers.tls import showing, url_of, written
 from tests.servers.tour import tour
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.identity.make_certificates import Certificate
@@ -27,31 +24,13 @@ hostssl stagely  all 127.0.0.1/32 cert
 """
 
 
-@pytest.fixture(scope="module")
-def authority() -> Certificate:
-    return make_authority()
-
-
-@pytest.fixture(scope="module")
-def server(authority: Certificate) -> Iterator[PostgreSQL]:
-    """A PostgreSQL that is named localhost, speaks TLS to whoever wants it, and is migrated."""
-    with running_with_tls(authority) as server:
-        yield server
-
-
-@pytest.fixture
-def right(authority: Certificate, tmp_path: Path) -> Path:
-    """The authority's certificate, in a file."""
-    return written(tmp_path / "right.crt", authority.pem)
-
-
-async def test_every_connection_is_encrypted_and_every_rpc_is_answered(server: PostgreSQL, right: Path) -> None:
-    url = url_of(server, sslmode="verify-full", sslrootcert=right)
+async def test_every_connection_is_encrypted_and_every_rpc_is_answered(tls_server: PostgreSQL, right: Path) -> None:
+    url = url_of(tls_server, sslmode="verify-full", sslrootcert=right)
     migrations.upgrade(url)
 
     async with running_server(url) as service, connected(service) as channel:
         await tour(channel)
-        encrypted = server.execute(
+        encrypted = tls_server.execute(
             "SELECT DISTINCT application_name, ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
             " WHERE application_name LIKE 'stagely-rpc%' ORDER BY 1"
         )
@@ -59,20 +38,20 @@ async def test_every_connection_is_encrypted_and_every_rpc_is_answered(server: P
     assert encrypted == [("stagely-rpc", True), ("stagely-rpc health", True)]
 
 
-def test_certificate_of_another_authority_stops_the_start(server: PostgreSQL, tmp_path: Path) -> None:
+def test_certificate_of_another_authority_stops_the_start(tls_server: PostgreSQL, tmp_path: Path) -> None:
     wrong = written(tmp_path / "wrong.crt", make_authority("another").pem)
 
-    line = refusal(url_of(server, sslmode="verify-full", sslrootcert=wrong))
+    line = refusal(url_of(tls_server, sslmode="verify-full", sslrootcert=wrong))
 
     assert re.fullmatch(r"stagely-rpc: the database is out of reach: .*certificate verify failed\n", line)
 
 
-def test_certificate_of_another_name_stops_the_start(server: PostgreSQL, authority: Certificate, right: Path) -> None:
-    secure(server, authority, make_certificate(authority, dns("db.example.com"), common_name="db.example.com"))
-    try:
-        line = refusal(url_of(server, sslmode="verify-full", sslrootcert=right))
-    finally:
-        secure(server, authority, certificate_of_localhost(authority))
+def test_certificate_of_another_name_stops_the_start(
+    tls_server: PostgreSQL, authority: Certificate, right: Path
+) -> None:
+    other = make_certificate(authority, dns("db.example.com"), common_name="db.example.com")
+    with showing(tls_server, authority, other):
+        line = refusal(url_of(tls_server, sslmode="verify-full", sslrootcert=right))
 
     assert 'server certificate for "db.example.com" does not match host name "localhost"' in line
 
@@ -84,7 +63,7 @@ def test_server_without_tls_stops_the_start(postgresql: PostgreSQL) -> None:
 
 
 async def test_client_certificate_is_shown_by_every_connection(
-    server: PostgreSQL, authority: Certificate, right: Path, tmp_path: Path
+    tls_server: PostgreSQL, authority: Certificate, right: Path, tmp_path: Path
 ) -> None:
     client = make_certificate(authority, common_name="postgres")
     shown = {
@@ -92,13 +71,13 @@ async def test_client_certificate_is_shown_by_every_connection(
         "sslkey": written(tmp_path / "client.key", client.key),
     }
     trusted = {"sslmode": "verify-full", "sslrootcert": right}
-    given = (server.data / "pg_hba.conf").read_bytes()
-    server.place("pg_hba.conf", HBA_OF_CERTIFICATES)
-    server.execute("SELECT pg_reload_conf()")
+    given = (tls_server.data / "pg_hba.conf").read_bytes()
+    tls_server.place("pg_hba.conf", HBA_OF_CERTIFICATES)
+    tls_server.execute("SELECT pg_reload_conf()")
     try:
-        async with running_server(url_of(server, **trusted, **shown)) as service, connected(service) as channel:
+        async with running_server(url_of(tls_server, **trusted, **shown)) as service, connected(service) as channel:
             await tour(channel)
-        assert refusal(url_of(server, **trusted)).endswith("connection requires a valid client certificate\n")
+        assert refusal(url_of(tls_server, **trusted)).endswith("connection requires a valid client certificate\n")
     finally:
-        server.place("pg_hba.conf", given)
-        server.execute("SELECT pg_reload_conf()")
+        tls_server.place("pg_hba.conf", given)
+        tls_server.execute("SELECT pg_reload_conf()")

@@ -45,6 +45,16 @@ def secure(server: PostgreSQL, authority: Certificate, certificate: Certificate)
     server.start()
 
 
+@contextmanager
+def showing(server: PostgreSQL, authority: Certificate, certificate: Certificate) -> Iterator[None]:
+    """Have a server show another certificate for the block."""
+    secure(server, authority, certificate)
+    try:
+        yield
+    finally:
+        secure(server, authority, certificate_of_localhost(authority))
+
+
 def written(file: Path, contents: bytes) -> Path:
     file.write_bytes(contents)
     file.chmod(0o600)
