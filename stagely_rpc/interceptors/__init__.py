@@ -1,3 +1,3 @@
-"""What every call passes through, outermost first: context, access log, errors, auth, decoding, once."""
+"""What every call passes through, outermost first, as `server` lists it: from its context to its being run again."""
 
 from __future__ import annotations
