@@ -36,7 +36,7 @@ test-integration: $(READY) ## Run the tests that need a database
 
 .PHONY: campaign
 campaign: $(READY) ## Inject faults for minutes to an hour and count what becomes of it: make campaign NAME=outages
-	@$(BIN)/python -m tests.campaigns $(NAME)
+	@$(BIN)/python -m campaigns $(NAME)
 
 .PHONY: check
 check: lint type check-contract check-generated check-schema check-lock ## Run every check that is no test

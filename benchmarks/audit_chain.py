@@ -34,9 +34,9 @@ from benchmarks.measure import Spread
 from benchmarks.processes import migrated_database
 from stagely_rpc.audit.chain import ChainKey
 from stagely_rpc.audit.sealer import Sealer
-from stagely_rpc.db.engine import Database
-from stagely_rpc.db.once import Answers
-from stagely_rpc.db.pool import PoolLimits
+from stagely_rpc.db.database import Database
+from stagely_rpc.db.driver.pool import PoolLimits
+from stagely_rpc.db.idempotency import Answers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

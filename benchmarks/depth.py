@@ -22,11 +22,11 @@ from stagely_rpc.audit.queries import list_audit_logs
 from stagely_rpc.call import Call, current_call
 from stagely_rpc.cloud_providers.inputs import ProviderFilter
 from stagely_rpc.cloud_providers.queries import list_cloud_providers
-from stagely_rpc.db.engine import Database
+from stagely_rpc.db.database import Database
+from stagely_rpc.db.driver.pool import PoolLimits
+from stagely_rpc.db.idempotency import Answers
 from stagely_rpc.db.models import Base
-from stagely_rpc.db.once import Answers
 from stagely_rpc.db.paging import Cursor, Page
-from stagely_rpc.db.pool import PoolLimits
 from stagely_rpc.environments.inputs import EnvironmentFilter
 from stagely_rpc.environments.queries import list_environments
 from stagely_rpc.projects.inputs import ProjectFilter

@@ -24,7 +24,7 @@ from stagely.v1 import environment_pb2, secret_pb2, team_pb2
 from stagely_rpc.environments.convert import environment_to_proto
 from stagely_rpc.secrets.convert import resolved_to_proto
 from stagely_rpc.teams.convert import team_to_proto
-from stagely_rpc.transport import OPTIONS
+from stagely_rpc.transport.options import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

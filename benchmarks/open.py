@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uvloop
 
-from stagely_rpc.logs import configure_logs
-from stagely_rpc.serving import serve
-from stagely_rpc.settings import Settings, load
+from stagely_rpc.process.run import serve
+from stagely_rpc.settings.model import Settings, load
+from stagely_rpc.telemetry.logs.configure import configure_logs
 
 
 def main() -> None:

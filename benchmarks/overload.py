@@ -17,7 +17,7 @@ from benchmarks.dataset import prepare
 from benchmarks.load import Load, job_of, run_client
 from benchmarks.measure import IN_FLIGHT
 from benchmarks.memory import resident_mb
-from benchmarks.offering import Offer, Outcome
+from benchmarks.open_loop import Offer, Outcome
 from benchmarks.processes import ROOT, migrated_database, stagely_server, working_directory
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def offered(server: ServerProcess, mix: Sequence[Case], calls_per_second: float,
         server.target, list(server.metadata), requests, _CONNECTIONS, calls_per_second, seconds, _DEADLINE_SECONDS
     )
     offering = subprocess.run(
-        [sys.executable, "-m", "benchmarks.offering"],
+        [sys.executable, "-m", "benchmarks.open_loop"],
         cwd=ROOT,
         input=orjson.dumps(asdict(offer)),
         stdout=subprocess.PIPE,

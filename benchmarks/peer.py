@@ -22,7 +22,7 @@ from stagely.v1 import environment_pb2, environment_pb2_grpc, team_pb2, team_pb2
 from stagely_rpc.db.models import Environment, Team
 from stagely_rpc.environments.convert import environment_to_proto
 from stagely_rpc.teams.convert import team_to_proto
-from stagely_rpc.transport import OPTIONS
+from stagely_rpc.transport.options import OPTIONS
 
 
 class TeamPeer(team_pb2_grpc.TeamServiceServicer):

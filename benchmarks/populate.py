@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 from psycopg import sql
 
-from benchmarks.growth import RESOLVED_PROJECT, SCOPE, Growth
+from benchmarks.seed_history import RESOLVED_PROJECT, SCOPE, Growth
+from benchmarks.seed_tenants import FEATURED_TEAMS, Tenants
 from benchmarks.sizes import Sizes
-from benchmarks.tenants import FEATURED_TEAMS, Tenants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -21,8 +21,8 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.pool import POOL_SIZE
-from stagely_rpc import embedded
-from stagely_rpc.db import migrations
+from stagely_rpc.db.schema import migrations
+from stagely_rpc.embedded import postgres as embedded
 from stagely_rpc.identity.tokens import mint
 
 if TYPE_CHECKING:

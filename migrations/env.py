@@ -1,4 +1,4 @@
-"""What alembic runs for every command: the connection and the callbacks come from `stagely_rpc.db.migrations`."""
+"""What alembic runs for every command; `stagely_rpc.db.schema.migrations` has the connection and the callbacks."""
 
 from __future__ import annotations
 

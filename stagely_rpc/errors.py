@@ -180,3 +180,10 @@ class OverloadedError(TransientError):
     """There is too much load: too many calls are under way, or no connection came free in time."""
 
     default_reason = "OVERLOADED"
+
+
+class ListenError(Exception):
+    """A port can't be listened on: one line that says which, and why that may be."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"can't listen on {address}: is the port taken?")

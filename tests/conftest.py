@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 import uvloop
 
-from tests.postgres import PostgresDesk, PostgresOfRun, PostgresServer
+from tests.support.postgres import PostgresDesk, PostgresOfRun, PostgresServer
 
 if TYPE_CHECKING:
     import asyncio

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from stagely.v1 import team_pb2
-from tests.canaries import ENCRYPTION_KEY, MARKERS, canary, canary_key, forms_in
-from tests.e2e.processes import ROOT, environment, run, serving
-from tests.eventually import eventually
-from tests.leaks import HUNT, Hunt, judge
-from tests.refusals import refused
-from tests.tokens import token
+from tests.support.eventually import eventually
+from tests.support.leaks import HUNT, Hunt, judge
+from tests.support.processes.service import ROOT, environment, run, serving
+from tests.support.refusals import refused
+from tests.support.secret_markers import ENCRYPTION_KEY, MARKERS, canary, canary_key, forms_in
+from tests.support.tokens import token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,7 +212,17 @@ def test_a_run_in_which_a_secret_is_written_fails(tmp_path: Path) -> None:
         f"def test_complains(): print('{MARKERS[1]}', file=sys.stderr)\n"
         "def test_is_silent(): pass\n"
     )
-    command = [sys.executable, "-m", "pytest", "-p", "tests.leaks", "-p", "no:cacheprovider", "-rA", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.support.leaks",
+        "-p",
+        "no:cacheprovider",
+        "-rA",
+        str(tmp_path),
+    ]
 
     ended = subprocess.run(
         command, cwd=tmp_path, env=environment(PYTHONPATH=str(ROOT)), capture_output=True, text=True, check=False

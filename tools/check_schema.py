@@ -6,8 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from stagely_rpc import embedded
-from stagely_rpc.db import migrations
+from stagely_rpc.db.schema import migrations
+from stagely_rpc.embedded import postgres as embedded
 
 
 def main() -> None:

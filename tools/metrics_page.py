@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 from typing import TYPE_CHECKING, Any, cast
 
-from stagely_rpc.metrics import Metrics
-from stagely_rpc.metrics_port import registry_of, this_process
-from stagely_rpc.workers.metrics import WorkersMetrics
+from stagely_rpc.process.metrics import WorkersMetrics
+from stagely_rpc.telemetry.metrics.http import registry_of, this_process
+from stagely_rpc.telemetry.metrics.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

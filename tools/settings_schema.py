@@ -7,7 +7,7 @@ import inspect
 import json
 from typing import Any
 
-from stagely_rpc.settings import DatabaseSettings, PortSettings, Settings, TokenSettings, needs
+from stagely_rpc.settings.model import DatabaseSettings, PortSettings, Settings, TokenSettings, needs
 
 _KNOWS_CALLERS = ("JWT_SECRET", "JWT_JWKS", "TLS_CLIENT_CA_FILE")
 

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from stagely_rpc.access.queries import About
     from stagely_rpc.call import Call, Caller, Policy, Role
-    from stagely_rpc.db.engine import Database
+    from stagely_rpc.db.database import Database
     from stagely_rpc.db.session import Session
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
 
 Result = TypeVar("Result")
 

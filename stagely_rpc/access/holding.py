@@ -12,7 +12,7 @@ from stagely_rpc.errors import FailedPreconditionError, NotFoundError
 if TYPE_CHECKING:
     from stagely_rpc.access.queries import About
     from stagely_rpc.db.models import Team
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.db.write_session import WriteSession
 
 

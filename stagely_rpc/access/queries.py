@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import ColumnElement, Uuid, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import aliased
 
+from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.models import CloudProvider, Environment, Project, Secret, Team, TeamMember, User
-from stagely_rpc.db.reads import PointRead
-from stagely_rpc.db.statements import Statement
+from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
     import uuid
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from stagely_rpc.call import Role
     from stagely_rpc.db.models import Base
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
 
 _own, _theirs = aliased(TeamMember), aliased(TeamMember)
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from stagely_rpc.db.trail import Entry, appending
-from stagely_rpc.periodic import Periodic
+from stagely_rpc.background import Periodic
+from stagely_rpc.db.audit_entries import Entry, appending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from stagely_rpc.db.engine import Database
+    from stagely_rpc.db.database import Database
 
 INTERVAL_SECONDS = 0.4
 REPETITION_SECONDS = 60.0

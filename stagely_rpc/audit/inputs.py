@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from stagely_rpc.inputs import Input, Line, ResourceId
+from stagely_rpc.fields import Input, Line, ResourceId
 
 ResourceType = Literal[
     "team",

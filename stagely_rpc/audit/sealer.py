@@ -14,7 +14,7 @@ import structlog
 
 from stagely_rpc.audit import queries
 from stagely_rpc.audit.chain import Seal
-from stagely_rpc.periodic import Periodic
+from stagely_rpc.background import Periodic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from stagely_rpc.audit.chain import ChainKey, Link, SealableRow
-    from stagely_rpc.db.engine import Database
+    from stagely_rpc.db.database import Database
 
     class SealerObserver(Protocol):
         """Looks on at the sealer."""

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from stagely_rpc.audit.chain import ChainKey
-    from stagely_rpc.db.engine import Database
-    from stagely_rpc.interceptors.metadata import Context
+    from stagely_rpc.db.database import Database
+    from stagely_rpc.wire.context import Context
     from stagely_rpc.wire.paging import PageTokens
 
 

@@ -39,7 +39,7 @@ def export(
 ) -> None:
     """Write rows as JSON lines, oldest first, each with its place in its chain. `--until` itself is left out."""
     from stagely_rpc.audit.export import Selection  # noqa: PLC0415
-    from stagely_rpc.settings import DatabaseSettings, load  # noqa: PLC0415
+    from stagely_rpc.settings.model import DatabaseSettings, load  # noqa: PLC0415
 
     with reported():
         url = load(DatabaseSettings).database_url.get_secret_value()
@@ -50,7 +50,7 @@ def _write(url: str, selection: Selection) -> None:
     import psycopg  # noqa: PLC0415
 
     from stagely_rpc.audit.export import export_lines  # noqa: PLC0415
-    from stagely_rpc.db.failures import why_unreachable  # noqa: PLC0415
+    from stagely_rpc.db.driver.failures import why_unreachable  # noqa: PLC0415
 
     output = typer.get_binary_stream("stdout")
     try:

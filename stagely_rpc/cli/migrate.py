@@ -47,14 +47,14 @@ def create(name: Annotated[str, typer.Argument(help="What it does, in lower_snak
 @contextmanager
 def _migrations() -> Iterator[ModuleType]:
     """Give what migrates, and report its errors."""
-    from stagely_rpc.db import migrations  # noqa: PLC0415
+    from stagely_rpc.db.schema import migrations  # noqa: PLC0415
 
     with reported(migrations.MigrationError):
         yield migrations
 
 
 def _url() -> str:
-    from stagely_rpc.settings import DatabaseSettings, load  # noqa: PLC0415
+    from stagely_rpc.settings.model import DatabaseSettings, load  # noqa: PLC0415
 
     return load(DatabaseSettings).database_url.get_secret_value()
 

@@ -40,7 +40,7 @@ def probe(
 
 
 def _own_target() -> str:
-    from stagely_rpc.settings import PortSettings, load  # noqa: PLC0415
+    from stagely_rpc.settings.model import PortSettings, load  # noqa: PLC0415
 
     ports = load(PortSettings)
     return f"127.0.0.1:{ports.health_port or ports.port}"

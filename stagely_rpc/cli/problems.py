@@ -21,7 +21,7 @@ def reported(*expected: type[Exception]) -> Iterator[None]:
     except expected as error:
         give_up(str(error))
     except Exception as error:
-        from stagely_rpc.settings import SettingsError  # noqa: PLC0415
+        from stagely_rpc.settings.model import SettingsError  # noqa: PLC0415
 
         if not isinstance(error, SettingsError):
             raise

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagely_rpc.cli.problems import reported
-from stagely_rpc.starting import lean_imports
+from stagely_rpc.process.startup import lean_imports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pydantic import SecretStr
 
-    from stagely_rpc.server import Server
-    from stagely_rpc.settings import EmbeddedSettings, Settings
+    from stagely_rpc.server.server import Server
+    from stagely_rpc.settings.model import EmbeddedSettings, Settings
 
 _BANNER = """
 Stagely RPC is up on {address}, over PostgreSQL {postgres} in {directory}.
@@ -54,7 +54,7 @@ def serve(
 ) -> None:
     """Run the service with settings from the environment. SIGTERM and SIGINT stop it; calls under way end first."""
     with lean_imports():
-        from stagely_rpc.settings import Settings, load  # noqa: PLC0415
+        from stagely_rpc.settings.model import Settings, load  # noqa: PLC0415
 
     with reported():
         settings = load(Settings) if workers is None else load(Settings, workers=workers)
@@ -69,9 +69,9 @@ def dev(
     auth: Annotated[bool, typer.Option("--auth", help="Ask callers for a token, and print one.")] = False,
 ) -> None:
     """Run the whole service on this host, in one process, over an embedded PostgreSQL."""
-    from stagely_rpc import embedded  # noqa: PLC0415
-    from stagely_rpc.db import migrations  # noqa: PLC0415
-    from stagely_rpc.settings import EmbeddedSettings, load  # noqa: PLC0415
+    from stagely_rpc.db.schema import migrations  # noqa: PLC0415
+    from stagely_rpc.embedded import postgres as embedded  # noqa: PLC0415
+    from stagely_rpc.settings.model import EmbeddedSettings, load  # noqa: PLC0415
 
     with reported(embedded.EmbeddedError, migrations.MigrationError, OSError):
         directory.mkdir(exist_ok=True)
@@ -125,11 +125,11 @@ def _supervise(settings: Settings) -> None:
     with lean_imports():
         import asyncio  # noqa: PLC0415
 
-        from stagely_rpc.db.schema import needed_revision  # noqa: PLC0415
-        from stagely_rpc.logs import configure_logs  # noqa: PLC0415
-        from stagely_rpc.reach import ListenError  # noqa: PLC0415
-        from stagely_rpc.workers.supervision import supervise  # noqa: PLC0415
-        from stagely_rpc.workers.supervisor import WorkerStartError  # noqa: PLC0415
+        from stagely_rpc.db.schema.revision import needed_revision  # noqa: PLC0415
+        from stagely_rpc.errors import ListenError  # noqa: PLC0415
+        from stagely_rpc.process.supervision import supervise  # noqa: PLC0415
+        from stagely_rpc.process.supervisor import WorkerStartError  # noqa: PLC0415
+        from stagely_rpc.telemetry.logs.configure import configure_logs  # noqa: PLC0415
 
     configure_logs(settings.log_level, json=settings.environment == "production")
     with reported(ListenError, WorkerStartError):
@@ -145,9 +145,9 @@ def _run(settings: Settings, on_ready: Callable[[Server], None], *, has_children
     with lean_imports():
         import uvloop  # noqa: PLC0415
 
-        from stagely_rpc.logs import configure_logs  # noqa: PLC0415
-        from stagely_rpc.server import StartupError  # noqa: PLC0415
-        from stagely_rpc.serving import serve  # noqa: PLC0415
+        from stagely_rpc.process.run import serve  # noqa: PLC0415
+        from stagely_rpc.server.server import StartupError  # noqa: PLC0415
+        from stagely_rpc.telemetry.logs.configure import configure_logs  # noqa: PLC0415
 
     configure_logs(settings.log_level, json=settings.environment == "production")
     with reported(StartupError):

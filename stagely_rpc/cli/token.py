@@ -31,7 +31,7 @@ def mint(
 ) -> None:
     """Print a token that is signed by HS256 with JWT_SECRET, from JWT_ISSUER."""
     from stagely_rpc.identity import tokens  # noqa: PLC0415
-    from stagely_rpc.settings import MintSettings, load  # noqa: PLC0415
+    from stagely_rpc.settings.model import MintSettings, load  # noqa: PLC0415
 
     with reported(tokens.MintError, InvalidTtlError):
         settings = load(MintSettings)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from stagely_rpc.inputs import Etag, Input, JsonObject, Label, ResourceId, Target, Text
+from stagely_rpc.fields import Etag, Input, JsonObject, Label, ResourceId, Target, Text
 
 Kind = Literal["aws", "gcp", "digitalocean", "hetzner", "linode"]
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, select
 
+from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.models import CloudProvider, Project
 from stagely_rpc.db.paging import Found, Listing, Page
-from stagely_rpc.db.reads import PointRead
-from stagely_rpc.db.statements import Statement
+from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
     import uuid
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from stagely_rpc.cloud_providers.inputs import ProviderFilter
     from stagely_rpc.db.session import Session
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
 
 _TABLE = CloudProvider.__table__
 _PROVIDERS = select(*(column for column in _TABLE.c if column.key != "encrypted_credentials"))

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from stagely_rpc.db.models import DataKey
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.db.write_session import WriteSession
-    from stagely_rpc.inputs import Target
+    from stagely_rpc.fields import Target
 
 
 async def create_cloud_provider(session: WriteSession, keyring: Keyring, new: NewProvider) -> CloudProvider:

@@ -16,14 +16,14 @@ from stagely_rpc.cloud_providers.inputs import (
     ProviderKey,
     Validation,
 )
-from stagely_rpc.inputs import Target
+from stagely_rpc.fields import Target
 from stagely_rpc.wire.requests import parse, parse_changes
 from stagely_rpc.wire.values import to_struct
 
 if TYPE_CHECKING:
     from stagely_rpc.crypto.envelope import Keyring
-    from stagely_rpc.db.engine import Database
-    from stagely_rpc.interceptors.metadata import Context
+    from stagely_rpc.db.database import Database
+    from stagely_rpc.wire.context import Context
     from stagely_rpc.wire.paging import PageTokens
 
 

@@ -28,18 +28,18 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from stagely_rpc.access import About
 from stagely_rpc.crypto import aead, queries
 from stagely_rpc.crypto.derivation import derived
-from stagely_rpc.crypto.observing import NOBODY
+from stagely_rpc.crypto.observer import NOBODY
+from stagely_rpc.db.driver.observer import Timed
 from stagely_rpc.db.models import Team
-from stagely_rpc.db.observing import Timed
 from stagely_rpc.errors import AbortedError, DataLossError, FailedPreconditionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stagely_rpc.crypto.observing import KeyObserver
+    from stagely_rpc.crypto.observer import KeyObserver
     from stagely_rpc.db.models import DataKey
     from stagely_rpc.db.session import Executor, Session
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.db.write_session import WriteSession
 
 _VERSION = b"v1"

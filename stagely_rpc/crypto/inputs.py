@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from stagely_rpc.crypto.aead import KEY_BYTES
-from stagely_rpc.inputs import Input
+from stagely_rpc.fields import Input
 
 MAX_PLAINTEXT_BYTES = 64 * 1024
 

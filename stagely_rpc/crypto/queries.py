@@ -9,9 +9,9 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from stagely_rpc.access.queries import team_id_of
+from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.models import DataKey
-from stagely_rpc.db.reads import PointRead
-from stagely_rpc.db.statements import Statement
+from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
     import uuid
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stagely_rpc.access import About
     from stagely_rpc.db.models import Base
     from stagely_rpc.db.session import Executor
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
 
 DATA_KEY = PointRead[DataKey]("data key", select(DataKey.__table__), DataKey.id)
 """A data key, retired or not; by its id."""

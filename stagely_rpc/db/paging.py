@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from sqlalchemy import True_, Uuid, bindparam, inspect, literal_column, select, true, tuple_
 
-from stagely_rpc.db.statements import Statement
+from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
     import uuid

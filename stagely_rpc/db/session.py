@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from stagely_rpc.db import trail
+from stagely_rpc.db import audit_entries
+from stagely_rpc.db.audit_entries import Entry
+from stagely_rpc.db.driver.observer import Timed
 from stagely_rpc.db.errors import domain_errors, is_broken_off
-from stagely_rpc.db.observing import Timed
-from stagely_rpc.db.trail import Entry
 
 if TYPE_CHECKING:
     import uuid
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from stagely_rpc.call import Call, Role, User
-    from stagely_rpc.db.batches import Batches
+    from stagely_rpc.db.batching.batches import Batches
+    from stagely_rpc.db.batching.point_read import PointRead
     from stagely_rpc.db.models import Base
-    from stagely_rpc.db.reads import PointRead
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
 
     class Executor(Protocol):
         """What a statement can be executed on: the session of a call, or one of SQLAlchemy's."""
@@ -116,7 +116,7 @@ class Session:
         self, resource_id: uuid.UUID | None, project_id: uuid.UUID | None, details: Mapping[str, object]
     ) -> None:
         """Write into the audit trail what the call is about to tell. When this returns, it is durable."""
-        await self._batches.do(trail.APPEND, self._entry(resource_id, project_id, details))
+        await self._batches.do(audit_entries.APPEND, self._entry(resource_id, project_id, details))
         self._is_recorded = True
 
     def _entry(

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 import psycopg
 from sqlalchemy import func, select
 
-from stagely_rpc.db import rows, trail
-from stagely_rpc.db.changes import changes_between
+from stagely_rpc.db import audit_entries
+from stagely_rpc.db.audit_changes import changes_between
+from stagely_rpc.db.driver.lease import Lease
+from stagely_rpc.db.driver.observer import Timed
 from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, domain_errors, violated_constraint
-from stagely_rpc.db.lease import Lease
+from stagely_rpc.db.idempotency import AnsweredBeforeError
 from stagely_rpc.db.models import Project
-from stagely_rpc.db.observing import Timed
-from stagely_rpc.db.once import AnsweredBeforeError
 from stagely_rpc.db.session import Session
-from stagely_rpc.db.statements import Statement
+from stagely_rpc.db.sql import rows
+from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from stagely_rpc.call import Call
-    from stagely_rpc.db.batches import Batches
+    from stagely_rpc.db.audit_entries import Entry
+    from stagely_rpc.db.batching.batches import Batches
+    from stagely_rpc.db.driver.observer import Kind
+    from stagely_rpc.db.driver.pipeline import Command
+    from stagely_rpc.db.idempotency import Answers
     from stagely_rpc.db.models import Base
-    from stagely_rpc.db.observing import Kind
-    from stagely_rpc.db.once import Answers
-    from stagely_rpc.db.pipeline import Command
-    from stagely_rpc.db.statements import Query
-    from stagely_rpc.db.trail import Entry
+    from stagely_rpc.db.sql.statement import Query
 
     Refusals = Mapping[str, Callable[[], Exception]]
 
@@ -193,7 +194,7 @@ class WriteSession(Session):
         """
         if self._answer is None:
             raise RuntimeError(f"{self.call.method} ended its transaction without an answer")
-        recorded = [trail.appending(self._entries)] if self._entries else []
+        recorded = [audit_entries.appending(self._entries)] if self._entries else []
         kept = [self._answers.keep(self.call, self._answer)] if self.call.repeatable else []
         await self._run([*self._writes, *recorded, *kept, b"COMMIT"], "commit")
 

@@ -11,7 +11,7 @@ from stagely_rpc.identity.permissions import PermissionsError, load_permissions
 
 if TYPE_CHECKING:
     from stagely_rpc.doctor.findings import Outcome
-    from stagely_rpc.settings import Settings
+    from stagely_rpc.settings.model import Settings
 
 
 def certificate(settings: Settings) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from stagely_rpc.db.supported import OLDEST_MAJOR, version_of, why_too_old
+from stagely_rpc.db.schema.versions import OLDEST_MAJOR, version_of, why_too_old
 from stagely_rpc.doctor.findings import fail, ok, warn
 from stagely_rpc.health.database import IS_READ_ONLY
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from stagely_rpc.doctor.findings import Outcome
-    from stagely_rpc.settings import Settings
+    from stagely_rpc.settings.model import Settings
 
 SKEW_WARN_SECONDS = 1.0
 SKEW_FAIL_SECONDS = 5.0

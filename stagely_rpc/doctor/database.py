@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from stagely_rpc.db.failures import one_line, why_unreachable
+from stagely_rpc.db.driver.failures import one_line, why_unreachable
 from stagely_rpc.doctor import privileges, room, stored, tls
 from stagely_rpc.doctor.connection import clock, version, writable
 from stagely_rpc.doctor.findings import Finding, fail, skipped
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from stagely_rpc.doctor.findings import Outcome
-    from stagely_rpc.settings import Settings
+    from stagely_rpc.settings.model import Settings
 
     Check = Callable[[psycopg.Connection, Settings], Outcome]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stagely_rpc.doctor import certificates, database, ports, redis
 from stagely_rpc.doctor.findings import Finding, skipped
-from stagely_rpc.settings import Settings, SettingsError, load
+from stagely_rpc.settings.model import Settings, SettingsError, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

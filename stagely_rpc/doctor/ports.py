@@ -15,7 +15,7 @@ from stagely_rpc.doctor.findings import fail, ok, warn
 
 if TYPE_CHECKING:
     from stagely_rpc.doctor.findings import Outcome
-    from stagely_rpc.settings import Settings
+    from stagely_rpc.settings.model import Settings
 
 _TIMEOUT_SECONDS = 2.0
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}  # noqa: S104

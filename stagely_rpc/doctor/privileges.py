@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from stagely_rpc.doctor.findings import Outcome
-    from stagely_rpc.settings import Settings
+    from stagely_rpc.settings.model import Settings
 
 _ALL = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _APPEND_ONLY = ("SELECT", "INSERT")

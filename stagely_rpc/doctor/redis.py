@@ -8,7 +8,7 @@ from stagely_rpc.doctor.findings import ok, warn
 
 if TYPE_CHECKING:
     from stagely_rpc.doctor.findings import Outcome
-    from stagely_rpc.settings import Settings
+    from stagely_rpc.settings.model import Settings
 
 _TIMEOUT_SECONDS = 2.0
 

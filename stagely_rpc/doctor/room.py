@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from stagely_rpc.doctor.findings import Outcome
-    from stagely_rpc.settings import Settings
+    from stagely_rpc.settings.model import Settings
 
 # `reserved_connections` is of PostgreSQL 16. Whoever may see nothing else of other sessions may see their number.
 _ROOM = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stagely_rpc.crypto.envelope import Keyring
-from stagely_rpc.db.schema import needed_revision
+from stagely_rpc.db.schema.revision import needed_revision
 from stagely_rpc.doctor.connection import value
 from stagely_rpc.doctor.findings import fail, ok, warn
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from stagely_rpc.doctor.findings import Outcome
-    from stagely_rpc.settings import Settings
+    from stagely_rpc.settings.model import Settings
 
 _KEYS = "SELECT key_encryption_key_id, count(*) FROM data_keys GROUP BY 1 ORDER BY 1"
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from stagely_rpc.doctor.findings import Outcome
-    from stagely_rpc.settings import Settings
+    from stagely_rpc.settings.model import Settings
 
 _VERIFIED = {
     "verify-ca": "the server's certificate is verified, its name is not",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from stagely_rpc.inputs import GitRef, Input, Line, ResourceId, Target
+from stagely_rpc.fields import GitRef, Input, Line, ResourceId, Target
 
 Status = Literal["pending", "building", "deploying", "ready", "failed", "terminated", "reaped"]
 VmStatus = Literal["pending", "provisioning", "running", "stopped", "terminated"]

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ARRAY, String, True_, and_, any_, bindparam, column, func, select
 
+from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project
 from stagely_rpc.db.paging import Found, Listing, Merge, Page, allowed_by
-from stagely_rpc.db.reads import PointRead
-from stagely_rpc.db.statements import Statement, is_none_of
+from stagely_rpc.db.sql.statement import Statement, is_none_of
 
 if TYPE_CHECKING:
     import uuid
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause
 
     from stagely_rpc.db.session import Session
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.environments.inputs import EnvironmentFilter
 
 CLOSED_STATUSES = ("terminated", "reaped")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         NewEnvironment,
         PullRequestHead,
     )
-    from stagely_rpc.inputs import Target
+    from stagely_rpc.fields import Target
 
 TRANSITIONS: dict[str, frozenset[str]] = {
     "pending": frozenset({"building", "failed", "terminated", "reaped"}),

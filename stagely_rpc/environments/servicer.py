@@ -15,13 +15,13 @@ from stagely_rpc.environments.inputs import (
     PullRequestHead,
     Transition,
 )
-from stagely_rpc.inputs import Target
+from stagely_rpc.fields import Target
 from stagely_rpc.wire.requests import parse, parse_changes
 
 if TYPE_CHECKING:
-    from stagely_rpc.db.engine import Database
+    from stagely_rpc.db.database import Database
     from stagely_rpc.db.models import Environment
-    from stagely_rpc.interceptors.metadata import Context
+    from stagely_rpc.wire.context import Context
     from stagely_rpc.wire.paging import PageTokens
 
 

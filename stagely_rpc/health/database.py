@@ -11,8 +11,8 @@ from typing import Any
 
 import psycopg
 
-from stagely_rpc.db.failures import why_unreachable
-from stagely_rpc.db.supported import why_too_old
+from stagely_rpc.db.driver.failures import why_unreachable
+from stagely_rpc.db.schema.versions import why_too_old
 from stagely_rpc.health.causes import Cause, UnhealthyError
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]

@@ -10,7 +10,7 @@ from grpc_health.v1 import health, health_pb2
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from stagely_rpc.interceptors.metadata import Context
+    from stagely_rpc.wire.context import Context
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

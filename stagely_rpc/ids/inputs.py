@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from stagely_rpc.inputs import Input
+from stagely_rpc.fields import Input
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 """What a host name may have at any place."""

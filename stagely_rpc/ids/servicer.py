@@ -10,7 +10,7 @@ from stagely_rpc.ids.inputs import IdBatch, NewId
 from stagely_rpc.wire.requests import parse
 
 if TYPE_CHECKING:
-    from stagely_rpc.interceptors.metadata import Context
+    from stagely_rpc.wire.context import Context
 
 
 class IdServicer(id_pb2_grpc.IdServiceServicer):

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from stagely_rpc.call import Call, current_call
-from stagely_rpc.interceptors.observing import ObservingInterceptor
-from stagely_rpc.logs import json_line, json_lines
+from stagely_rpc.interceptors.observer import ObservingInterceptor
+from stagely_rpc.telemetry.logs.configure import json_line, json_lines
 
 if TYPE_CHECKING:
-    from stagely_rpc.lines import LineWriter
+    from stagely_rpc.telemetry.logs.line_writer import LineWriter
 
 HEALTH_SERVICE = "/grpc.health.v1.Health/"
 _EVENT = "call"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from stagely_rpc import access
 from stagely_rpc.call import current_call
-from stagely_rpc.db.trail import Entry
+from stagely_rpc.db.audit_entries import Entry
 from stagely_rpc.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, UnauthenticatedError
-from stagely_rpc.inputs import UUID_FORM
+from stagely_rpc.fields import UUID_FORM
 from stagely_rpc.interceptors.metadata import USER_ID_HEADER, values_of
 from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import grpc
 
     from stagely_rpc.call import Call, Caller, Metadata, Policy
-    from stagely_rpc.db.engine import Database
-    from stagely_rpc.interceptors.metadata import Context
+    from stagely_rpc.db.database import Database
+    from stagely_rpc.wire.context import Context
 
     class Authenticator(Protocol):
         """Finds out who calls."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import grpc
 
-    from stagely_rpc.interceptors.metadata import Context
+    from stagely_rpc.wire.context import Context
 
 
 class ContextInterceptor(WrappingInterceptor):

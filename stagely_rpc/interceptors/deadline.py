@@ -12,7 +12,7 @@ from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, 
 if TYPE_CHECKING:
     import grpc
 
-    from stagely_rpc.interceptors.metadata import Context
+    from stagely_rpc.wire.context import Context
 
 
 class DeadlineInterceptor(WrappingInterceptor):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from stagely_rpc.interceptors.metadata import Context
+    from stagely_rpc.wire.context import Context
 
 ERROR_DOMAIN = "stagely.dev"
 

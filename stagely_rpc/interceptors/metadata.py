@@ -6,15 +6,11 @@ import random
 import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    import grpc
-
     from stagely_rpc.call import Metadata
-
-    Context = grpc.aio.ServicerContext[Any, Any]
 
 REQUEST_ID_HEADER = "x-request-id"
 USER_ID_HEADER = "x-stagely-user-id"

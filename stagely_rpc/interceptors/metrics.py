@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stagely_rpc.interceptors.observing import ObservingInterceptor
+from stagely_rpc.interceptors.observer import ObservingInterceptor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     import grpc
 
-    from stagely_rpc.metrics import CallMetrics, Metrics
+    from stagely_rpc.telemetry.metrics.metrics import CallMetrics, Metrics
 
 
 class MetricsInterceptor(ObservingInterceptor):

@@ -12,7 +12,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from stagely_rpc.call import current_call
 from stagely_rpc.interceptors.access_log import HEALTH_SERVICE
 from stagely_rpc.interceptors.metadata import values_of
-from stagely_rpc.interceptors.observing import ObservingInterceptor
+from stagely_rpc.interceptors.observer import ObservingInterceptor
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from stagely_rpc.inputs import Etag, GitRef, Input, JsonObject, Name, ResourceId, Slug
+from stagely_rpc.fields import Etag, GitRef, Input, JsonObject, Name, ResourceId, Slug
 
 Provider = Literal["github", "gitlab", "bitbucket"]
 Size = Literal["small", "medium", "large", "xlarge"]

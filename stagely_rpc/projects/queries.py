@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, select
 
+from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project
 from stagely_rpc.db.paging import Found, Listing, Page
-from stagely_rpc.db.reads import PointRead
-from stagely_rpc.db.statements import Statement, is_one_of
+from stagely_rpc.db.sql.statement import Statement, is_one_of
 
 if TYPE_CHECKING:
     import uuid
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from stagely_rpc.db.session import Session
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.projects.inputs import ProjectFilter
 
 _PROJECTS = select(Project.__table__)

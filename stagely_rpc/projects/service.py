@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.db.write_session import Refusals, WriteSession
-    from stagely_rpc.inputs import Target
+    from stagely_rpc.fields import Target
     from stagely_rpc.projects.inputs import NewProject, ProjectChanges, ProjectDeletion, ProjectFilter, ProjectKey
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stagely.v1 import project_pb2, project_pb2_grpc
-from stagely_rpc.inputs import Target
+from stagely_rpc.fields import Target
 from stagely_rpc.projects import service
 from stagely_rpc.projects.convert import project_to_proto
 from stagely_rpc.projects.inputs import NewProject, ProjectChanges, ProjectDeletion, ProjectFilter, ProjectKey
 from stagely_rpc.wire.requests import parse, parse_changes
 
 if TYPE_CHECKING:
-    from stagely_rpc.db.engine import Database
-    from stagely_rpc.interceptors.metadata import Context
+    from stagely_rpc.db.database import Database
+    from stagely_rpc.wire.context import Context
     from stagely_rpc.wire.paging import PageTokens
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
-from stagely_rpc.inputs import Etag, Input, ResourceId
+from stagely_rpc.fields import Etag, Input, ResourceId
 
 GLOBAL = "global"
 """The scope of what every service of a project gets."""

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, or_, select
 
+from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.models import Project, Secret
 from stagely_rpc.db.paging import Found, Listing, Page
-from stagely_rpc.db.reads import PointRead
-from stagely_rpc.db.statements import Statement
+from stagely_rpc.db.sql.statement import Statement
 from stagely_rpc.secrets.inputs import GLOBAL
 
 if TYPE_CHECKING:
     from stagely_rpc.db.session import Session
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.secrets.inputs import SecretFilter, SecretKey, ServiceScope
 
 _OF_TEAM = select(Secret.__table__, Project.team_id).join(Project, Project.id == Secret.project_id)

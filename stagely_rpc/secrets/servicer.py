@@ -12,8 +12,8 @@ from stagely_rpc.wire.requests import parse
 
 if TYPE_CHECKING:
     from stagely_rpc.crypto.envelope import Keyring
-    from stagely_rpc.db.engine import Database
-    from stagely_rpc.interceptors.metadata import Context
+    from stagely_rpc.db.database import Database
+    from stagely_rpc.wire.context import Context
     from stagely_rpc.wire.paging import PageTokens
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from stagely_rpc.call import Role
-from stagely_rpc.inputs import Email, Etag, Input, Name, Quota, ResourceId, Slug
+from stagely_rpc.fields import Email, Etag, Input, Name, Quota, ResourceId, Slug
 
 Plan = Literal["free", "pro", "enterprise"]
 

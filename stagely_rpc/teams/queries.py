@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, func, select
 
 from stagely_rpc.access.queries import team_id_of
+from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project, Team, TeamMember
 from stagely_rpc.db.paging import Found, Listing, Merge, Page
-from stagely_rpc.db.reads import PointRead
-from stagely_rpc.db.statements import Statement, is_one_of
+from stagely_rpc.db.sql.statement import Statement, is_one_of
 
 if TYPE_CHECKING:
     import uuid
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stagely_rpc.access import About
     from stagely_rpc.db.models import Base
     from stagely_rpc.db.session import Session
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.teams.inputs import MemberFilter, TeamFilter
 
 

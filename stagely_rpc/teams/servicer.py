@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stagely.v1 import team_pb2, team_pb2_grpc
-from stagely_rpc.inputs import Target
+from stagely_rpc.fields import Target
 from stagely_rpc.teams import service
 from stagely_rpc.teams.convert import member_to_proto, team_to_proto
 from stagely_rpc.teams.inputs import (
@@ -22,8 +22,8 @@ from stagely_rpc.teams.inputs import (
 from stagely_rpc.wire.requests import parse, parse_changes
 
 if TYPE_CHECKING:
-    from stagely_rpc.db.engine import Database
-    from stagely_rpc.interceptors.metadata import Context
+    from stagely_rpc.db.database import Database
+    from stagely_rpc.wire.context import Context
     from stagely_rpc.wire.paging import PageTokens
 
 

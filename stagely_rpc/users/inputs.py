@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from stagely_rpc.inputs import Email, Input, Name, ResourceId
+from stagely_rpc.fields import Email, Input, Name, ResourceId
 
 
 def _avatar_url(text: str) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import True_, bindparam, or_, select
 
+from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.models import TeamMember, User
 from stagely_rpc.db.paging import Found, Listing, Merge, Page
-from stagely_rpc.db.reads import PointRead
-from stagely_rpc.db.statements import Statement
+from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
     import uuid
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from stagely_rpc.db.session import Session
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.users.inputs import UserFilter, UserLogin
 
 _USERS = select(User.__table__)

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.access.stage import Stage, make_cast
-from tests.bad_input.world import make_world
-from tests.rpc import connected, running_server
-from tests.tokens import AUTHENTICATION, token
+from tests.support.access.stage import Stage, make_cast
+from tests.support.rpc import connected, running_server
+from tests.support.tokens import AUTHENTICATION, token
+from tests.support.world import make_world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.bad_input.world import World
-    from tests.postgres import PostgresServer
+    from tests.support.postgres import PostgresServer
+    from tests.support.world import World
 
 
 @pytest.fixture(scope="session")

@@ -12,20 +12,20 @@ import grpc
 import pytest
 
 from stagely.v1 import id_pb2, id_pb2_grpc
-from stagely_rpc.server import Server
-from tests.access.stage import send
-from tests.bad_input.besieged import at_once
-from tests.bad_input.http2 import HEADERS, call, message, payloads
+from stagely_rpc.server.server import Server
 from tests.bad_input.test_connections import say
-from tests.identified import headers_of
-from tests.refusals import refused
-from tests.rpc import connected, settings_of
-from tests.tokens import AUTHENTICATION, token, unsigned_token
+from tests.support.access.stage import send
+from tests.support.fuzz_server import at_once
+from tests.support.http2 import HEADERS, call, message, payloads
+from tests.support.identified import headers_of
+from tests.support.refusals import refused
+from tests.support.rpc import connected, settings_of
+from tests.support.tokens import AUTHENTICATION, token, unsigned_token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from tests.access.stage import Stage
+    from tests.support.access.stage import Stage
 
 GENERATE_ID = "/stagely.v1.IdService/GenerateId"
 CONTROL_BYTES = [chr(code) for code in (*range(0x20), 0x7F)]

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stagely.v1 import team_pb2
-from tests.access.policies import is_collection
-from tests.bad_input.lists import LISTINGS, list_request, rows_of, with_changes
-from tests.bad_input.world import ask, make_world
-from tests.contract.methods import LISTS, METHOD
+from tests.support.access.policies import is_collection
+from tests.support.lists import LISTINGS, list_request, rows_of, with_changes
+from tests.support.methods import LISTS, METHOD
+from tests.support.world import ask, make_world
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from tests.access.stage import Stage
-    from tests.bad_input.world import World
+    from tests.support.access.stage import Stage
+    from tests.support.world import World
 
 ROWS = 4
 PAGE_SIZES = (1, 3, 500)

@@ -9,25 +9,25 @@ import grpc
 import pytest
 
 from stagely.v1 import team_pb2
-from tests.access.attempts import ITSELF, Outcome, attempts_on
-from tests.access.policies import is_collection, policy_of
-from tests.bad_input.besieged import at_once
-from tests.bad_input.lists import list_request, rows_of
-from tests.bad_input.seeds import SEEDS, seed
-from tests.bad_input.world import Renewable, paper_world
-from tests.contract.methods import METHODS
-from tests.refusals import refusal_of
+from tests.support.access.attempts import ITSELF, Outcome, attempts_on
+from tests.support.access.policies import is_collection, policy_of
+from tests.support.fuzz_server import at_once
+from tests.support.lists import list_request, rows_of
+from tests.support.methods import METHODS
+from tests.support.refusals import refusal_of
+from tests.support.seeds import SEEDS, seed
+from tests.support.world import Renewable, paper_world
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from google.protobuf.message import Message
 
-    from tests.access.attempts import Attempt
-    from tests.access.stage import Stage
-    from tests.bad_input.world import World
-    from tests.contract.methods import Method
-    from tests.identified import Headers
+    from tests.support.access.attempts import Attempt
+    from tests.support.access.stage import Stage
+    from tests.support.identified import Headers
+    from tests.support.methods import Method
+    from tests.support.world import World
 
     Case = tuple[int, Attempt]
 

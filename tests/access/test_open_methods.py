@@ -9,16 +9,16 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
-from tests.access.stage import send
-from tests.refusals import refused
-from tests.rpc import connected, running_server
-from tests.tokens import AUTHENTICATION, token
+from tests.support.access.stage import send
+from tests.support.refusals import refused
+from tests.support.rpc import connected, running_server
+from tests.support.tokens import AUTHENTICATION, token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stagely_rpc.server import Server
-    from tests.access.stage import Stage
+    from stagely_rpc.server.server import Server
+    from tests.support.access.stage import Stage
 
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 MALFORMED = "no token"

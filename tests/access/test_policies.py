@@ -11,16 +11,16 @@ import pytest
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.empty_pb2 import Empty
 
-from stagely_rpc.server import Server
-from tests.access.policies import options_of, policy_of
-from tests.access.stage import send
-from tests.contract.methods import METHODS
-from tests.refusals import refused
-from tests.rpc import connected, settings_of
-from tests.tokens import AUTHENTICATION, token
+from stagely_rpc.server.server import Server
+from tests.support.access.policies import options_of, policy_of
+from tests.support.access.stage import send
+from tests.support.methods import METHODS
+from tests.support.refusals import refused
+from tests.support.rpc import connected, settings_of
+from tests.support.tokens import AUTHENTICATION, token
 
 if TYPE_CHECKING:
-    from tests.contract.methods import Method
+    from tests.support.methods import Method
 
 every_method = pytest.mark.parametrize("method", METHODS, ids=str)
 

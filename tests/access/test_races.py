@@ -10,18 +10,18 @@ import psycopg
 import pytest
 
 from stagely.v1 import team_pb2
-from tests.access.policies import policy_of
-from tests.access.stage import new_login
 from tests.access.test_matrix import request_of
-from tests.bad_input.world import Renewable, ask
-from tests.contract.methods import METHOD, METHODS
-from tests.environments.racing import until_calls_wait
-from tests.refusals import refused
+from tests.support.access.policies import policy_of
+from tests.support.access.stage import new_login
+from tests.support.methods import METHOD, METHODS
+from tests.support.racing import until_calls_wait
+from tests.support.refusals import refused
+from tests.support.world import Renewable, ask
 
 if TYPE_CHECKING:
-    from tests.access.stage import Stage
-    from tests.bad_input.world import World
-    from tests.contract.methods import Method
+    from tests.support.access.stage import Stage
+    from tests.support.methods import Method
+    from tests.support.world import World
 
 HOLD_TEAM = "SELECT FROM teams WHERE id = %(team)s FOR UPDATE"
 HOLD_ENVIRONMENT = "SELECT FROM environments WHERE id = %(environment)s FOR UPDATE"

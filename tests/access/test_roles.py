@@ -9,15 +9,15 @@ import psycopg
 import pytest
 
 from stagely.v1 import secret_pb2, team_pb2, user_pb2
-from tests.access.policies import ROLES
-from tests.access.stage import new_login
-from tests.bad_input.seeds import seed
-from tests.bad_input.world import ask, make_world
-from tests.refusals import refused
+from tests.support.access.policies import ROLES
+from tests.support.access.stage import new_login
+from tests.support.refusals import refused
+from tests.support.seeds import seed
+from tests.support.world import ask, make_world
 
 if TYPE_CHECKING:
-    from tests.access.stage import Stage
-    from tests.bad_input.world import World
+    from tests.support.access.stage import Stage
+    from tests.support.world import World
 
 ROLE = {role: team_pb2.TeamRole.Value(f"TEAM_ROLE_{role.upper()}") for role in ROLES}
 

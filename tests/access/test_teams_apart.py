@@ -11,13 +11,13 @@ import pytest
 
 from stagely.v1 import team_pb2
 from stagely.v1.annotations_pb2 import ACTING_FOR_NOBODY
-from tests.access.attempts import EMPTY, GRANTED, HIDDEN, Outcome, denied
-from tests.access.policies import is_collection, policy_of
-from tests.access.references import absent, marks_of, mixed, references_of, value_in
-from tests.bad_input.lists import rows_of
-from tests.bad_input.world import ask, make_world
-from tests.contract.methods import METHODS
-from tests.refusals import refusal_of
+from tests.support.access.attempts import EMPTY, GRANTED, HIDDEN, Outcome, denied
+from tests.support.access.policies import is_collection, policy_of
+from tests.support.access.references import absent, marks_of, mixed, references_of, value_in
+from tests.support.lists import rows_of
+from tests.support.methods import METHODS
+from tests.support.refusals import refusal_of
+from tests.support.world import ask, make_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
     from google.protobuf.message import Message
 
-    from tests.access.references import Reference
-    from tests.access.stage import Stage
-    from tests.bad_input.world import World
-    from tests.contract.methods import Method
+    from tests.support.access.references import Reference
+    from tests.support.access.stage import Stage
+    from tests.support.methods import Method
+    from tests.support.world import World
 
 FOR_A_USER: dict[tuple[str, str], tuple[Outcome, str]] = {
     ("TeamService.AddTeamMember", "user_id"): (GRANTED, "a team may take in any user whose id it knows"),

@@ -13,23 +13,23 @@ from structlog.testing import capture_logs
 from stagely.v1.annotations_pb2 import ACTING_FOR_SELF, ACTING_FOR_TEAMMATE
 from stagely_rpc import access
 from stagely_rpc.access import holding
-from tests.access.policies import policy_of
-from tests.access.stage import EVERYTHING
 from tests.access.test_matrix import request_of
-from tests.bad_input.world import Renewable
-from tests.contract.methods import METHODS
-from tests.eventually import logged
-from tests.identified import headers_of
-from tests.refusals import refused
+from tests.support.access.policies import policy_of
+from tests.support.access.stage import EVERYTHING
+from tests.support.eventually import logged
+from tests.support.identified import headers_of
+from tests.support.methods import METHODS
+from tests.support.refusals import refused
+from tests.support.world import Renewable
 
 if TYPE_CHECKING:
     from stagely_rpc.access import About
     from stagely_rpc.db.session import Session
-    from stagely_rpc.db.statements import Query
+    from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.errors import NotFoundError
-    from tests.access.stage import Stage
-    from tests.bad_input.world import World
-    from tests.contract.methods import Method
+    from tests.support.access.stage import Stage
+    from tests.support.methods import Method
+    from tests.support.world import World
 
 DECIDED_BY_A_SLICE = [
     method

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.audit.make import make_chain
-from tests.teams.make import make_team
+from tests.support.audit import make_chain
+from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub

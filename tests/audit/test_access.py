@@ -9,9 +9,9 @@ from grpc import StatusCode
 
 from stagely.v1 import audit_pb2, team_pb2
 from tests.audit.conftest import ROWS
-from tests.refusals import refused
-from tests.teams.make import make_member
-from tests.users.make import make_user
+from tests.support.refusals import refused
+from tests.support.teams import make_member
+from tests.support.users import make_user
 
 if TYPE_CHECKING:
     from stagely.v1.audit_pb2_grpc import AuditServiceAsyncStub

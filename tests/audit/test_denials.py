@@ -13,14 +13,14 @@ from psycopg.rows import dict_row
 
 from stagely_rpc.audit import denials as denials_module
 from stagely_rpc.audit.denials import Denials
-from tests.audit.make import make_entry, opened
-from tests.eventually import eventually
+from tests.support.audit import make_entry, opened
+from tests.support.eventually import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stagely_rpc.db.engine import Database
-    from stagely_rpc.db.trail import Entry
+    from stagely_rpc.db.audit_entries import Entry
+    from stagely_rpc.db.database import Database
 
 TEAM = uuid.uuid4()
 USER = uuid.uuid4()

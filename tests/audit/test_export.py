@@ -9,8 +9,8 @@ import psutil
 import psycopg
 import pytest
 
-from tests.audit.make import make_chain, make_entry, opened, write
-from tests.e2e.processes import STAGELY_RPC, environment, run
+from tests.support.audit import make_chain, make_entry, opened, write
+from tests.support.processes.service import STAGELY_RPC, environment, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

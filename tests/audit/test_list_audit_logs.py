@@ -15,12 +15,12 @@ from stagely_rpc.audit.convert import FAULT_KIND_TO_PROTO, RESOURCE_TYPE_TO_PROT
 from stagely_rpc.audit.inputs import ResourceType
 from stagely_rpc.audit.verification import FaultKind
 from stagely_rpc.db.models import AuditLog
-from tests.audit.make import make_chain, make_entry, opened, seal_all, write
-from tests.refusals import refused
+from tests.support.audit import make_chain, make_entry, opened, seal_all, write
+from tests.support.refusals import refused
 
 if TYPE_CHECKING:
     from stagely.v1.audit_pb2_grpc import AuditServiceAsyncStub
-    from stagely_rpc.db.trail import Entry
+    from stagely_rpc.db.audit_entries import Entry
 
 ACTIONS = ["test.3", "test.2", "test.1", "test.0"]
 

@@ -18,19 +18,19 @@ from stagely.v1 import (
     team_pb2,
     user_pb2,
 )
-from tests.bad_input.seeds import seed
-from tests.bad_input.world import Renewable, World, ask, make_world
-from tests.contract.methods import METHODS
-from tests.refusals import refused
-from tests.rpc import connected, running_server
+from tests.support.methods import METHODS
+from tests.support.refusals import refused
+from tests.support.rpc import connected, running_server
+from tests.support.seeds import seed
+from tests.support.world import Renewable, World, ask, make_world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from google.protobuf.message import Message
 
-    from tests.contract.methods import Method
-    from tests.postgres import PostgresServer
+    from tests.support.methods import Method
+    from tests.support.postgres import PostgresServer
 
 CANARY = "canary-9f2c1d"
 TABLES = (

@@ -19,21 +19,21 @@ from stagely_rpc.audit.chain import ChainKey
 from stagely_rpc.audit.sealer import Sealer
 from stagely_rpc.audit.verification import Verdict
 from stagely_rpc.audit.verification import verify as verify_chain
-from stagely_rpc.db.trail import Entry
-from tests.audit.make import KEY, make_chain, make_entry, opened, rows_of, seal_all, verify, write
-from tests.databases import reading
-from tests.e2e.processes import serving, settings_for
-from tests.eventually import eventually, logged
-from tests.rpc import connected, running_server
-from tests.teams.make import make_team
+from stagely_rpc.db.audit_entries import Entry
+from tests.support.audit import KEY, make_chain, make_entry, opened, rows_of, seal_all, verify, write
+from tests.support.databases import reading
+from tests.support.eventually import eventually, logged
+from tests.support.processes.service import serving, settings_for
+from tests.support.rpc import connected, running_server
+from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stagely.v1.audit_pb2_grpc import AuditServiceAsyncStub
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
-    from stagely_rpc.db.engine import Database
-    from tests.postgres import PostgresServer
+    from stagely_rpc.db.database import Database
+    from tests.support.postgres import PostgresServer
 
 WRITERS, ROWS_EACH = 8, 40
 

@@ -10,8 +10,8 @@ from psycopg import sql
 
 from stagely.v1 import audit_pb2_grpc, team_pb2_grpc
 from tests.audit.conftest import ROWS, make_sealed_team
-from tests.audit.make import head_of, ids_of, make_chain, make_entry, opened, swap_seals, tamper, verify, write
-from tests.rpc import connected, running_server
+from tests.support.audit import head_of, ids_of, make_chain, make_entry, opened, swap_seals, tamper, verify, write
+from tests.support.rpc import connected, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from stagely_rpc.db.trail import Entry
-from tests.audit.make import make_chain, make_entry, opened, rows_of, write
+from stagely_rpc.db.audit_entries import Entry
+from tests.support.audit import make_chain, make_entry, opened, rows_of, write
 
 EMPTY = Entry(action="team.create", resource_type="team")
 CHANGES_OF_THE_SEALS: tuple[LiteralString, ...] = (

@@ -10,10 +10,10 @@ from grpc import StatusCode
 from stagely.v1 import audit_pb2, audit_pb2_grpc
 from stagely_rpc.audit import verification
 from tests.audit.conftest import ROWS
-from tests.audit.make import KEY, make_chain, make_entry, opened, verify, write
-from tests.databases import reading
-from tests.refusals import refused
-from tests.rpc import connected, running_server
+from tests.support.audit import KEY, make_chain, make_entry, opened, verify, write
+from tests.support.databases import reading
+from tests.support.refusals import refused
+from tests.support.rpc import connected, running_server
 
 if TYPE_CHECKING:
     from stagely.v1.audit_pb2_grpc import AuditServiceAsyncStub

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bad_input.besieged import Besieged
-from tests.bad_input.world import make_world
-from tests.rpc import connected, running_server
+from tests.support.fuzz_server import Besieged
+from tests.support.rpc import connected, running_server
+from tests.support.world import make_world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.bad_input.world import World
-    from tests.postgres import PostgresServer
+    from tests.support.postgres import PostgresServer
+    from tests.support.world import World
 
 
 @pytest.fixture(scope="session")

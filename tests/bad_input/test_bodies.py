@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from tests.bad_input import wire
-from tests.bad_input.besieged import at_once
-from tests.bad_input.seeds import SEEDS, seed
-from tests.bad_input.verdict import complaints
-from tests.bad_input.world import Renewable, World
-from tests.contract.methods import METHOD, METHODS
+from tests.support import wire
+from tests.support.fuzz_server import at_once
+from tests.support.methods import METHOD, METHODS
+from tests.support.seeds import SEEDS, seed
+from tests.support.verdict import complaints
+from tests.support.world import Renewable, World
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.bad_input.besieged import Besieged
-    from tests.contract.methods import Method
+    from tests.support.fuzz_server import Besieged
+    from tests.support.methods import Method
 
     Spoiling = Callable[[random.Random, bytes], bytes]
 

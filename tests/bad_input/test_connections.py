@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bad_input.http2 import (
+from tests.support.eventually import eventually
+from tests.support.http2 import (
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -25,10 +26,9 @@ from tests.bad_input.http2 import (
     message,
     payloads,
 )
-from tests.eventually import eventually
 
 if TYPE_CHECKING:
-    from tests.bad_input.besieged import Besieged
+    from tests.support.fuzz_server import Besieged
 
 OPEN = PREFACE + frame(SETTINGS)
 NOISE = random.Random(20261122).randbytes(4096)  # noqa: S311 - repeatable is what it has to be

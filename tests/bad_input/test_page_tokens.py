@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from tests.bad_input.besieged import at_once
-from tests.bad_input.lists import LISTINGS, list_request, rows_of, with_changes
-from tests.bad_input.seeds import seed
-from tests.bad_input.world import ask
-from tests.contract.methods import LISTS, METHOD
-from tests.refusals import refusal_of
+from tests.support.fuzz_server import at_once
+from tests.support.lists import LISTINGS, list_request, rows_of, with_changes
+from tests.support.methods import LISTS, METHOD
+from tests.support.refusals import refusal_of
+from tests.support.seeds import seed
+from tests.support.world import ask
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from tests.bad_input.besieged import Besieged
-    from tests.bad_input.world import World
+    from tests.support.fuzz_server import Besieged
+    from tests.support.world import World
 
 ALPHABET = string.ascii_letters + string.digits + "-_"
 

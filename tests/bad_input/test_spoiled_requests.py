@@ -4,22 +4,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bad_input.besieged import at_once
-from tests.bad_input.seeds import SEEDS, seed
-from tests.bad_input.spoils import combinations, spoiled, spoils_of
-from tests.bad_input.verdict import complaints
-from tests.bad_input.world import Renewable, ask, paper_world
-from tests.contract.methods import METHODS
+from tests.support.fuzz_server import at_once
+from tests.support.methods import METHODS
+from tests.support.mutations import combinations, spoiled, spoils_of
+from tests.support.seeds import SEEDS, seed
+from tests.support.verdict import complaints
+from tests.support.world import Renewable, ask, paper_world
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from google.protobuf.descriptor import Descriptor
 
-    from tests.bad_input.besieged import Besieged
-    from tests.bad_input.spoils import Spoil
-    from tests.bad_input.world import World
-    from tests.contract.methods import Method
+    from tests.support.fuzz_server import Besieged
+    from tests.support.methods import Method
+    from tests.support.mutations import Spoil
+    from tests.support.world import World
 
 RANDOM_SEED = 20261122
 COMBINATIONS = 10

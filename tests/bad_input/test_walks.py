@@ -6,13 +6,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.bad_input.lists import LISTINGS, list_request, walk
-from tests.contract.methods import LISTS
+from tests.support.lists import LISTINGS, list_request, walk
+from tests.support.methods import LISTS
 
 if TYPE_CHECKING:
-    from tests.bad_input.besieged import Besieged
-    from tests.bad_input.lists import Listing
-    from tests.bad_input.world import World
+    from tests.support.fuzz_server import Besieged
+    from tests.support.lists import Listing
+    from tests.support.world import World
 
 ROWS = 8
 

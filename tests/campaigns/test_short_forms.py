@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.campaigns import (
+from campaigns import (
     disk_full,
     empty_database,
     hostile_clients,
@@ -21,7 +21,7 @@ from tests.campaigns import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.campaigns.report import Report
+    from campaigns.report import Report
 
 SHORT_FORMS: dict[str, Callable[[], Awaitable[Report]]] = {
     "terminated_backends": lambda: terminated_backends.run(seconds=2, callers=8),

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stagely_rpc.client import connect, connect_sync
-from tests.client.recorder import recording
+from tests.support.client.recorder import recording
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from stagely_rpc.client import Stagely, SyncStagely
-    from stagely_rpc.server import Server
-    from tests.client.recorder import Recorder
+    from stagely_rpc.server.server import Server
+    from tests.support.client.recorder import Recorder
 
 
 @pytest.fixture

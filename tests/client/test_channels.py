@@ -10,13 +10,13 @@ import pytest
 from stagely_rpc import client
 from stagely_rpc.client import Tls, connect, connect_sync
 from stagely_rpc.client.channels import is_loopback
-from tests.identity.make_certificates import make_authority, make_certificate, make_server_certificate, uri
-from tests.rpc import running_server
+from tests.support.identity.certificates import make_authority, make_certificate, make_server_certificate, uri
+from tests.support.rpc import running_server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.identity.make_certificates import Certificate
+    from tests.support.identity.certificates import Certificate
 
 SOME_ID = "0b5a2a6e-54f0-4c0e-9f0b-7f1d5a0f3c11"
 AUTHORITY = make_authority()

@@ -14,14 +14,14 @@ import pytest
 from stagely_rpc import client
 from stagely_rpc.client import StagelyError, connect, connect_sync
 from stagely_rpc.client.errors import ERROR_BY_CODE
-from tests.rpc import running_server
-from tests.tokens import AUTHENTICATION, token
+from tests.support.rpc import running_server
+from tests.support.tokens import AUTHENTICATION, token
 
 if TYPE_CHECKING:
     from stagely.v1.project_pb2 import Project
     from stagely_rpc.client import Stagely
-    from stagely_rpc.server import Server
-    from tests.client.recorder import Recorder
+    from stagely_rpc.server.server import Server
+    from tests.support.client.recorder import Recorder
 
 SOME_ID = "0b5a2a6e-54f0-4c0e-9f0b-7f1d5a0f3c11"
 FAILURES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]

@@ -15,14 +15,14 @@ from stagely_rpc import client
 from stagely_rpc.client import connect, connect_sync
 from stagely_rpc.client.fetching import FetchedTokens, SyncFetchedTokens
 from stagely_rpc.client.tokens import TokenCache, expiry_of
-from tests.client.recorder import sent_to
-from tests.rpc import running_server
-from tests.tokens import AUTHENTICATION, token
+from tests.support.client.recorder import sent_to
+from tests.support.rpc import running_server
+from tests.support.tokens import AUTHENTICATION, token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.client.recorder import Recorder
+    from tests.support.client.recorder import Recorder
 
 SOME_ID = "0b5a2a6e-54f0-4c0e-9f0b-7f1d5a0f3c11"
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from tests.contract.methods import SERVICES
+from tests.support.methods import SERVICES
 from tools.client.methods import ASYNC, method_source
 from tools.client.names import attribute, class_name, method_names
 

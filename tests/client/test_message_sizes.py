@@ -9,13 +9,13 @@ import grpc
 import pytest
 
 from stagely_rpc.client import MessageTooLargeError, ResourceExhaustedError, channels, connect, connect_sync
-from tests.rpc import running_server
+from tests.support.rpc import running_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from stagely_rpc.client import Stagely
-    from stagely_rpc.server import Server
+    from stagely_rpc.server.server import Server
 
 KIB = 1024
 KEY = bytes(32)

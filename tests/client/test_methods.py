@@ -13,14 +13,14 @@ from google.protobuf.json_format import MessageToDict
 
 from stagely.v1 import environment_pb2, team_pb2
 from stagely_rpc.client import Services, SyncServices, connect, connect_sync
-from tests.contract.methods import METHODS
-from tests.eventually import eventually
+from tests.support.eventually import eventually
+from tests.support.methods import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from stagely_rpc.client import Stagely, SyncStagely
-    from tests.client.recorder import Recorder
+    from tests.support.client.recorder import Recorder
 
 SOME_ID = "0b5a2a6e-54f0-4c0e-9f0b-7f1d5a0f3c11"
 

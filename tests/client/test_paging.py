@@ -10,7 +10,7 @@ from stagely_rpc.client import connect, connect_sync
 
 if TYPE_CHECKING:
     from stagely_rpc.client import Stagely, SyncStagely
-    from tests.client.recorder import Recorder
+    from tests.support.client.recorder import Recorder
 
 ANSWERS = [
     team_pb2.ListTeamsResponse(teams=[team_pb2.Team(id="1"), team_pb2.Team(id="2")], next_page_token="second"),

@@ -13,17 +13,17 @@ from stagely_rpc import client
 from stagely_rpc.client import StagelyError, connect, connect_sync
 from stagely_rpc.client.retries import may_be_repeated, retried_codes, service_config
 from stagely_rpc.client.services import SERVICES
-from tests.client.proxy import proxied
-from tests.client.recorder import recording
-from tests.contract.methods import METHODS
-from tests.contract.methods import SERVICES as CONTRACT
-from tests.eventually import eventually
-from tests.rpc import running_server
+from tests.support.client.proxy import proxied
+from tests.support.client.recorder import recording
+from tests.support.eventually import eventually
+from tests.support.methods import METHODS
+from tests.support.methods import SERVICES as CONTRACT
+from tests.support.rpc import running_server
 
 if TYPE_CHECKING:
     from stagely_rpc.client import Stagely
-    from stagely_rpc.server import Server
-    from tests.client.recorder import Recorder
+    from stagely_rpc.server.server import Server
+    from tests.support.client.recorder import Recorder
 
 SOME_ID = "0b5a2a6e-54f0-4c0e-9f0b-7f1d5a0f3c11"
 UNAVAILABLE, ABORTED, CANCELLED = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCode.CANCELLED

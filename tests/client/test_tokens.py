@@ -13,13 +13,13 @@ import pytest
 from stagely_rpc import client
 from stagely_rpc.client import connect, connect_sync
 from stagely_rpc.client.tokens import TokenFile
-from tests.client.recorder import sent_to
+from tests.support.client.recorder import sent_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.client.recorder import Recorder
+    from tests.support.client.recorder import Recorder
 
 SOME_ID = "0b5a2a6e-54f0-4c0e-9f0b-7f1d5a0f3c11"
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cloud_providers.make import make_provider
-from tests.teams.make import make_team
+from tests.support.cloud_providers import make_provider
+from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from stagely.v1 import cloud_provider_pb2, team_pb2

@@ -7,10 +7,10 @@ import pytest
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, team_pb2
-from tests.cloud_providers.make import AWS, HETZNER, delete_team, make_provider, stored, update
-from tests.refusals import refused
-from tests.statements import statements
-from tests.teams.make import make_team
+from tests.support.cloud_providers import AWS, HETZNER, delete_team, make_provider, stored, update
+from tests.support.refusals import refused
+from tests.support.statements import statements
+from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub

@@ -7,9 +7,9 @@ import pytest
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, team_pb2
-from tests.cloud_providers.make import HETZNER, delete_team, make_provider, stored
-from tests.refusals import refused
-from tests.teams.make import make_team
+from tests.support.cloud_providers import HETZNER, delete_team, make_provider, stored
+from tests.support.refusals import refused
+from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub

@@ -11,11 +11,11 @@ from grpc import StatusCode
 from stagely.v1 import cloud_provider_pb2, cloud_provider_pb2_grpc, team_pb2
 from stagely_rpc.cloud_providers.inputs import NewProvider
 from stagely_rpc.wire.values import to_struct
-from tests.canaries import canary
-from tests.cloud_providers.make import HETZNER, TOKEN, access, make_provider, update
-from tests.refusals import refused
-from tests.rpc import connected, running_server
-from tests.teams.make import make_team
+from tests.support.cloud_providers import HETZNER, TOKEN, access, make_provider, update
+from tests.support.refusals import refused
+from tests.support.rpc import connected, running_server
+from tests.support.secret_markers import canary
+from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub

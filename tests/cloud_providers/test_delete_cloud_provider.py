@@ -10,9 +10,9 @@ import pytest
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, project_pb2, team_pb2
-from tests.cloud_providers.make import make_provider
-from tests.projects.make import REPO_URL, make_project
-from tests.refusals import refusal_of, refused
+from tests.support.cloud_providers import make_provider
+from tests.support.projects import REPO_URL, make_project
+from tests.support.refusals import refusal_of, refused
 
 if TYPE_CHECKING:
     from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub

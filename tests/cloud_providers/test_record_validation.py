@@ -8,8 +8,8 @@ import pytest
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, team_pb2
-from tests.cloud_providers.make import delete_team, stored, update
-from tests.refusals import refused
+from tests.support.cloud_providers import delete_team, stored, update
+from tests.support.refusals import refused
 
 if TYPE_CHECKING:
     from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub

@@ -8,9 +8,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, team_pb2
-from tests.canaries import canary
-from tests.cloud_providers.make import TOKEN, access, make_provider, update
-from tests.refusals import refused
+from tests.support.cloud_providers import TOKEN, access, make_provider, update
+from tests.support.refusals import refused
+from tests.support.secret_markers import canary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

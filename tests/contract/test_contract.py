@@ -10,15 +10,15 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 
-from stagely_rpc import server as composition_root
-from tests.contract.methods import FILES, LISTS, METHODS, SERVICES
+from stagely_rpc.server import server as composition_root
+from tests.support.methods import FILES, LISTS, METHODS, SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from google.protobuf.descriptor import Descriptor, EnumDescriptor, FileDescriptor, ServiceDescriptor
 
-    from tests.contract.methods import Method
+    from tests.support.methods import Method
 
 PROTOS = Path(__file__).resolve().parents[2] / "protos"
 GOOGLE_PROTOS = Path(protoc.__file__).parent / "_proto"

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stagely_rpc.crypto.envelope import Keyring
-from tests.crypto.make import KEY, make_team_id
-from tests.databases import database_at
+from tests.support.crypto.keyrings import KEY, make_team_id
+from tests.support.databases import database_at
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import AsyncIterator
 
-    from stagely_rpc.db.engine import Database
+    from stagely_rpc.db.database import Database
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from stagely.v1 import crypto_pb2
 from stagely_rpc.crypto.inputs import Decryption, Encryption
-from tests.crypto.independent import open_sealed
-from tests.crypto.vectors import BASE64_IN_GO, FROM_GO, GCM_SPECIFICATION, Vector
-from tests.refusals import refused
+from tests.support.crypto.independent import open_sealed
+from tests.support.crypto.vectors import BASE64_IN_GO, FROM_GO, GCM_SPECIFICATION, Vector
+from tests.support.refusals import refused
 
 if TYPE_CHECKING:
     from stagely.v1.crypto_pb2_grpc import CryptoServiceAsyncStub

@@ -12,11 +12,11 @@ from sqlalchemy import func, select
 from stagely_rpc.crypto.envelope import Keyring, _DataKeyCache
 from stagely_rpc.db.models import DataKey
 from stagely_rpc.errors import DataLossError, FailedPreconditionError
-from tests.crypto.make import KEY, data_key_of, execute, make_place, make_team_id, opened, sealed
-from tests.databases import reading, writing
+from tests.support.crypto.keyrings import KEY, data_key_of, execute, make_place, make_team_id, opened, sealed
+from tests.support.databases import reading, writing
 
 if TYPE_CHECKING:
-    from stagely_rpc.db.engine import Database
+    from stagely_rpc.db.database import Database
 
 OTHER_KEY = bytes(range(32))
 

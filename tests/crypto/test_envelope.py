@@ -15,12 +15,12 @@ from stagely_rpc.crypto.envelope import Keyring, Place
 from stagely_rpc.crypto.queries import DATA_KEY
 from stagely_rpc.db.models import DataKey
 from stagely_rpc.errors import DataLossError
-from tests.crypto.independent import open_by_the_description
-from tests.crypto.make import KEY, execute, make_place, make_team_id, opened, sealed
-from tests.databases import reading
+from tests.support.crypto.independent import open_by_the_description
+from tests.support.crypto.keyrings import KEY, execute, make_place, make_team_id, opened, sealed
+from tests.support.databases import reading
 
 if TYPE_CHECKING:
-    from stagely_rpc.db.engine import Database
+    from stagely_rpc.db.database import Database
 
 BASE64_DIGITS = string.ascii_letters + string.digits + "+/"
 

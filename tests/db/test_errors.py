@@ -16,13 +16,13 @@ from stagely_rpc.errors import (
     OverloadedError,
     UnavailableError,
 )
-from tests.databases import database_at, reading, writing
-from tests.eventually import eventually
+from tests.support.databases import database_at, reading, writing
+from tests.support.eventually import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stagely_rpc.db.engine import Database
+    from stagely_rpc.db.database import Database
 
 INSERT = text("INSERT INTO teams (slug, name) VALUES (:slug, 'canary-' || 'value')")
 IS_IDLE = text("SELECT state = 'idle' FROM pg_stat_activity WHERE pid = :pid")

@@ -9,10 +9,10 @@ import pytest
 
 from stagely.v1 import cloud_provider_pb2, environment_pb2, project_pb2, secret_pb2, team_pb2, user_pb2
 from tests.access.test_matrix import request_of
-from tests.bad_input.world import Renewable, ask, make_world
-from tests.contract.methods import METHODS
-from tests.rpc import connected, running_server
-from tests.statements import waits
+from tests.support.methods import METHODS
+from tests.support.rpc import connected, running_server
+from tests.support.statements import waits
+from tests.support.world import Renewable, ask, make_world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import grpc
     from google.protobuf.message import Message
 
-    from tests.bad_input.world import World
-    from tests.contract.methods import Method
-    from tests.postgres import PostgresServer
+    from tests.support.methods import Method
+    from tests.support.postgres import PostgresServer
+    from tests.support.world import World
 
 WRITES = [method for method in METHODS if method.changes_something and not method.is_streaming]
 READS_OF_SECRETS = [

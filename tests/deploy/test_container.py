@@ -20,9 +20,9 @@ from packaging.utils import canonicalize_name
 from typer.main import get_command
 
 from stagely_rpc.cli.app import app
-from stagely_rpc.settings import Settings
+from stagely_rpc.settings.model import Settings
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 STAGES = [stage for stage in re.split(r"(?m)^(?=FROM )", DOCKERFILE) if stage.startswith("FROM ")]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -10,10 +10,10 @@ import yaml
 from typer.main import get_command
 
 from stagely_rpc.cli.app import app
-from stagely_rpc.db.migrations import WAIT_SECONDS
+from stagely_rpc.db.schema.migrations import WAIT_SECONDS
 from stagely_rpc.health import LIVENESS
-from stagely_rpc.settings import Settings
-from tests.deploy.manifests import (
+from stagely_rpc.settings.model import Settings
+from tests.support.manifests import (
     KUBERNETES,
     KUSTOMIZATIONS,
     KUSTOMIZE,

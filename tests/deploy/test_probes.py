@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests.deploy.manifests import server
-from tests.e2e.processes import serving
 from tests.e2e.test_tls import HEALTH, settings_with_tls
-from tests.eventually import eventually
-from tests.identity.make_certificates import Files
+from tests.support.eventually import eventually
+from tests.support.identity.certificates import Files
+from tests.support.manifests import server
+from tests.support.processes.service import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,15 +16,15 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from stagely_rpc.db.migrations import head_revision
+from stagely_rpc.db.schema.migrations import head_revision
 from stagely_rpc.doctor import connection as looks
 from stagely_rpc.doctor import tls
 from stagely_rpc.doctor.examination import examine
-from tests.canaries import canary_password
-from tests.e2e.processes import run, serving, settings_for
-from tests.identity.make_certificates import DAY, YEAR, Files, make_authority, make_server_certificate
-from tests.leaks import HUNT
-from tests.ports import free_port
+from tests.support.identity.certificates import DAY, YEAR, Files, make_authority, make_server_certificate
+from tests.support.leaks import HUNT
+from tests.support.ports import free_port
+from tests.support.processes.service import run, serving, settings_for
+from tests.support.secret_markers import canary_password
 
 if TYPE_CHECKING:
     from pathlib import Path

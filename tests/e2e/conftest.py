@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.workers import two_workers
+from tests.support.processes.workers import two_workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.processes import Running
+    from tests.support.processes.service import Running
 
 
 @pytest.fixture(scope="module")

@@ -11,21 +11,21 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import grpc
 import pytest
 
-from stagely_rpc import embedded
 from stagely_rpc.client import connect, connect_sync
-from stagely_rpc.server import Server
-from tests.canaries import canary, canary_password, forms_in
-from tests.contract.methods import METHODS
-from tests.e2e.processes import environment, run, serving, settings_for
-from tests.e2e.walk import Walk
-from tests.leaks import Hunt
-from tests.rpc import settings_of
-from tests.tokens import AUTHENTICATION, token
+from stagely_rpc.embedded import postgres as embedded
+from stagely_rpc.server.server import Server
+from tests.support.leaks import Hunt
+from tests.support.methods import METHODS
+from tests.support.processes.service import environment, run, serving, settings_for
+from tests.support.rpc import settings_of
+from tests.support.secret_markers import canary, canary_password, forms_in
+from tests.support.tokens import AUTHENTICATION, token
+from tests.support.walk import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.postgres import PostgresServer
+    from tests.support.postgres import PostgresServer
 
 
 @dataclass(frozen=True)

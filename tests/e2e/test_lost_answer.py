@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from stagely.v1 import team_pb2, team_pb2_grpc
-from tests.e2e.processes import serving, settings_for
+from tests.support.processes.service import serving, settings_for
 
 
 def create_team(address: str, request: team_pb2.CreateTeamRequest) -> team_pb2.Team:
@@ -28,7 +28,7 @@ def test_call_that_lost_its_answer_is_repeated_with_one_effect(fresh_database_ur
     request = team_pb2.CreateTeamRequest(slug="web", name="Web", request_id=str(uuid.uuid4()))
     env, python = settings_for(fresh_database_url), Path(sys.executable)
 
-    with serving(["-m", "tests.e2e.dies_after_commit", "serve"], env, program=python) as mortal:
+    with serving(["-m", "tests.support.processes.dies_after_commit", "serve"], env, program=python) as mortal:
         with pytest.raises(grpc.RpcError) as lost:
             create_team(mortal.address, request)
         assert lost.value.code() is grpc.StatusCode.UNAVAILABLE

@@ -14,18 +14,18 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from stagely_rpc.health import LIVENESS
-from tests.e2e import outages
-from tests.e2e.outages import POOL_SIZE
-from tests.e2e.processes import serving, settings_for
-from tests.e2e.workers import metrics_of, until
-from tests.own_postgres import own_postgres
+from tests.support import outages
+from tests.support.outages import POOL_SIZE
+from tests.support.own_postgres import own_postgres
+from tests.support.processes.service import serving, settings_for
+from tests.support.processes.workers import metrics_of, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.outages import Outage
-    from tests.e2e.processes import Running
-    from tests.own_postgres import OwnPostgres
+    from tests.support.outages import Outage
+    from tests.support.own_postgres import OwnPostgres
+    from tests.support.processes.service import Running
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

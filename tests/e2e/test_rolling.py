@@ -12,14 +12,14 @@ import psycopg
 import pytest
 
 from stagely_rpc.client import connect, connect_sync
-from tests.e2e.balancer import balancing
-from tests.e2e.processes import serving, settings_for
+from tests.support.processes.balancer import balancing
+from tests.support.processes.service import serving, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.balancer import Balancer
-    from tests.e2e.processes import Running
+    from tests.support.processes.balancer import Balancer
+    from tests.support.processes.service import Running
 
 REPLICAS = 3
 CLIENTS = 3

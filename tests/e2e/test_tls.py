@@ -3,8 +3,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tests.e2e.processes import environment, run, serving, settings_for
-from tests.identity.make_certificates import Files, make_authority, make_server_certificate, replace
+from tests.support.identity.certificates import Files, make_authority, make_server_certificate, replace
+from tests.support.processes.service import environment, run, serving, settings_for
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import ROOT, STAGELY_RPC, environment, serving, settings_for
+from tests.support.processes.service import ROOT, STAGELY_RPC, environment, serving, settings_for
 
 # What grpcurl is called with in the tour, said to buf.
 BUF_AS_GRPCURL = """#!/usr/bin/env bash

@@ -8,11 +8,11 @@ from contextlib import ExitStack
 import grpc
 
 from stagely.v1 import team_pb2
-from tests.e2e.processes import run, settings_for
-from tests.e2e.workers import CONNECTIONS, connect, two_workers
-from tests.identified import headers_of
-from tests.observing.collector import attributes_of, collecting
-from tests.tokens import JWT_SECRET, token
+from tests.support.identified import headers_of
+from tests.support.processes.service import run, settings_for
+from tests.support.processes.workers import CONNECTIONS, connect, two_workers
+from tests.support.telemetry.collector import attributes_of, collecting
+from tests.support.tokens import JWT_SECRET, token
 
 GET_TEAM = "stagely.v1.TeamService/GetTeam"
 

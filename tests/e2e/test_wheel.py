@@ -12,8 +12,8 @@ import grpc
 import pytest
 
 from stagely.v1 import team_pb2, team_pb2_grpc
-from stagely_rpc.db.migrations import head_revision
-from tests.e2e.processes import ROOT, environment, serving, settings_for
+from stagely_rpc.db.schema.migrations import head_revision
+from tests.support.processes.service import ROOT, environment, serving, settings_for
 
 if TYPE_CHECKING:
     from pathlib import Path

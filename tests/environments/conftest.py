@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stagely.v1 import environment_pb2_grpc
-from tests.environments.make import make_project
-from tests.environments.racing import CONNECTIONS, POOL_SIZE
-from tests.rpc import connected, running_server
+from tests.support.environments import make_project
+from tests.support.racing import CONNECTIONS, POOL_SIZE
+from tests.support.rpc import connected, running_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

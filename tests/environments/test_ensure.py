@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from stagely.v1 import team_pb2
-from tests.environments.make import (
+from tests.support.environments import (
     COMMIT,
     LIVE,
     OTHER_COMMIT,
@@ -19,7 +19,7 @@ from tests.environments.make import (
     status_of,
     team_of,
 )
-from tests.refusals import refused
+from tests.support.refusals import refused
 
 if TYPE_CHECKING:
     from stagely.v1.environment_pb2_grpc import EnvironmentServiceAsyncStub

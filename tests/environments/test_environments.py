@@ -9,7 +9,7 @@ import pytest
 
 from stagely.v1 import environment_pb2, environment_pb2_grpc, team_pb2
 from stagely_rpc.environments import service
-from tests.environments.make import (
+from tests.support.environments import (
     COMMIT,
     archive,
     get_environment,
@@ -20,8 +20,8 @@ from tests.environments.make import (
     team_of,
     terminate,
 )
-from tests.refusals import refused
-from tests.rpc import connected, running_server
+from tests.support.refusals import refused
+from tests.support.rpc import connected, running_server
 
 if TYPE_CHECKING:
     from stagely.v1.environment_pb2_grpc import EnvironmentServiceAsyncStub

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from tests.environments.make import (
+from tests.support.environments import (
     get_environment,
     make_environment,
     put_environment,
     terminate,
 )
-from tests.refusals import refused
-from tests.statements import statements
+from tests.support.refusals import refused
+from tests.support.statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ import grpc
 import pytest
 
 from stagely.v1 import environment_pb2
-from tests.environments.make import COMMIT, ensure, get_environment, make_environment
-from tests.refusals import refused
+from tests.support.environments import COMMIT, ensure, get_environment, make_environment
+from tests.support.refusals import refused
 
 if TYPE_CHECKING:
     from stagely.v1.environment_pb2_grpc import EnvironmentServiceAsyncStub

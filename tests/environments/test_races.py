@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from stagely.v1 import environment_pb2, team_pb2
-from tests.environments.make import (
+from tests.support.environments import (
     COMMIT,
     OTHER_COMMIT,
     count_live,
@@ -23,8 +23,8 @@ from tests.environments.make import (
     terminate,
     transition,
 )
-from tests.environments.racing import CONNECTIONS, HELD_ENVIRONMENT, HELD_PROJECT, POOL_SIZE, obstacle, outcomes
-from tests.refusals import refused
+from tests.support.racing import CONNECTIONS, HELD_ENVIRONMENT, HELD_PROJECT, POOL_SIZE, obstacle, outcomes
+from tests.support.refusals import refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

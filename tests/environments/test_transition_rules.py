@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from stagely.v1 import team_pb2
-from tests.environments.make import (
+from tests.support.environments import (
     LIVE,
     archive,
     get_environment,
@@ -18,7 +18,7 @@ from tests.environments.make import (
     terminate,
     transition,
 )
-from tests.refusals import refused
+from tests.support.refusals import refused
 
 if TYPE_CHECKING:
     from stagely.v1 import environment_pb2

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stagely_rpc.environments.service import TRANSITIONS
-from tests.environments.make import (
+from tests.support.environments import (
     STATUSES,
     get_environment,
     make_environment,
@@ -19,7 +19,7 @@ from tests.environments.make import (
     terminate,
     transition,
 )
-from tests.refusals import refused
+from tests.support.refusals import refused
 
 if TYPE_CHECKING:
     from stagely.v1.environment_pb2_grpc import EnvironmentServiceAsyncStub

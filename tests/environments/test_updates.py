@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from stagely.v1 import environment_pb2, team_pb2
-from tests.environments.make import (
+from tests.support.environments import (
     COMMIT,
     OTHER_COMMIT,
     archive,
@@ -16,7 +16,7 @@ from tests.environments.make import (
     put_environment,
     team_of,
 )
-from tests.refusals import refused
+from tests.support.refusals import refused
 
 if TYPE_CHECKING:
     from stagely.v1.environment_pb2_grpc import EnvironmentServiceAsyncStub

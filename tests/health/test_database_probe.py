@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stagely_rpc.db.schema import needed_revision
+from stagely_rpc.db.schema.revision import needed_revision
 from stagely_rpc.health import Cause, DatabaseProbe, HealthServicer, Prober, UnhealthyError, schema_check
-from tests.eventually import eventually
-from tests.health.relay import relay_to
+from tests.support.eventually import eventually
+from tests.support.relay import relay_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.health.relay import Relay
+    from tests.support.relay import Relay
 
 LOOKS = 5
 TIMEOUT_SECONDS = 0.2

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.identity.make_certificates import Files
+from tests.support.identity.certificates import Files
 
 if TYPE_CHECKING:
     from pathlib import Path

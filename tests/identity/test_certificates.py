@@ -11,14 +11,14 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from stagely_rpc.identity.certificates import ServerCertificates
 from stagely_rpc.identity.pem import CertificateError, load_key_pair
 from stagely_rpc.identity.reloading import MAX_FILE_BYTES
-from tests.identity.make_certificates import (
+from tests.support.identity.certificates import (
     DAY,
     Files,
     channel_credentials,
     make_authority,
     make_server_certificate,
 )
-from tests.identity.tls import is_admitted, tls_server
+from tests.support.identity.tls import is_admitted, tls_server
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes

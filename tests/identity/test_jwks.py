@@ -15,18 +15,18 @@ from stagely_rpc.identity.jwks import ON_DEMAND_SECONDS, KeySet
 from stagely_rpc.identity.keys import KeySetError
 from stagely_rpc.identity.sources import MAX_BYTES, FileSource, UrlSource
 from stagely_rpc.identity.tokens import TokenVerifier
-from tests.eventually import eventually
-from tests.identity.clocks import Clock
-from tests.identity.expecting import unauthenticated
-from tests.identity.issuer import dripping, ok, raw, running_issuer, silent
-from tests.identity.make_certificates import make_authority, make_server_certificate
-from tests.identity.make_tokens import key_set, private_key, public_jwk, signed_token
+from tests.support.eventually import eventually
+from tests.support.identity.certificates import make_authority, make_server_certificate
+from tests.support.identity.clocks import Clock
+from tests.support.identity.expecting import unauthenticated
+from tests.support.identity.issuer import dripping, ok, raw, running_issuer, silent
+from tests.support.identity.tokens import key_set, private_key, public_jwk, signed_token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.identity.issuer import Answer, Issuer
+    from tests.support.identity.issuer import Answer, Issuer
 
 OLD = key_set(public_jwk(private_key("ES256", 1), kid="1"))
 BOTH = key_set(public_jwk(private_key("ES256", 1), kid="1"), public_jwk(private_key("ES256", 2), kid="2"))

@@ -11,7 +11,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from structlog.testing import capture_logs
 
 from stagely_rpc.identity.keys import KeySetError, keys_in
-from tests.identity.make_tokens import ALGORITHMS, SECRET, base64url, key_set, private_key, public_jwk
+from tests.support.identity.tokens import ALGORITHMS, SECRET, base64url, key_set, private_key, public_jwk
 
 RSA = public_jwk(private_key("RS256"), kid="1")
 P256 = public_jwk(private_key("ES256"), kid="1")

@@ -8,8 +8,8 @@ import pytest
 
 from stagely_rpc.cli.token import InvalidTtlError, ttl_of
 from stagely_rpc.identity.tokens import MintError, TokenVerifier, mint
-from tests.e2e.processes import environment, run
-from tests.identity.make_tokens import SECRET
+from tests.support.identity.tokens import SECRET
+from tests.support.processes.service import environment, run
 
 if TYPE_CHECKING:
     import subprocess

@@ -11,8 +11,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from stagely_rpc.identity.callers import CertificateCallers
 from stagely_rpc.identity.certificates import ServerCertificates
-from tests.bad_input import http2
-from tests.identity.make_certificates import (
+from tests.support import http2
+from tests.support.identity.certificates import (
     DAY,
     channel_credentials,
     dns,
@@ -21,8 +21,8 @@ from tests.identity.make_certificates import (
     make_server_certificate,
     uri,
 )
-from tests.identity.tls import connected, is_admitted, tls_server, who_am_i
-from tests.refusals import refused
+from tests.support.identity.tls import connected, is_admitted, tls_server, who_am_i
+from tests.support.refusals import refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from tests.identity.make_certificates import Certificate, Files
+    from tests.support.identity.certificates import Certificate, Files
 
 AUTHORITY = make_authority()
 REAPER = make_certificate(AUTHORITY, uri("spiffe://stagely.dev/reaper"), dns("reaper.example"), common_name="reaper")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stagely_rpc.errors import UnauthenticatedError
 from stagely_rpc.identity.peers import identity_of
-from tests.identity.make_certificates import dns, make_authority, make_certificate, uri
+from tests.support.identity.certificates import dns, make_authority, make_certificate, uri
 
 AUTHORITY = make_authority()
 REAPER = "spiffe://stagely.dev/reaper"

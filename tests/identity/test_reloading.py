@@ -11,8 +11,8 @@ import structlog
 from stagely_rpc.identity import reloading
 from stagely_rpc.identity.callers import CertificateCallers
 from stagely_rpc.identity.certificates import ServerCertificates
-from tests.eventually import eventually
-from tests.identity.make_certificates import (
+from tests.support.eventually import eventually
+from tests.support.identity.certificates import (
     DAY,
     Files,
     channel_credentials,
@@ -21,7 +21,14 @@ from tests.identity.make_certificates import (
     make_server_certificate,
     uri,
 )
-from tests.identity.tls import LOOK_EVERY_SECONDS, REFUSED, SEVERAL_LOOKS_SECONDS, is_admitted, tls_server, who_am_i
+from tests.support.identity.tls import (
+    LOOK_EVERY_SECONDS,
+    REFUSED,
+    SEVERAL_LOOKS_SECONDS,
+    is_admitted,
+    tls_server,
+    who_am_i,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ import pytest
 import structlog
 
 from stagely_rpc.identity.certificates import ServerCertificates
-from tests.eventually import eventually, logged
-from tests.identity.make_certificates import (
+from tests.support.eventually import eventually, logged
+from tests.support.identity.certificates import (
     DAY,
     Files,
     channel_credentials,
@@ -22,7 +22,7 @@ from tests.identity.make_certificates import (
     replace,
     uri,
 )
-from tests.identity.tls import (
+from tests.support.identity.tls import (
     LOOK_EVERY_SECONDS,
     REFUSED,
     SEVERAL_LOOKS_SECONDS,

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from stagely_rpc.errors import UnauthenticatedError
 from stagely_rpc.identity.jwks import KeySet
 from stagely_rpc.identity.tokens import TokenVerifier
-from tests.identity.expecting import unauthenticated
-from tests.identity.make_tokens import (
+from tests.support.identity.expecting import unauthenticated
+from tests.support.identity.tokens import (
     ALGORITHMS,
     SECRET,
     base64url,

@@ -10,9 +10,9 @@ import pytest
 
 from stagely_rpc.errors import UnauthenticatedError
 from stagely_rpc.identity.tokens import LEEWAY_SECONDS, MAX_KNOWN_TOKENS, TokenVerifier
-from tests.identity.clocks import Clock
-from tests.identity.expecting import unauthenticated
-from tests.identity.make_tokens import OTHER_SECRET, SECRET, hmac_token
+from tests.support.identity.clocks import Clock
+from tests.support.identity.expecting import unauthenticated
+from tests.support.identity.tokens import OTHER_SECRET, SECRET, hmac_token
 
 
 @pytest.fixture

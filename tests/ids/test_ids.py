@@ -11,7 +11,7 @@ import pytest
 from stagely.v1 import id_pb2
 from stagely_rpc.ids.inputs import IdBatch
 from stagely_rpc.ids.service import new_id, new_ids
-from tests.refusals import refused
+from tests.support.refusals import refused
 
 if TYPE_CHECKING:
     from stagely.v1.id_pb2_grpc import IdServiceAsyncStub

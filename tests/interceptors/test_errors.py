@@ -17,9 +17,9 @@ from stagely_rpc.interceptors.access_log import AccessLogInterceptor
 from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.decoding import DecodingInterceptor
 from stagely_rpc.interceptors.errors import STATUS_BY_ERROR, ErrorInterceptor
-from tests.eventually import logged
-from tests.interceptors.chained import CALL_KINDS, chained, handler_of
-from tests.refusals import Refusal, refused
+from tests.support.chained import CALL_KINDS, chained, handler_of
+from tests.support.eventually import logged
+from tests.support.refusals import Refusal, refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -11,10 +11,10 @@ from stagely_rpc.errors import AbortedError, NotFoundError
 from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
 from stagely_rpc.interceptors.metrics import MetricsInterceptor
-from stagely_rpc.interceptors.retries import MAX_RETRIES, RetryInterceptor
-from stagely_rpc.metrics import UNKNOWN_METHOD, Metrics
-from tests.eventually import eventually
-from tests.interceptors.chained import CALL_KINDS, Ends, chained, handler_of
+from stagely_rpc.interceptors.rerun import MAX_RETRIES, RetryInterceptor
+from stagely_rpc.telemetry.metrics.metrics import UNKNOWN_METHOD, Metrics
+from tests.support.chained import CALL_KINDS, Ends, chained, handler_of
+from tests.support.eventually import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cloud_providers.make import make_provider
-from tests.projects.make import make_project
-from tests.teams.make import make_team
+from tests.support.cloud_providers import make_provider
+from tests.support.projects import make_project
+from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from stagely.v1 import cloud_provider_pb2, project_pb2, team_pb2

@@ -9,9 +9,9 @@ from google.protobuf.struct_pb2 import Struct, Value
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, project_pb2, team_pb2
-from tests.projects.make import OWN_FIELDS, REPO_URL, delete_team, make_project, stored
-from tests.refusals import refused
-from tests.teams.make import make_team
+from tests.support.projects import OWN_FIELDS, REPO_URL, delete_team, make_project, stored
+from tests.support.refusals import refused
+from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from stagely.v1.project_pb2_grpc import ProjectServiceAsyncStub

@@ -7,10 +7,10 @@ import pytest
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, project_pb2, team_pb2
-from tests.projects.make import delete_team, make_project, stored, update
-from tests.refusals import refused
-from tests.statements import statements
-from tests.teams.make import make_team
+from tests.support.projects import delete_team, make_project, stored, update
+from tests.support.refusals import refused
+from tests.support.statements import statements
+from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from stagely.v1.project_pb2_grpc import ProjectServiceAsyncStub

@@ -9,8 +9,8 @@ from google.protobuf.struct_pb2 import Struct, Value
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, project_pb2, team_pb2
-from tests.projects.make import OWN_FIELDS, delete_team, make_project, stored, update
-from tests.refusals import refused
+from tests.support.projects import OWN_FIELDS, delete_team, make_project, stored, update
+from tests.support.refusals import refused
 
 if TYPE_CHECKING:
     from stagely.v1.project_pb2_grpc import ProjectServiceAsyncStub

@@ -10,11 +10,11 @@ import structlog
 
 from stagely.v1 import secret_pb2, secret_pb2_grpc, team_pb2_grpc
 from stagely_rpc.crypto.envelope import _DataKeyCache
-from stagely_rpc.server import Server, StartupError
-from stagely_rpc.settings import Settings
-from tests.refusals import refused
-from tests.rpc import ENCRYPTION_KEY, connected, running_server
-from tests.secrets.make import (
+from stagely_rpc.server.server import Server, StartupError
+from stagely_rpc.settings.model import Settings
+from tests.support.refusals import refused
+from tests.support.rpc import ENCRYPTION_KEY, connected, running_server
+from tests.support.secrets import (
     execute,
     get_secret,
     make_project,

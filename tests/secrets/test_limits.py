@@ -7,8 +7,8 @@ import pytest
 
 from stagely.v1 import secret_pb2
 from stagely_rpc.secrets.inputs import NewSecret
-from tests.refusals import refused
-from tests.secrets.make import FILE, get_secret, make_file, make_secret, name_of, set_secret
+from tests.support.refusals import refused
+from tests.support.secrets import FILE, get_secret, make_file, make_secret, name_of, set_secret
 
 if TYPE_CHECKING:
     from stagely.v1.secret_pb2_grpc import SecretServiceAsyncStub

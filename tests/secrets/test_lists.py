@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from stagely.v1 import secret_pb2
-from tests.refusals import refused
-from tests.secrets.make import ENV, FILE, make_file, make_secret, set_secret
+from tests.support.refusals import refused
+from tests.support.secrets import ENV, FILE, make_file, make_secret, set_secret
 
 if TYPE_CHECKING:
     from stagely.v1.secret_pb2_grpc import SecretServiceAsyncStub

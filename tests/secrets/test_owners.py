@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import grpc
 
 from stagely.v1 import secret_pb2, team_pb2
-from tests.refusals import refused
-from tests.secrets.make import (
+from tests.support.refusals import refused
+from tests.support.secrets import (
     delete_secret,
     execute,
     get_secret,
@@ -17,7 +17,7 @@ from tests.secrets.make import (
     team_of,
     value_of,
 )
-from tests.users.make import make_user
+from tests.support.users import make_user
 
 if TYPE_CHECKING:
     from stagely.v1.secret_pb2_grpc import SecretServiceAsyncStub

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from stagely.v1 import secret_pb2, secret_pb2_grpc
-from tests.refusals import refused
-from tests.rpc import connected
-from tests.secrets.make import (
+from tests.support.refusals import refused
+from tests.support.rpc import connected
+from tests.support.secrets import (
     delete_secret,
     execute,
     get_secret,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from stagely.v1.secret_pb2_grpc import SecretServiceAsyncStub
-    from stagely_rpc.server import Server
+    from stagely_rpc.server.server import Server
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ import grpc
 
 from stagely.v1 import secret_pb2
 from stagely_rpc.crypto.envelope import _DataKeyCache
-from tests.refusals import refused
-from tests.secrets.make import ENV, FILE, get_secret, make_file, make_secret, name_of, resolve, value_of
-from tests.statements import statements
+from tests.support.refusals import refused
+from tests.support.secrets import ENV, FILE, get_secret, make_file, make_secret, name_of, resolve, value_of
+from tests.support.statements import statements
 
 if TYPE_CHECKING:
     import pytest
 
     from stagely.v1.secret_pb2_grpc import SecretServiceAsyncStub
-    from stagely_rpc.server import Server
+    from stagely_rpc.server.server import Server
 
 
 async def test_a_service_gets_global_secrets_overlaid_by_its_own(

@@ -7,8 +7,8 @@ import grpc
 import pytest
 
 from stagely.v1 import secret_pb2
-from tests.refusals import refused
-from tests.secrets.make import (
+from tests.support.refusals import refused
+from tests.support.secrets import (
     ENV,
     FILE,
     delete_secret,
@@ -19,7 +19,7 @@ from tests.secrets.make import (
     set_secret,
     value_of,
 )
-from tests.users.make import make_user
+from tests.support.users import make_user
 
 if TYPE_CHECKING:
     from stagely.v1.secret_pb2_grpc import SecretServiceAsyncStub

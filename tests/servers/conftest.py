@@ -4,18 +4,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stagely_rpc.db import migrations
-from tests.identity.make_certificates import make_authority
-from tests.servers import installed
-from tests.servers.postgresql import running
-from tests.servers.tls import running_with_tls, written
+from stagely_rpc.db.schema import migrations
+from tests.support.identity.certificates import make_authority
+from tests.support.servers import installed
+from tests.support.servers.postgresql import running
+from tests.support.servers.tls import running_with_tls, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.identity.make_certificates import Certificate
-    from tests.servers.postgresql import PostgreSQL
+    from tests.support.identity.certificates import Certificate
+    from tests.support.servers.postgresql import PostgreSQL
 
 
 @pytest.fixture(scope="module")

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from stagely_rpc.db import migrations
-from tests.e2e.processes import run, settings_for
-from tests.identity.make_certificates import DAY, YEAR, dns, make_authority, make_certificate
-from tests.servers import installed
-from tests.servers.poolers import pgbouncer
-from tests.servers.postgresql import DATABASE, running
-from tests.servers.tls import certificate_of_localhost, showing, url_of, written
+from stagely_rpc.db.schema import migrations
+from tests.support.identity.certificates import DAY, YEAR, dns, make_authority, make_certificate
+from tests.support.processes.service import run, settings_for
+from tests.support.servers import installed
+from tests.support.servers.poolers import pgbouncer
+from tests.support.servers.postgresql import DATABASE, running
+from tests.support.servers.tls import certificate_of_localhost, showing, url_of, written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.identity.make_certificates import Certificate
-    from tests.servers.postgresql import PostgreSQL
+    from tests.support.identity.certificates import Certificate
+    from tests.support.servers.postgresql import PostgreSQL
 
 VERIFY = "set sslmode=verify-full and sslrootcert in DATABASE_URL"
 UNTRUSTED = r'out of reach: .*server at "127.0.0.1", port \d+ failed: SSL error: certificate verify failed: '

@@ -17,19 +17,19 @@ from stagely_rpc.client import StagelyError, connect
 from stagely_rpc.db.models import Team
 from stagely_rpc.errors import UnavailableError
 from stagely_rpc.health.health_servicer import NOT_SERVING, SERVING
-from tests.databases import database_at, writing
-from tests.eventually import eventually
-from tests.rpc import connected, running_server
-from tests.servers.pairs import RECOVERY_SECONDS, await_standby, promote, running_pair, set_read_only
+from tests.support.databases import database_at, writing
+from tests.support.eventually import eventually
+from tests.support.rpc import connected, running_server
+from tests.support.servers.pairs import RECOVERY_SECONDS, await_standby, promote, running_pair, set_read_only
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from stagely_rpc.client import Stagely
-    from stagely_rpc.db.engine import Database
-    from stagely_rpc.server import Server
-    from tests.servers.pairs import Pair
-    from tests.servers.postgresql import PostgreSQL
+    from stagely_rpc.db.database import Database
+    from stagely_rpc.server.server import Server
+    from tests.support.servers.pairs import Pair
+    from tests.support.servers.postgresql import PostgreSQL
 
 WRITERS = 8
 RECOVERED = 30

@@ -12,19 +12,19 @@ import pytest
 import structlog
 
 from stagely.v1 import team_pb2, team_pb2_grpc
-from tests.refusals import refused
-from tests.rpc import connected, running_server
-from tests.servers.poolers import KEEPING, Kind, pgbouncer
-from tests.servers.postgresql import DATABASE
-from tests.servers.tour import tour
-from tests.teams.make import make_team
+from tests.support.refusals import refused
+from tests.support.rpc import connected, running_server
+from tests.support.servers.poolers import KEEPING, Kind, pgbouncer
+from tests.support.servers.postgresql import DATABASE
+from tests.support.servers.tour import tour
+from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
-    from tests.servers.poolers import PgBouncer
-    from tests.servers.postgresql import PostgreSQL
+    from tests.support.servers.poolers import PgBouncer
+    from tests.support.servers.postgresql import PostgreSQL
 
 SESSIONS = 3
 MOST = 100

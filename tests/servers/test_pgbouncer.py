@@ -14,27 +14,27 @@ import structlog
 from sqlalchemy import BigInteger, bindparam, column, select, table
 
 from stagely.v1 import environment_pb2_grpc, team_pb2, team_pb2_grpc
-from stagely_rpc.db import migrations
-from stagely_rpc.db.migrations import MigrationError
-from stagely_rpc.db.statements import Statement
+from stagely_rpc.db.schema import migrations
+from stagely_rpc.db.schema.migrations import MigrationError
+from stagely_rpc.db.sql.statement import Statement
 from stagely_rpc.errors import AbortedError
-from tests.databases import database_at, reading, writing
-from tests.environments.make import count_live, make_environment, make_project
-from tests.environments.racing import outcomes, until_calls_wait
-from tests.eventually import logged
-from tests.rpc import connected, running_server
-from tests.servers.poolers import FORGETFUL, FORGETFUL_NEW, KEEPING, pgbouncer
-from tests.servers.postgresql import DATABASE
-from tests.servers.tour import tour
-from tests.teams.make import make_team
+from tests.support.databases import database_at, reading, writing
+from tests.support.environments import count_live, make_environment, make_project
+from tests.support.eventually import logged
+from tests.support.racing import outcomes, until_calls_wait
+from tests.support.rpc import connected, running_server
+from tests.support.servers.poolers import FORGETFUL, FORGETFUL_NEW, KEEPING, pgbouncer
+from tests.support.servers.postgresql import DATABASE
+from tests.support.servers.tour import tour
+from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
-    from stagely_rpc.db.engine import Database
-    from tests.servers.poolers import Kind, PgBouncer
-    from tests.servers.postgresql import PostgreSQL
+    from stagely_rpc.db.database import Database
+    from tests.support.servers.poolers import Kind, PgBouncer
+    from tests.support.servers.postgresql import PostgreSQL
 
 SETTINGS = (None, "true", "false")
 UNTOLD_AND_PREPARING = pytest.mark.parametrize("prepared_statements", [None, "true"])

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stagely_rpc.db import migrations
-from tests.identity.make_certificates import dns, make_authority, make_certificate
-from tests.rpc import connected, running_server
-from tests.servers.refusal import refusal
-from tests.servers.tls import showing, url_of, written
-from tests.servers.tour import tour
+from stagely_rpc.db.schema import migrations
+from tests.support.identity.certificates import dns, make_authority, make_certificate
+from tests.support.rpc import connected, running_server
+from tests.support.servers.refusal import refusal
+from tests.support.servers.tls import showing, url_of, written
+from tests.support.servers.tour import tour
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.identity.make_certificates import Certificate
-    from tests.servers.postgresql import PostgreSQL
+    from tests.support.identity.certificates import Certificate
+    from tests.support.servers.postgresql import PostgreSQL
 
 HBA_OF_CERTIFICATES = b"""
 host    postgres all 127.0.0.1/32 trust

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from stagely_rpc.db import migrations
-from tests.e2e.processes import run, settings_for
-from tests.migrations.catalog import tables_of, triggers_of
-from tests.rpc import connected, running_server
-from tests.servers import installed
-from tests.servers.postgresql import running
-from tests.servers.refusal import refusal
-from tests.servers.tour import tour
+from stagely_rpc.db.schema import migrations
+from tests.support.processes.service import run, settings_for
+from tests.support.rpc import connected, running_server
+from tests.support.schema.catalog import tables_of, triggers_of
+from tests.support.servers import installed
+from tests.support.servers.postgresql import running
+from tests.support.servers.refusal import refusal
+from tests.support.servers.tour import tour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.servers.postgresql import PostgreSQL
+    from tests.support.servers.postgresql import PostgreSQL
 
 
 @pytest.fixture(scope="module", params=installed.POSTGRESQL)

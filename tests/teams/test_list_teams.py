@@ -7,9 +7,9 @@ import pytest
 from grpc import StatusCode
 
 from stagely.v1 import team_pb2
-from tests.refusals import refused
-from tests.teams.make import make_member, make_team
-from tests.users.make import make_user
+from tests.support.refusals import refused
+from tests.support.teams import make_member, make_team
+from tests.support.users import make_user
 
 if TYPE_CHECKING:
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub

@@ -11,17 +11,17 @@ import pytest
 from grpc import StatusCode
 
 from stagely.v1 import team_pb2, team_pb2_grpc, user_pb2
-from tests.refusals import refusal_of, refused
-from tests.rpc import connected
-from tests.teams.make import make_member, make_team
-from tests.users.make import make_user
+from tests.support.refusals import refusal_of, refused
+from tests.support.rpc import connected
+from tests.support.teams import make_member, make_team
+from tests.support.users import make_user
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
     from stagely.v1.user_pb2_grpc import UserServiceAsyncStub
-    from stagely_rpc.server import Server
+    from stagely_rpc.server.server import Server
 
 OWNER, ADMIN, MEMBER, VIEWER = (
     team_pb2.TEAM_ROLE_OWNER,

@@ -9,8 +9,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode
 
 from stagely.v1 import team_pb2
-from tests.refusals import refused
-from tests.teams.make import make_team
+from tests.support.refusals import refused
+from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub

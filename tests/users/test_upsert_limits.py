@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from tests.refusals import refused
-from tests.users.make import upsert
+from tests.support.refusals import refused
+from tests.support.users import upsert
 
 if TYPE_CHECKING:
     from stagely.v1.user_pb2_grpc import UserServiceAsyncStub

@@ -8,14 +8,14 @@ import grpc
 import psycopg
 import pytest
 
-from tests.refusals import refusal_of, refused
-from tests.rpc import connected, running_server
-from tests.users.make import account_id, address, login, make_user, upsert
+from tests.support.refusals import refusal_of, refused
+from tests.support.rpc import connected, running_server
+from tests.support.users import account_id, address, login, make_user, upsert
 
 if TYPE_CHECKING:
     from stagely.v1 import user_pb2
     from stagely.v1.user_pb2_grpc import UserServiceAsyncStub
-    from stagely_rpc.server import Server
+    from stagely_rpc.server.server import Server
 
 ALREADY_EXISTS = grpc.StatusCode.ALREADY_EXISTS
 VISIBLE_ASCII = "".join(map(chr, range(33, 127)))

@@ -8,8 +8,8 @@ import grpc
 import pytest
 
 from stagely.v1 import user_pb2
-from tests.refusals import refused
-from tests.users.make import account_id, address, login, make_user, same_person, stored, upsert
+from tests.support.refusals import refused
+from tests.support.users import account_id, address, login, make_user, same_person, stored, upsert
 
 if TYPE_CHECKING:
     from stagely.v1.user_pb2_grpc import UserServiceAsyncStub

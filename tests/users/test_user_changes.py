@@ -8,9 +8,9 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from stagely.v1 import team_pb2, user_pb2
-from tests.refusals import refused
-from tests.teams.make import make_team
-from tests.users.make import deactivate_user, get_user, login, make_user, update_user
+from tests.support.refusals import refused
+from tests.support.teams import make_team
+from tests.support.users import deactivate_user, get_user, login, make_user, update_user
 
 if TYPE_CHECKING:
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub

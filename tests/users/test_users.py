@@ -7,10 +7,10 @@ import grpc
 import pytest
 
 from stagely.v1 import team_pb2, user_pb2
-from tests.refusals import refused
-from tests.statements import statements
-from tests.teams.make import make_team
-from tests.users.make import account_id, deactivate_user, get_user, make_user
+from tests.support.refusals import refused
+from tests.support.statements import statements
+from tests.support.teams import make_team
+from tests.support.users import account_id, deactivate_user, get_user, make_user
 
 if TYPE_CHECKING:
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub

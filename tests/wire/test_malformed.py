@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from stagely.v1 import project_pb2, team_pb2
 from stagely_rpc.wire.malformed import malformed_text_fields
-from tests.bad_input import wire
+from tests.support import wire
 
 GOOD = team_pb2.UpdateTeamRequest(id="x", name="y").SerializeToString()
 

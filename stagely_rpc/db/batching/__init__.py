@@ -1,0 +1,3 @@
+"""Point reads of many calls, sent to the database together."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The schema: its migrations, its revision and the supported versions of PostgreSQL."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Statements that are compiled once, and the rows that they write."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The embedded PostgreSQL of the development profile."""
+
+from __future__ import annotations

@@ -1,0 +1,91 @@
+"""What interceptors share that only look on: that a call begins, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Protocol
+
+import grpc
+
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from stagely_rpc.wire.context import Context
+
+    class Observer(Protocol):
+        """Looks on at the calls of one method."""
+
+        def begin(self) -> Any:  # noqa: ANN401 - whatever `end` wants to know
+            """A call begins."""
+            ...
+
+        def end(self, began: Any, code: str) -> None:  # noqa: ANN401
+            """It ended, by the name of a gRPC code; `began` is what `begin` returned."""
+            ...
+
+
+_OK = grpc.StatusCode.OK.name
+_CANCELLED = grpc.StatusCode.CANCELLED.name
+_DEADLINE_SLACK_SECONDS = 0.1
+_LATE = grpc.StatusCode.DEADLINE_EXCEEDED.name
+# A call knows its code as it was given: by gRPC's own health service, as a number.
+_NAMES: dict[object, str] = {name: code.name for code in grpc.StatusCode for name in (code, code.value[0])}
+
+
+def _why_cancelled(context: Context) -> str:
+    """Return the code that the caller has seen whose call was cancelled: because it left, or at its deadline.
+
+    A client resets the call at its own deadline, which is a moment before the server's for the same call.
+    """
+    left = context.time_remaining()
+    return _LATE if left is not None and left < _DEADLINE_SLACK_SECONDS else _CANCELLED
+
+
+class ObservingInterceptor(WrappingInterceptor):
+    """An interceptor that is told of every call how it ended, however it ended. It stands outside of the errors'."""
+
+    @abstractmethod
+    def observer(self, method: str) -> Observer | None:
+        """Return who observes the calls of a method; None if nobody does."""
+
+    def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
+        """Look on at the method."""
+        observer, behavior = self.observer(method), behavior_of(handler)
+        if observer is None:
+            return handler
+        begin, end = observer.begin, observer.end
+
+        async def answer(request: object, context: Context) -> object:
+            began, code = begin(), _CANCELLED
+            try:
+                response = await behavior(request, context)
+                code = _OK
+            except grpc.aio.AbortError:
+                code = _NAMES[context.code()]
+                raise
+            except asyncio.CancelledError:
+                code = _why_cancelled(context)
+                raise
+            finally:
+                end(began, code)
+            return response
+
+        async def stream(request: object, context: Context) -> AsyncIterator[object]:
+            began, code = begin(), _CANCELLED
+            try:
+                async for response in behavior(request, context):
+                    yield response
+                code = _OK
+            except grpc.aio.AbortError:
+                code = _NAMES[context.code()]
+                raise
+            except asyncio.CancelledError:
+                code = _why_cancelled(context)
+                raise
+            finally:
+                end(began, code)
+
+        return wrapped(handler, answer=answer, stream=stream)

@@ -1,0 +1,95 @@
+"""Between the supervisor and a worker: a socket on which the worker says one line, and whose end each side notices.
+
+The kernel closes a process's end however the process ends. So a worker learns that its supervisor was killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Self
+
+from stagely_rpc.transport.endpoints import Reach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a worker can't start, in one line for people."""
+
+    line: str
+
+
+class WorkerEnd:
+    """The end of the link that a worker has."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take the socket that the supervisor opened for this process."""
+        self._socket = socket.socket(fileno=descriptor)
+        self._socket.setblocking(False)
+
+    def when_closed(self, stop: Callable[[], None]) -> None:
+        """Call `stop` once the supervisor is gone."""
+        loop = asyncio.get_running_loop()
+
+        def closed() -> None:
+            loop.remove_reader(self._socket)
+            stop()
+
+        # The supervisor says nothing: there is something to read when there is nothing more.
+        loop.add_reader(self._socket, closed)
+
+    def say_ready(self, reach: Reach) -> None:
+        """Tell the supervisor that this worker serves."""
+        self._say({"ready": asdict(reach)})
+
+    def say_problem(self, line: str) -> None:
+        """Tell the supervisor why this worker can't start."""
+        self._say({"problem": line})
+
+    def _say(self, word: object) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._socket.sendall(json.dumps(word).encode() + b"\n")
+
+
+class SupervisorEnd:
+    """The end of the link that the supervisor has. A context manager: leaving it closes the socket."""
+
+    def __init__(self) -> None:
+        """Open a link; `worker_descriptor` is for the worker to inherit."""
+        self._socket, self._worker_socket = socket.socketpair()
+
+    @property
+    def worker_descriptor(self) -> int:
+        """The worker's end."""
+        return self._worker_socket.fileno()
+
+    def give_away(self) -> None:
+        """Leave the worker's end to the worker alone, now that it has it."""
+        self._worker_socket.close()
+
+    async def word(self) -> Reach | Problem | None:
+        """Wait for what the worker says; None if it ended without a word."""
+        self._socket.setblocking(False)
+        said = b""
+        while not said.endswith(b"\n"):
+            part = await asyncio.get_running_loop().sock_recv(self._socket, 65_536)
+            if not part:
+                return None
+            said += part
+        word = json.loads(said)
+        return Reach(**word["ready"]) if "ready" in word else Problem(word["problem"])
+
+    def __enter__(self) -> Self:
+        """Return the open link."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self._worker_socket.close()
+        self._socket.close()

@@ -1,0 +1,157 @@
+"""A worker's place: one process after another, each a fresh program that shares nothing with the one before."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from stagely_rpc.process.link import Problem, SupervisorEnd
+from stagely_rpc.transport.endpoints import Reach
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FIRST_DELAY_SECONDS = 0.5
+_LONGEST_DELAY_SECONDS = 30.0
+_GOOD_WHILE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a process ended.
+
+    Attributes:
+        exit_code: as `subprocess` has it: negative for a signal.
+        served: whether it had said that it serves.
+        problem: why it could not start, if it said so.
+        lived_seconds: how long it ran.
+    """
+
+    exit_code: int
+    served: bool
+    problem: str | None
+    lived_seconds: float
+
+    def __str__(self) -> str:
+        return signal.Signals(-self.exit_code).name if self.exit_code < 0 else f"exit code {self.exit_code}"
+
+
+class Overseer(Protocol):
+    """Who is told what becomes of the processes of a slot."""
+
+    def note_ready(self, number: int, reach: Reach) -> None:
+        """Know that a worker serves."""
+        ...
+
+    def note_end(self, number: int, end: End, restart_in_seconds: float) -> None:
+        """Know that a worker ended that was not told to."""
+        ...
+
+
+class Backoff:
+    """How long to wait before a worker is replaced: longer each time, until one has run for a good while."""
+
+    def __init__(self) -> None:
+        self._delay_seconds = _FIRST_DELAY_SECONDS
+
+    def after(self, lived_seconds: float) -> float:
+        """Return how many seconds to wait now."""
+        if lived_seconds >= _GOOD_WHILE_SECONDS:
+            self._delay_seconds = _FIRST_DELAY_SECONDS
+        delay = self._delay_seconds
+        self._delay_seconds = min(2 * delay, _LONGEST_DELAY_SECONDS)
+        return delay
+
+
+class Slot:
+    """Keeps one worker running."""
+
+    def __init__(self, number: int, environment: Mapping[str, str], overseer: Overseer) -> None:
+        """Start nothing yet.
+
+        Args:
+            number: of the worker, from 1.
+            environment: of its processes.
+            overseer: is told what becomes of them.
+        """
+        self.number = number
+        self._environment = environment
+        self._overseer = overseer
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = asyncio.Event()
+        self._backoff = Backoff()
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs, if there is one."""
+        process = self._process
+        return None if process is None or process.returncode is not None else process.pid
+
+    async def run(self) -> bool:
+        """Start the worker, and again whenever it ends, until it is to stop; return whether it drained then."""
+        while not self._stopping.is_set():
+            end = await self._run_process()
+            if self._stopping.is_set():
+                return end.exit_code == 0 or not end.served
+            delay = self._backoff.after(end.lived_seconds)
+            self._overseer.note_end(self.number, end, delay)
+            await self._pause(delay)
+        return True
+
+    def stop(self) -> None:
+        """Let the worker drain, and do not start it again."""
+        self._stopping.set()
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        self._send(signal.SIGKILL)
+
+    async def _run_process(self) -> End:
+        began = time.monotonic()
+        word: Reach | Problem | None
+        try:
+            word, exit_code = await self._until_it_ends()
+        except OSError as error:
+            word, exit_code = Problem(f"can't start a process: {error.strerror}"), os.EX_OSERR
+        problem = word.line if isinstance(word, Problem) else None
+        return End(exit_code, isinstance(word, Reach), problem, time.monotonic() - began)
+
+    async def _until_it_ends(self) -> tuple[Reach | Problem | None, int]:
+        """Start a process and wait for its end; return what it said, and its exit code."""
+        with SupervisorEnd() as link:
+            self._process = await self._start(link)
+            if self._stopping.is_set():
+                self.stop()
+            word = await link.word()
+            if isinstance(word, Reach):
+                self._overseer.note_ready(self.number, word)
+            return word, await self._process.wait()
+
+    async def _start(self, link: SupervisorEnd) -> asyncio.subprocess.Process:
+        # -P, lest what lies about in the working directory is imported.
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "stagely_rpc.process", str(self.number), str(link.worker_descriptor)),
+            env=dict(self._environment),
+            pass_fds=[link.worker_descriptor],
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+        link.give_away()
+        return process
+
+    def _send(self, number: signal.Signals) -> None:
+        if (pid := self.pid) is not None:
+            with suppress(ProcessLookupError):
+                # The process's own method looks first whether it has ended, and so takes its exit code from who waits.
+                os.kill(pid, number)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()

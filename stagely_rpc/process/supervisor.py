@@ -1,0 +1,114 @@
+"""Keeps the workers running, and stops them together."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from stagely_rpc.process.metrics import WorkersMetrics
+from stagely_rpc.process.shares import shares
+from stagely_rpc.process.slots import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stagely_rpc.process.slots import End
+    from stagely_rpc.settings.model import Settings
+    from stagely_rpc.transport.endpoints import Reach
+
+_LATE_SECONDS = 10.0
+"""How much longer than the pause and the grace of its calls a worker may take to end."""
+
+_log = structlog.get_logger(__name__)
+
+
+class WorkerStartError(Exception):
+    """No worker can start: one line that says why, without a secret."""
+
+
+class Supervisor:
+    """The workers of one service."""
+
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str], metrics_directory: str | None, revision: str
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            settings: of the whole.
+            environment: of every worker, but for what it has a share of.
+            metrics_directory: where the workers count; None if nothing is counted.
+            revision: of the schema that this version needs, for the metrics.
+        """
+        self.metrics = None if metrics_directory is None else WorkersMetrics(metrics_directory, self.pids, revision)
+        self._stop_seconds = settings.shutdown_pause_seconds + settings.shutdown_grace_seconds
+        self._slots = [
+            Slot(number, {**environment, **share}, self) for number, share in enumerate(shares(settings), start=1)
+        ]
+        self._served: set[int] = set()
+        self._failure: str | None = None
+        self._stop = asyncio.Event()
+
+    def pids(self) -> dict[int, int]:
+        """Return the process ids of the workers that run, by their numbers."""
+        return {slot.number: pid for slot in self._slots if (pid := slot.pid) is not None}
+
+    def stop(self) -> None:
+        """Let the workers drain; asked again, end them at once."""
+        if self._stop.is_set():
+            self._kill()
+        self._stop.set()
+
+    async def run(self) -> bool:
+        """Run the workers until they are to stop; return whether all of them drained.
+
+        Raises:
+            WorkerStartError: none can start.
+        """
+        running = [asyncio.create_task(slot.run(), name=f"worker-{slot.number}") for slot in self._slots]
+        told = asyncio.create_task(self._stop.wait())
+        # A slot ends by itself only by a fault of its own, which is raised when the others have drained.
+        await asyncio.wait({told, *running}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        await self._drain(running)
+        if self._failure is not None:
+            raise WorkerStartError(self._failure)
+        return all([await slot for slot in running])
+
+    async def _drain(self, running: list[asyncio.Task[bool]]) -> None:
+        for slot in self._slots:
+            slot.stop()
+        _, late = await asyncio.wait(running, timeout=self._stop_seconds + _LATE_SECONDS)
+        if late:
+            _log.error("workers did not end in time", workers=sorted(self.pids()))
+            self._kill()
+            await asyncio.wait(late)
+
+    def _kill(self) -> None:
+        for slot in self._slots:
+            slot.kill()
+
+    def note_ready(self, number: int, reach: Reach) -> None:
+        """Announce the service once every worker serves."""
+        if number in self._served:
+            _log.info("worker replaced", worker=number)
+            return
+        self._served.add(number)
+        if len(self._served) == len(self._slots):
+            metrics = None if self.metrics is None else self.metrics.address
+            replace(reach, workers=len(self._slots), metrics=metrics).announce()
+
+    def note_end(self, number: int, end: End, restart_in_seconds: float) -> None:
+        """Log it; or give up, if no worker has served yet: what keeps all of them from it is for people to mend."""
+        if self.metrics is not None:
+            self.metrics.note_end(number)
+        if not self._served:
+            self._failure = self._failure or end.problem or f"a worker ended before it served: {end}"
+            self._stop.set()
+            return
+        _log.error(
+            "worker ended", worker=number, end=str(end), reason=end.problem, restart_in_seconds=restart_in_seconds
+        )

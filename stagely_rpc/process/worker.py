@@ -1,0 +1,56 @@
+"""A server that is one of several workers: its supervisor says when it stops, and hears how it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import uvloop
+
+from stagely_rpc.process.link import WorkerEnd
+from stagely_rpc.process.startup import settle
+from stagely_rpc.server.server import Server, StartupError
+from stagely_rpc.settings.model import Settings, load
+from stagely_rpc.telemetry.logs.configure import configure_logs
+
+CANNOT_START = 2
+
+
+def run(number: int, descriptor: int) -> int:
+    """Serve until SIGTERM or SIGINT, or until the supervisor is gone; return the exit code.
+
+    Args:
+        number: of the worker.
+        descriptor: of the socket that links it to its supervisor.
+    """
+    link, settings = WorkerEnd(descriptor), load(Settings)
+    configure_logs(settings.log_level, json=settings.environment == "production")
+    if settings.metrics_port is not None:
+        from stagely_rpc.telemetry.metrics.metrics import count_as_worker  # noqa: PLC0415 - as in `assembly`
+
+        count_as_worker(number)
+    try:
+        uvloop.run(_serve(settings, link))
+    except StartupError as error:
+        link.say_problem(str(error))
+        return CANNOT_START
+    return 0
+
+
+async def _serve(settings: Settings, link: WorkerEnd) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # A second signal changes nothing: the first may have come to all processes, and then again from the supervisor.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    link.when_closed(stop.set)
+    server = Server(settings, supervised=True)
+    if await server.start_unless(stop):
+        settle()
+        link.say_ready(server.reach)
+        await stop.wait()
+        await server.stop()
+    # Nor does one that comes while the process ends, which takes a moment more: without the loop, it would be killed.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(each)
+        signal.signal(each, signal.SIG_IGN)

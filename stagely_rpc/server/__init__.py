@@ -1,0 +1,3 @@
+"""The composition root: the one package that knows every part."""
+
+from __future__ import annotations

@@ -1,0 +1,215 @@
+"""The parts of a server that the settings choose and shape."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+import grpc
+
+from stagely_rpc.audit.denials import Denials
+from stagely_rpc.audit.sealer import Sealer
+from stagely_rpc.background import Periodic
+from stagely_rpc.crypto import observer as key_observer
+from stagely_rpc.crypto.derivation import derived
+from stagely_rpc.crypto.envelope import Keyring
+from stagely_rpc.db.database import Database
+from stagely_rpc.db.driver import observer
+from stagely_rpc.db.driver.pool import PoolLimits
+from stagely_rpc.db.idempotency import Answers
+from stagely_rpc.db.schema.revision import needed_revision
+from stagely_rpc.health import Cause
+from stagely_rpc.identity.authentication import Authenticator
+from stagely_rpc.identity.callers import CertificateCallers
+from stagely_rpc.identity.certificates import ServerCertificates
+from stagely_rpc.identity.jwks import KeySet
+from stagely_rpc.identity.tokens import TokenVerifier
+from stagely_rpc.interceptors.rerun import RetryInterceptor
+from stagely_rpc.telemetry.logs.configure import json_lines
+from stagely_rpc.wire.paging import PageTokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from contextlib import AbstractContextManager
+
+    from grpc.aio import ServerInterceptor
+    from prometheus_client import CollectorRegistry
+
+    from stagely_rpc.audit.chain import ChainKey
+    from stagely_rpc.settings.model import Settings
+    from stagely_rpc.telemetry.metrics.metrics import Metrics
+    from stagely_rpc.telemetry.traces.exporter import Tracing
+
+_SAMPLE_SECONDS = 1.0
+
+
+def database(settings: Settings, metrics: Metrics | None, tracing: Tracing | None) -> Database:
+    """Return the database; nothing connects yet."""
+    limits = PoolLimits(
+        size=settings.database_pool_size,
+        idle=settings.database_pool_idle,
+        lifetime_seconds=settings.database_pool_lifetime_seconds,
+        wait_seconds=settings.database_pool_wait_seconds,
+        prepared_statements=settings.database_prepared_statements,
+    )
+    answers = Answers(_derived_key(settings, b"answers"), settings.idempotency_ttl_seconds)
+    observers: list[observer.Observer] = [] if metrics is None else [metrics.database]
+    if tracing is not None:
+        from stagely_rpc.telemetry.traces.spans import DatabaseSpans  # noqa: PLC0415 - as in `tracing`
+
+        observers.append(DatabaseSpans(tracing.tracer))
+    return Database(settings.database_url.get_secret_value(), limits, answers, observer.all_of(observers))
+
+
+def keyring(settings: Settings, metrics: Metrics | None, tracing: Tracing | None) -> Keyring:
+    """Return what seals and opens values."""
+    observers: list[key_observer.KeyObserver] = [] if metrics is None else [metrics.keys]
+    if tracing is not None:
+        from stagely_rpc.telemetry.traces.spans import KeySpans  # noqa: PLC0415 - as in `tracing`
+
+        observers.append(KeySpans(tracing.tracer))
+    return Keyring(settings.encryption_key_bytes, key_observer.all_of(observers))
+
+
+def tracing(settings: Settings, metrics: Metrics | None) -> Tracing | None:
+    """Return what traces calls, if there is a collector."""
+    if settings.otel_exporter_otlp_endpoint is None:
+        return None
+    from stagely_rpc.telemetry.traces.exporter import Tracing  # noqa: PLC0415 - only who traces needs OpenTelemetry
+
+    made = Tracing(settings.otel_exporter_otlp_endpoint)
+    if metrics is not None:
+        metrics.watch_spans(made.dropped)
+    return made
+
+
+def tracing_interceptors(tracing: Tracing | None) -> list[ServerInterceptor]:
+    """Return what makes a span of each call; nothing, if there is no collector."""
+    if tracing is None:
+        return []
+    from stagely_rpc.interceptors.tracing import TracingInterceptor  # noqa: PLC0415 - as in `tracing`
+
+    return [TracingInterceptor(tracing.tracer)]
+
+
+def denials(db: Database, metrics: Metrics | None) -> Denials:
+    """Return what writes denials into the trail."""
+    return Denials(db) if metrics is None else Denials(db, metrics.trail.denied)
+
+
+def sealer(db: Database, key: ChainKey | None, metrics: Metrics | None) -> Sealer | None:
+    """Return what seals the trail; None without a key."""
+    return None if key is None else Sealer(db, key, None if metrics is None else metrics.trail)
+
+
+def retries(methods: Collection[str], metrics: Metrics | None) -> RetryInterceptor:
+    """Return what runs calls again."""
+    return RetryInterceptor(methods) if metrics is None else RetryInterceptor(methods, metrics.count_retry)
+
+
+def page_tokens(settings: Settings) -> PageTokens:
+    """Return what makes page tokens that every replica takes."""
+    return PageTokens(_derived_key(settings, b"page tokens"))
+
+
+def server_certificates(settings: Settings) -> ServerCertificates | None:
+    """Return the certificates of the port; None if it is plain.
+
+    Raises:
+        CertificateError: they can't be used.
+    """
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    return ServerCertificates(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
+
+
+def authenticator(settings: Settings) -> Authenticator:
+    """Return what finds out who calls.
+
+    Raises:
+        PermissionsError: the permissions file can't be used.
+    """
+    key_set = KeySet(settings.jwt_jwks) if settings.jwt_jwks else None
+    certificates = CertificateCallers(settings.permissions_file) if settings.tls_client_ca_file else None
+    return Authenticator(_tokens(settings, key_set), key_set, certificates)
+
+
+def metrics(settings: Settings, *, supervised: bool) -> Metrics | None:
+    """Return the metrics, if they are asked for; those of a worker are read by its supervisor, from files."""
+    if settings.metrics_port is None:
+        return None
+    from stagely_rpc.telemetry.metrics.http import registry_of, this_process  # noqa: PLC0415
+    from stagely_rpc.telemetry.metrics.metrics import Metrics  # noqa: PLC0415 - only who asks for metrics needs prometheus-client
+
+    made = Metrics(None if supervised else registry_of(this_process, needed_revision()))
+    if (lines := json_lines()) is not None:
+        made.watch_log_lines(lambda: lines.dropped)
+    return made
+
+
+def grpc_server(
+    interceptors: Sequence[ServerInterceptor], options: Sequence[tuple[str, int]], metrics: Metrics | None
+) -> grpc.aio.Server:
+    """Return the server that is gRPC's; the metrics tell how many calls come to it."""
+    if metrics is None:
+        return grpc.aio.server(interceptors=interceptors, options=options)
+    from stagely_rpc.transport.channelz import calls_begun, server_ids  # noqa: PLC0415 - as in `metrics`
+
+    others = server_ids()
+    server = grpc.aio.server(interceptors=interceptors, options=options)
+    (server_id,) = server_ids() - others
+    metrics.watch_arrivals(lambda: calls_begun(server_id))
+    return server
+
+
+def health_listener(db: Database, metrics: Metrics | None) -> Callable[[Cause | None], None]:
+    """Return what is told when health changes.
+
+    Sessions that began while the database was read-only would stay so: once it is not, they are replaced.
+    """
+    show = (lambda _: None) if metrics is None else metrics.health(Cause)
+    last: Cause | None = None
+
+    def listen(cause: Cause | None) -> None:
+        nonlocal last
+        if last is Cause.DATABASE_READ_ONLY:
+            db.renew()
+        last = cause
+        show(cause)
+
+    return listen
+
+
+def sampling(metrics: Metrics) -> Periodic:
+    """Return the background work that keeps the metrics of what goes up and down."""
+    return Periodic("metrics", _SAMPLE_SECONDS, metrics.sample)
+
+
+def metrics_endpoint(settings: Settings, registry: CollectorRegistry) -> AbstractContextManager[int]:
+    """Return what answers with the metrics while it is entered, and gives their port.
+
+    Raises:
+        ListenError: on entering, the port can't be had.
+    """
+    from stagely_rpc.telemetry.metrics.http import metrics_port  # noqa: PLC0415
+
+    return metrics_port(settings.host, settings.metrics_port or 0, registry)
+
+
+def _tokens(settings: Settings, key_set: KeySet | None) -> TokenVerifier | None:
+    if not settings.jwt_secrets and key_set is None:
+        return None
+    return TokenVerifier(
+        secrets=settings.jwt_secrets, key_set=key_set, issuer=settings.jwt_issuer, audience=settings.jwt_audience
+    )
+
+
+def _derived_key(settings: Settings, purpose: bytes) -> bytes:
+    """Return a key of its own for a purpose, the same on every replica: derived from the encryption key.
+
+    Without an encryption key, which production has, it is random: page tokens and kept answers end with the process.
+    """
+    secret = settings.encryption_key_bytes
+    if secret is None:
+        return secrets.token_bytes(32)
+    return derived(secret, purpose)

@@ -1,0 +1,10 @@
+"""`Context`: what gRPC gives a servicer beside its request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import grpc
+
+    Context = grpc.aio.ServicerContext[Any, Any]

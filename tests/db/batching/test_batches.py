@@ -1,0 +1,247 @@
+"""Reads that callers share, over a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from stagely_rpc.db.audit_entries import APPEND, Entry
+from stagely_rpc.db.batching.batches import MAX_ITEMS, QUIET_TURNS
+from stagely_rpc.db.batching.point_read import PointRead
+from stagely_rpc.db.database import Database
+from stagely_rpc.db.driver.observer import Nobody
+from stagely_rpc.db.driver.pool import PoolLimits
+from stagely_rpc.db.idempotency import Answers
+from stagely_rpc.db.models import Team, TeamMember
+from stagely_rpc.errors import UnavailableError
+from tests.support.audit import make_entry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+SLUGS = [f"team-{number}" for number in range(20)]
+UNLUCKY_BUILDS = 13
+
+BY_SLUG = PointRead[Any]("team by slug", select(Team.slug, Team.max_concurrent_builds), Team.slug)
+DIVIDED = PointRead[Any](
+    "quotient", select((100 / (Team.max_concurrent_builds - UNLUCKY_BUILDS)).label("n")), Team.slug
+)
+ROLE = PointRead[Any]("role", select(TeamMember.role), TeamMember.team_id, TeamMember.user_id)
+
+
+class Observed(Nobody):
+    """A database whose batches are counted."""
+
+    def __init__(self, url: str, **limits: Any) -> None:
+        self.batches: list[tuple[str, int]] = []
+        self.db = Database(url, PoolLimits(**limits), Answers(bytes(32), ttl_seconds=60), self)
+
+    def gathered(self, work: str, calls: Sequence[object]) -> None:
+        self.batches.append((work, len(calls)))
+
+    async def builds(self, slug: str) -> int | None:
+        row = await self.db.look_up(BY_SLUG, slug)
+        return None if row is None else row.max_concurrent_builds
+
+    async def append(self, entry: Entry) -> None:
+        await self.db._batches.do(APPEND, entry)
+
+
+@asynccontextmanager
+async def observed(url: str, **limits: Any) -> AsyncIterator[Observed]:
+    one = Observed(url, **limits)
+    try:
+        yield one
+    finally:
+        await one.db.close()
+
+
+@pytest.fixture(scope="module")
+async def teams_url(postgres_server: Any, template_database: str) -> AsyncIterator[str]:
+    url = postgres_server.create_database(template_database)
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        for number, slug in enumerate(SLUGS):
+            await connection.execute(
+                "INSERT INTO teams (slug, name, max_concurrent_builds) VALUES (%s, 'Team', %s)", [slug, number]
+            )
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture
+async def reads(teams_url: str) -> AsyncIterator[Observed]:
+    async with observed(teams_url) as one:
+        yield one
+
+
+async def test_lone_caller_is_a_batch_of_one(reads: Observed) -> None:
+    assert await reads.builds("team-7") == 7
+    assert reads.batches == [("team by slug", 1)]
+
+
+async def test_callers_at_once_share_a_statement_and_each_gets_its_own_row(reads: Observed) -> None:
+    found = await asyncio.gather(*map(reads.builds, SLUGS))
+
+    assert found == list(range(20))
+    assert reads.batches == [("team by slug", 20)]
+
+
+async def test_callers_that_come_one_by_one_share_a_statement_too(reads: Observed) -> None:
+    calls = []
+    for slug in SLUGS:
+        calls.append(asyncio.ensure_future(reads.builds(slug)))
+        # gRPC hands over the next call some turns of the loop later.
+        for _ in range(QUIET_TURNS - 2):
+            await asyncio.sleep(0)
+
+    assert await asyncio.gather(*calls) == list(range(20))
+    assert reads.batches == [("team by slug", 20)]
+
+
+async def test_unknown_key_is_none_and_the_same_key_is_answered_to_everyone_who_asks(reads: Observed) -> None:
+    found = await asyncio.gather(*map(reads.builds, ["team-3", "nobody", "team-3", "team-4"]))
+
+    assert found == [3, None, 3, 4]
+
+
+async def test_key_of_several_columns_is_compared_as_a_whole(teams_url: str) -> None:
+    async with await psycopg.AsyncConnection.connect(teams_url) as connection:
+        users = [uuid.uuid4(), uuid.uuid4()]
+        for user in users:
+            await connection.execute(
+                "INSERT INTO users (id, email, name) VALUES (%s, %s, 'Ada')", [user, f"{user}@example.com"]
+            )
+        cursor = await connection.execute("SELECT id FROM teams ORDER BY slug LIMIT 2")
+        teams = [row[0] for row in await cursor.fetchall()]
+        for team, user, role in zip(teams, users, ("owner", "viewer"), strict=True):
+            await connection.execute(
+                "INSERT INTO team_members (team_id, user_id, role) VALUES (%s, %s, %s)", [team, user, role]
+            )
+
+    async with observed(teams_url) as one:
+        pairs = [(team, user) for team in teams for user in users]
+        rows = await asyncio.gather(*(one.db.look_up(ROLE, *pair) for pair in pairs))
+
+    assert [row and row.role for row in rows] == ["owner", None, None, "viewer"]
+
+
+@given(asked=st.lists(st.sampled_from([*SLUGS, "nobody", "no-one"]), max_size=40))
+@settings(max_examples=25, deadline=None)
+async def test_whatever_is_asked_together_is_answered_as_if_it_were_asked_alone(
+    teams_url: str, asked: list[str]
+) -> None:
+    async with observed(teams_url) as one:
+        found = await asyncio.gather(*map(one.builds, asked))
+
+    assert found == [SLUGS.index(slug) if slug in SLUGS else None for slug in asked]
+
+
+async def test_failing_key_fails_alone(reads: Observed) -> None:
+    outcomes = await asyncio.gather(*(reads.db.look_up(DIVIDED, slug) for slug in SLUGS), return_exceptions=True)
+
+    failed = [slug for slug, outcome in zip(SLUGS, outcomes, strict=True) if isinstance(outcome, BaseException)]
+    assert failed == [f"team-{UNLUCKY_BUILDS}"]
+    assert outcomes[14].n == 100  # type: ignore[union-attr]
+
+
+async def test_database_that_is_away_is_asked_once_and_each_caller_gets_an_error_of_its_own() -> None:
+    async with observed("postgresql://127.0.0.1:1/nowhere", size=1) as one:
+        outcomes = await asyncio.gather(*map(one.builds, SLUGS), return_exceptions=True)
+
+    assert {type(outcome) for outcome in outcomes} == {UnavailableError}
+    assert len({id(outcome) for outcome in outcomes}) == len(SLUGS)
+    assert one.batches == [("team by slug", len(SLUGS))]
+
+
+async def test_cancelled_caller_does_not_cancel_the_others(reads: Observed) -> None:
+    calls = [asyncio.ensure_future(reads.builds(slug)) for slug in SLUGS]
+    await asyncio.sleep(0)
+    calls[0].cancel()
+
+    found = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert found[1:] == list(range(1, 20))
+
+
+async def test_caller_that_is_cancelled_while_its_batch_is_under_way_does_not_cancel_the_others(
+    reads: Observed,
+) -> None:
+    calls = [asyncio.ensure_future(reads.builds(slug)) for slug in SLUGS]
+    while not reads.batches:  # noqa: ASYNC110 - an event would need a turn of the loop more
+        await asyncio.sleep(0)
+    calls[0].cancel()
+
+    found = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert found[1:] == list(range(1, 20))
+
+
+async def test_nothing_is_asked_for_callers_that_are_gone(reads: Observed) -> None:
+    call = asyncio.ensure_future(reads.builds("team-1"))
+    await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+
+    assert await reads.builds("team-2") == 2
+    assert reads.batches == [("team by slug", 1)]
+
+
+async def test_batches_are_bounded(reads: Observed) -> None:
+    found = await asyncio.gather(*(reads.builds(SLUGS[number % 20]) for number in range(3 * MAX_ITEMS + 5)))
+
+    assert found[:20] == list(range(20))
+    assert [size for _, size in reads.batches] == [MAX_ITEMS, MAX_ITEMS, MAX_ITEMS, 5]
+
+
+async def test_read_never_answers_with_what_was_before_its_call(teams_url: str) -> None:
+    """One writer counts up, and readers never pause: what was committed when a call began is the least it sees."""
+    committed = 0
+    stale: list[tuple[int, int | None]] = []
+    done = False
+
+    async def read(one: Observed) -> None:
+        while not done:
+            least = committed
+            found = await one.builds("team-0")
+            if found is None or found < least:
+                stale.append((least, found))
+
+    async with (
+        observed(teams_url, size=8, wait_seconds=30) as one,
+        await psycopg.AsyncConnection.connect(teams_url, autocommit=True) as writer,
+    ):
+        readers = [asyncio.create_task(read(one)) for _ in range(30)]
+        for number in range(1, 200):
+            await writer.execute("UPDATE teams SET max_concurrent_builds = %s WHERE slug = 'team-0'", [number])
+            committed = number
+        done = True
+        await asyncio.gather(*readers)
+        await writer.execute("UPDATE teams SET max_concurrent_builds = 0 WHERE slug = 'team-0'")
+
+    assert stale == []
+    assert max(size for _, size in one.batches) > 1
+
+
+async def test_audit_rows_of_callers_at_once_are_one_commit_and_a_bad_one_fails_alone(
+    fresh_database_url: str,
+) -> None:
+    entries = [make_entry(resource_type="spaceship" if number == 3 else "secret") for number in range(8)]
+    async with observed(fresh_database_url) as one:
+        outcomes = await asyncio.gather(*(one.append(entry) for entry in entries), return_exceptions=True)
+        together = await asyncio.gather(*(one.append(make_entry()) for _ in range(9)))
+
+    assert [number for number, outcome in enumerate(outcomes) if outcome is not None] == [3]
+    assert together == [None] * 9
+    async with await psycopg.AsyncConnection.connect(fresh_database_url) as connection:
+        cursor = await connection.execute("SELECT count(*) FROM audit_logs GROUP BY xmin::text ORDER BY 1")
+        assert [row[0] for row in await cursor.fetchall()] == [1] * 7 + [9]

@@ -1,0 +1,87 @@
+"""When the pool stands still: calls want connections, and none is given back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stagely_rpc.db.driver.lease import Lease
+from stagely_rpc.errors import OverloadedError
+from tests.support.databases import database_at
+from tests.support.eventually import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from stagely_rpc.db.database import Database
+
+SIZE = 2
+
+
+@asynccontextmanager
+async def full_pool(url: str, *, wait_seconds: float = 5) -> AsyncIterator[tuple[Database, list[Lease]]]:
+    """A pool whose connections are all in use."""
+    db = database_at(url, size=SIZE, wait_seconds=wait_seconds)
+    leases = [await Lease.take(db._engine) for _ in range(SIZE)]
+    try:
+        yield db, leases
+    finally:
+        for lease in leases:
+            await lease.give_back()
+        await db.close()
+
+
+async def is_stalled(db: Database) -> bool:
+    return db.stalled_seconds() > 0
+
+
+async def test_pool_in_full_use_that_nobody_waits_for_does_not_stand_still(database_url: str) -> None:
+    async with full_pool(database_url) as (db, _):
+        await asyncio.sleep(0.05)
+
+        assert db.stalled_seconds() == 0
+
+
+async def test_pool_stands_still_from_when_a_call_has_to_wait(database_url: str) -> None:
+    async with full_pool(database_url) as (db, leases):
+        waiting = asyncio.create_task(Lease.take(db._engine))
+        await eventually(lambda: is_stalled(db), expected=True)
+        before, began = db.stalled_seconds(), time.monotonic()
+        await asyncio.sleep(0.1)
+        slept = time.monotonic() - began
+        assert db.stalled_seconds() >= before + slept
+
+        await leases.pop().give_back()
+        leases.append(await waiting)
+
+        assert db.stalled_seconds() == 0
+
+
+async def test_connection_that_is_given_back_starts_the_time_anew_for_those_who_still_wait(database_url: str) -> None:
+    async with full_pool(database_url) as (db, leases):
+        waiting = [asyncio.create_task(Lease.take(db._engine)) for _ in range(2)]
+        await eventually(lambda: is_stalled(db), expected=True)
+        await asyncio.sleep(0.2)
+        before = db.stalled_seconds()
+
+        await leases.pop().give_back()
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+
+        assert 0 < db.stalled_seconds() < before
+        await leases.pop().give_back()
+        leases.extend(await asyncio.gather(*waiting))
+
+
+async def test_pool_stands_still_though_whoever_waited_has_given_up(database_url: str) -> None:
+    async with full_pool(database_url, wait_seconds=0.01) as (db, leases):
+        with pytest.raises(OverloadedError):
+            await db.ask()
+        assert db.stalled_seconds() > 0
+
+        await leases.pop().give_back()
+
+        assert db.stalled_seconds() == 0

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stagely_rpc.db.driver.pool import PoolLimits, engine_of
+from tests.support.plans.explaining import Explainer
+from tests.support.plans.world import populated
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from tests.support.plans.world import World
+    from tests.support.postgres import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def world(postgres_server: PostgresServer) -> World:
+    """A populated database that no test changes: all workers of the run share it."""
+    return populated(postgres_server)
+
+
+@pytest.fixture(scope="session")
+async def engine(world: World) -> AsyncIterator[AsyncEngine]:
+    engine = engine_of(world.url, PoolLimits(size=2))
+    yield engine.execution_options(isolation_level="READ COMMITTED")
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def explainer(world: World) -> Iterator[Explainer]:
+    explainer = Explainer(world.url)
+    yield explainer
+    explainer.close()

@@ -1,0 +1,61 @@
+"""Page 10,000 of a list costs what page 1 costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.plans.asking import asked_by
+from tests.support.plans.lists import PAGE_SIZE, cases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from tests.support.plans.explaining import Explainer, Node, Plan
+    from tests.support.plans.world import World
+
+LISTS = (
+    ("teams.list_teams", "all"),
+    ("users.list_users", "all"),
+    ("projects.list_projects", "all"),
+    ("cloud_providers.list_cloud_providers", "all"),
+    ("environments.list_environments", "all"),
+    ("environments.list_environments", "project_id"),
+    ("environments.list_environments", "team_id"),
+    ("environments.list_environments", "statuses"),
+    ("secrets.list_secrets", "all"),
+    ("audit.list_audit_logs", "all"),
+    ("audit.list_audit_logs", "team_id"),
+    ("audit.list_audit_logs", "project_id"),
+    ("audit.list_audit_logs", "actor_service"),
+    ("audit.list_audit_logs", "action"),
+    ("audit.list_audit_logs", "resource_type"),
+)
+MARGIN = 10
+"""Buffers that a page may need more, for it may begin in the middle of an index's page."""
+
+
+@pytest.mark.parametrize(("name", "filters"), LISTS)
+async def test_deep_page_reads_no_more_than_the_first(
+    world: World, engine: AsyncEngine, explainer: Explainer, name: str, filters: str
+) -> None:
+    labelled = dict(cases(name, world.keys))
+    plans = []
+    for place in ("first", "later"):
+        (asked,) = await asked_by(engine, labelled[f"{filters}, {place}"], world.keys)
+        plans.append(explainer.plan(asked, "generic"))
+    first, deep = plans
+
+    assert first.top.rows == deep.top.rows == PAGE_SIZE + 1
+    assert deep.buffers <= 1.2 * first.buffers + MARGIN
+    assert all("ROW(" in walk.condition for walk in walks(deep, name.split("_", 1)[1]))
+
+
+def walks(plan: Plan, table: str) -> Iterator[Node]:
+    """Yield the index scans that find the rows of a page, and not those that fetch a row by its key."""
+    for node in plan.top.walk():
+        if node.table == table and "Index" in node.kind and node.index != f"{table}_pkey":
+            yield node

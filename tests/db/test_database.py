@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from sqlalchemy import Float, bindparam, func, select, text
+
+from stagely_rpc.db.batching.point_read import PointRead
+from stagely_rpc.db.models import Team
+from stagely_rpc.db.sql.statement import Statement
+from stagely_rpc.errors import UnavailableError
+from tests.support.databases import database_at, reading, writing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from stagely_rpc.db.database import Database
+
+CANCELLATIONS = 30
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Database]:
+    db = database_at(url, size=2, idle=2, wait_seconds=5)
+    await db.start()
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+async def sleep(db: Database, seconds: float) -> None:
+    async with reading(db) as session:
+        await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+
+
+SLEEP = Statement(select(func.pg_sleep(bindparam("seconds", type_=Float))))
+
+
+async def sleep_in_one_wait(db: Database, seconds: float) -> None:
+    async with reading(db) as session:
+        await session.ask(SLEEP.value(seconds=seconds))
+
+
+async def sleep_in_a_write(db: Database, seconds: float) -> None:
+    async with writing(db) as session:
+        await session.ask(SLEEP.value(seconds=seconds))
+
+
+async def sleep_at_the_end_of_a_write(db: Database, seconds: float) -> None:
+    async with writing(db) as session:
+        await session.ask()
+        session._writes.append(SLEEP.value(seconds=seconds))
+
+
+async def sleep_in_maintenance(db: Database, seconds: float) -> None:
+    async with db.maintain() as session:
+        # psycopg sends BEGIN and the first statement as one: a cancellation that meets the one lets the other run.
+        await session.execute(text("SELECT 1"))
+        await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+
+
+async def ping(db: Database) -> int:
+    async with reading(db) as session:
+        answer: int = (await session.execute(text("SELECT 1"))).scalar_one()
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("work", "cancellations"),
+    [
+        *(
+            (work, cancellations)
+            for work in (sleep, sleep_in_one_wait, sleep_in_a_write, sleep_at_the_end_of_a_write)
+            for cancellations in (1, 2, 3)
+        ),
+        # No call comes by here. A second time, SQLAlchemy may leave the connection to the garbage collector.
+        (sleep_in_maintenance, 1),
+    ],
+)
+async def test_cancelled_work_leaves_no_connection_behind(
+    database_url: str, cancellations: int, work: Callable[[Database, float], Coroutine[None, None, None]]
+) -> None:
+    async with connected(database_url) as db:
+        for attempt in range(CANCELLATIONS):
+            working = asyncio.create_task(work(db, 5))
+            await asyncio.sleep(attempt * 0.0005)
+            for _ in range(cancellations):
+                working.cancel()
+                await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await working
+
+        # More at a time than one connection could answer: both are there.
+        assert await asyncio.gather(*(ping(db) for _ in range(8))) == [1] * 8
+        assert db._engine.sync_engine.pool.status().endswith("Current Checked out connections: 0")
+
+
+async def test_failed_read_gives_its_connection_back(database_url: str) -> None:
+    async with connected(database_url) as db:
+        for _ in range(5):
+            with pytest.raises(LookupError):
+                async with reading(db) as session:
+                    await session.execute(text("SELECT 1"))
+                    raise LookupError
+
+        assert await ping(db) == 1
+
+
+async def test_point_read_sees_nothing_that_another_has_not_committed(fresh_database_url: str) -> None:
+    by_slug = PointRead[Team]("team by slug", select(Team.__table__), Team.slug)
+    async with connected(fresh_database_url) as db, reading(db) as reader:
+        async with db.maintain() as writer:
+            writer.add(Team(slug="web", name="Web"))
+            await writer.flush()
+
+            before = await reader.read(by_slug, "web")
+
+        after = await reader.read(by_slug, "web")
+
+    assert before is None
+    assert after is not None
+    assert after.name == "Web"
+
+
+async def test_read_without_its_connection_is_unavailable_and_the_next_one_has_another(database_url: str) -> None:
+    dies = Statement(select(func.pg_terminate_backend(func.pg_backend_pid())))
+    async with connected(database_url) as db:
+        with pytest.raises(UnavailableError):
+            async with reading(db) as session:
+                await session.ask(dies.rows())
+
+        assert await ping(db) == 1
+
+
+async def test_read_on_a_lost_connection_is_asked_again_on_another(fresh_database_url: str) -> None:
+    async with connected(fresh_database_url) as db, reading(db) as session:
+        pid = (await session.execute(select(func.pg_backend_pid()))).scalar_one()
+        async with await psycopg.AsyncConnection.connect(fresh_database_url, autocommit=True) as other:
+            await other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+        assert (await session.execute(select(func.pg_backend_pid()))).scalar_one() != pid

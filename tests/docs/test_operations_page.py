@@ -1,0 +1,98 @@
+"""What docs/operations.md says, held against the service."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from stagely_rpc.cli.app import app
+from stagely_rpc.settings.model import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+HEADINGS = re.findall(r"(?m)^#+ (.*)$", PAGE)
+# `stagely-rpc migrate up`, in prose and in blocks: the words of a command, before its options and arguments.
+COMMANDS = sorted(set(re.findall(r"stagely-rpc((?: [a-z]+)+)(?=[`\s,])", PAGE)))
+OTHERS_VARIABLES = {"TEST_DATABASE_URL", "RESTORED_DATABASE_URL"}
+PARTS = ("What you see.", "What it means.", "What to do.", "How you know it is over.")
+
+
+def anchor(heading: str) -> str:
+    """Return the anchor that a heading has on the page: as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def sections(chapter: str) -> dict[str, str]:
+    """Return the text below each heading of a chapter."""
+    _, _, rest = PAGE.partition(f"\n## {chapter}\n")
+    parts = re.split(r"(?m)^### (.*)$", rest.partition("\n## ")[0])
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+PAGES_TO_ACT_BY = sections("Incidents") | sections("Alerts")
+
+
+def alerts() -> list[dict[str, str]]:
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
+    return [rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_on_the_page_exists(command: str) -> None:
+    at = get_command(app)
+    for word in command.split():
+        if not hasattr(at, "commands"):
+            break  # an argument
+        assert word in at.commands, f"stagely-rpc{command}"
+        at = at.commands[word]
+
+
+def test_the_commands_of_every_day_are_on_the_page() -> None:
+    assert {" migrate up", " migrate down", " keys generate", " token mint", " audit export"} <= set(COMMANDS)
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    named = {name for name in re.findall(r"[`$\"]([A-Z]+(?:_[A-Z]+)+)\b", PAGE) if name not in OTHERS_VARIABLES}
+    settings = {name.upper() for name in Settings.model_fields}
+    others = {"MIGRATION_LOCK", "SEALING_LOCK", "AUDIT_FAULT_KIND_CUT_OFF"}
+
+    assert named - settings - others == set()
+    assert named & settings >= {"DATABASE_URL", "ENCRYPTION_KEY", "JWT_SECRET", "DATABASE_POOL_SIZE"}
+
+
+def test_every_link_leads_somewhere() -> None:
+    anchors = {anchor(heading) for heading in HEADINGS}
+
+    def leads_somewhere(link: str) -> bool:
+        if link.startswith("#"):
+            return link.removeprefix("#") in anchors
+        return (ROOT / "docs" / link.partition("#")[0]).exists()
+
+    assert [link for link in re.findall(r"\]\(([^)]+)\)", PAGE) if not leads_somewhere(link)] == []
+
+
+@pytest.mark.parametrize("heading", PAGES_TO_ACT_BY)
+def test_page_to_act_by_has_all_its_parts(heading: str) -> None:
+    assert [part for part in PARTS if f"**{part}**" not in PAGES_TO_ACT_BY[heading]] == []
+
+
+def test_what_the_page_names_of_the_code_is_there() -> None:
+    queries = [path.read_text() for path in (ROOT / "stagely_rpc").rglob("*.py")]
+    named = {"hold_team", "hold_project", "team_id_of", "MIGRATION_LOCK", "SEALING_LOCK"}
+
+    assert {name for name in named if name not in PAGE} == set()
+    assert {name for name in named if not any(name in source for source in queries)} == set()
+
+
+@pytest.mark.skipif(not (ROOT / "deploy/prometheus/alerts.yml").exists(), reason="there are no alert rules yet")
+def test_every_alert_has_its_page_and_leads_to_it() -> None:
+    anchors = {anchor(heading) for heading in sections("Alerts")}
+
+    for alert in alerts():
+        assert alert["alert"].lower() in anchors
+        url = alert["annotations"]["runbook_url"]  # type: ignore[index]
+        assert url.endswith(f"docs/operations.md#{alert['alert'].lower()}")

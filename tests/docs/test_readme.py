@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import grpc
+
+from stagely_rpc.interceptors.errors import STATUS_BY_ERROR
+from stagely_rpc.settings.model import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_setting_is_in_the_table() -> None:
+    documented = {
+        name for row in re.findall(r"^\| (`[A-Z].*?) \|", README, re.MULTILINE) for name in row.split("`")[1::2]
+    }
+
+    assert documented == {name.upper() for name in Settings.model_fields}
+
+
+def test_every_code_that_the_service_gives_is_in_the_table() -> None:
+    documented = set(re.findall(r"^\| ([A-Z_]+) \|", README, re.MULTILINE))
+
+    assert documented == {code.name for code in STATUS_BY_ERROR.values()} | {grpc.StatusCode.INTERNAL.name}
+
+
+def test_every_room_is_on_the_map() -> None:
+    rooms = {path.name for path in (ROOT / "stagely_rpc").iterdir() if not path.name.startswith(("__", "py.typed"))}
+
+    assert {room for room in rooms if room not in README} == set()
+
+
+def test_every_target_of_make_is_explained() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE))
+
+    unexplained = {target for target in targets if not re.search(rf"^{target}:.*## \S", makefile, re.MULTILINE)}
+
+    assert unexplained == {"check-contract", "check-generated", "check-schema", "check-lock"}

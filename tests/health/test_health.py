@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import grpc
+import psycopg
+import pytest
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from stagely.v1 import team_pb2, team_pb2_grpc
+from stagely_rpc.db.schema import migrations
+from stagely_rpc.health import LIVENESS, Cause, HealthServicer, Prober, UnhealthyError, check_revision, pool_probe
+from stagely_rpc.health.pool import STALL_SECONDS
+from stagely_rpc.health.prober import AGAIN_SECONDS
+from tests.support.eventually import eventually, logged
+from tests.support.rpc import connected, running_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from stagely_rpc.server.server import Server
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+TEAM_SERVICE = team_pb2.DESCRIPTOR.services_by_name["TeamService"].full_name
+QUICK = {"health_interval_seconds": 0.05, "health_timeout_seconds": 1}
+
+
+@asynccontextmanager
+async def health_of(server: Server) -> AsyncIterator[health_pb2_grpc.HealthStub]:
+    async with connected(server) as channel:
+        yield health_pb2_grpc.HealthStub(channel)
+
+
+async def status_of(health: health_pb2_grpc.HealthStub, service: str = "") -> object:
+    return (await health.Check(health_pb2.HealthCheckRequest(service=service))).status
+
+
+LOST, BEHIND = Cause.DATABASE_UNREACHABLE, Cause.SCHEMA_BEHIND
+
+
+class ScriptedProbe:
+    """Fails or not, look by look, as it is told."""
+
+    def __init__(self, *looks: Cause | None) -> None:
+        self._looks = deque(looks)
+
+    async def __call__(self) -> None:
+        if cause := self._looks.popleft():
+            raise UnhealthyError(cause, f"because of {cause}")
+
+
+async def test_health_turns_when_a_second_look_confirms_the_first() -> None:
+    servicer = HealthServicer([TEAM_SERVICE])
+    looks = (None, LOST, None, LOST, BEHIND, None, LOST, None, None, None)
+    prober = Prober(ScriptedProbe(*looks), servicer, interval_seconds=1, timeout_seconds=1)
+    seen = []
+
+    for _ in looks:
+        await prober.look()
+        seen.append(servicer._server_status[TEAM_SERVICE] == SERVING)
+
+    assert seen == [True, True, True, True, False, False, False, False, True, True]
+
+
+async def test_one_look_that_sees_another_cause_is_not_told() -> None:
+    told: list[Cause | None] = []
+    looks = (LOST, BEHIND, LOST, BEHIND, BEHIND)
+    prober = Prober(
+        ScriptedProbe(*looks), HealthServicer([]), interval_seconds=1, timeout_seconds=1, on_change=told.append
+    )
+
+    for _ in looks:
+        await prober.look()
+
+    assert told == [LOST, BEHIND]
+
+
+async def test_first_look_decides_alone() -> None:
+    for cause, status in ((None, SERVING), (LOST, NOT_SERVING)):
+        servicer = HealthServicer([])
+        await Prober(ScriptedProbe(cause), servicer, interval_seconds=1, timeout_seconds=1).look()
+        assert servicer._server_status[""] == status
+
+
+async def test_reason_is_told_and_logged_once_a_change_and_once_more_when_it_is_another() -> None:
+    looks = (None, LOST, LOST, LOST, BEHIND, BEHIND, None, None)
+    told: list[Cause | None] = []
+    prober = Prober(
+        ScriptedProbe(*looks), HealthServicer([]), interval_seconds=1, timeout_seconds=1, on_change=told.append
+    )
+
+    with structlog.testing.capture_logs() as logs:
+        for _ in looks:
+            await prober.look()
+
+    assert [(log["event"], log.get("reason")) for log in logs] == [
+        ("serving", None),
+        ("not serving", f"because of {LOST}"),
+        ("not serving", f"because of {BEHIND}"),
+        ("serving", None),
+    ]
+    assert told == [None, LOST, BEHIND, None]
+
+
+async def test_look_that_sees_a_change_is_followed_by_another_at_once() -> None:
+    servicer = HealthServicer([])
+    prober = Prober(ScriptedProbe(LOST, None, None), servicer, interval_seconds=1, timeout_seconds=1)
+    await prober.look()
+    assert prober._pause_seconds() == 1
+    await prober.look()
+    assert prober._pause_seconds() == AGAIN_SECONDS
+
+
+async def test_pool_is_ill_only_when_nothing_was_given_back_for_a_while() -> None:
+    await pool_probe(lambda: STALL_SECONDS - 0.1)()
+
+    with pytest.raises(UnhealthyError) as ill:
+        await pool_probe(lambda: STALL_SECONDS)()
+
+    assert ill.value.cause is Cause.POOL_EXHAUSTED
+
+
+async def test_probe_that_hangs_is_a_failure_and_so_is_one_that_breaks() -> None:
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    async def crash() -> None:
+        raise ZeroDivisionError
+
+    for probe, reason in ((hang, "the database did not answer within 0.01 s"), (crash, "ZeroDivisionError")):
+        servicer = HealthServicer([])
+        prober = Prober(probe, servicer, interval_seconds=1, timeout_seconds=0.01)
+        with structlog.testing.capture_logs() as logs:
+            await prober.look()
+        assert servicer._server_status[""] == NOT_SERVING
+        assert reason in logs[0]["reason"]
+
+
+def test_schema_that_is_behind_is_named_with_what_is_needed() -> None:
+    with pytest.raises(UnhealthyError, match="is at revision 014, this version needs revision 025"):
+        check_revision("014", "025")
+    with pytest.raises(UnhealthyError, match="schema is missing, this version needs revision 025"):
+        check_revision(None, "025")
+
+
+def test_schema_that_is_ahead_serves() -> None:
+    check_revision("026", "025")
+    check_revision("025", "025")
+
+
+async def test_every_name_is_told_alike_by_check_and_list(server: Server) -> None:
+    async with health_of(server) as health:
+        listed = (await health.List(health_pb2.HealthListRequest())).statuses
+        checked = {name: await status_of(health, name) for name in listed}
+
+    assert {name: answer.status for name, answer in listed.items()} == checked
+    assert set(checked.values()) == {SERVING}
+    assert {"", LIVENESS, TEAM_SERVICE} < set(checked)
+    assert sum(name.startswith("stagely.v1.") for name in checked) == len(checked) - 2
+
+
+async def test_unknown_name_is_not_found_and_logs_no_error(server: Server) -> None:
+    async with health_of(server) as health:
+        with structlog.testing.capture_logs() as logs:
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await status_of(health, "nothing")
+            await logged(logs, 1, event="call", log_level="debug")
+
+    assert error.value.code() is grpc.StatusCode.NOT_FOUND
+    assert len(logs) == 1
+
+
+async def test_watch_of_an_unknown_name_says_so_and_stays(server: Server) -> None:
+    async with health_of(server) as health:
+        watching = health.Watch(health_pb2.HealthCheckRequest(service="nothing"))
+
+        assert (await watching.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+        watching.cancel()
+
+
+def forbid_connections(url: str, *, allow: bool) -> None:
+    """Make a database unreachable, or reachable again, from a connection to another one."""
+    name = conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {str(allow).lower()}".encode())
+        if not allow:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+
+
+async def test_database_that_goes_away_and_comes_back_is_told_everywhere(fresh_database_url: str) -> None:
+    async with running_server(fresh_database_url, **QUICK) as server, health_of(server) as health:
+        watching = health.Watch(health_pb2.HealthCheckRequest(service=TEAM_SERVICE))
+        assert (await watching.read()).status == SERVING
+
+        forbid_connections(fresh_database_url, allow=False)
+        assert (await asyncio.wait_for(watching.read(), 5)).status == NOT_SERVING
+        for name in ("", TEAM_SERVICE):
+            assert await status_of(health, name) == NOT_SERVING
+        assert await status_of(health, LIVENESS) == SERVING
+        listed = (await health.List(health_pb2.HealthListRequest())).statuses
+        assert {name for name, answer in listed.items() if answer.status == SERVING} == {LIVENESS}
+
+        forbid_connections(fresh_database_url, allow=True)
+        assert (await asyncio.wait_for(watching.read(), 5)).status == SERVING
+        watching.cancel()
+
+
+async def test_calls_without_a_database_are_unavailable_and_work_again_after(fresh_database_url: str) -> None:
+    async with running_server(fresh_database_url, **QUICK) as server, connected(server) as channel:
+        teams = team_pb2_grpc.TeamServiceStub(channel)
+        created = await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
+        request = team_pb2.GetTeamRequest(slug="web")
+
+        async def code() -> grpc.StatusCode:
+            try:
+                await teams.GetTeam(request)
+            except grpc.aio.AioRpcError as error:
+                return error.code()
+            return grpc.StatusCode.OK
+
+        forbid_connections(fresh_database_url, allow=False)
+        assert await code() is grpc.StatusCode.UNAVAILABLE
+        forbid_connections(fresh_database_url, allow=True)
+        await eventually(code, grpc.StatusCode.OK)
+
+        assert (await teams.GetTeam(request)).team == created.team
+
+
+async def test_schema_behind_is_not_serving_until_it_is_migrated(fresh_database_url: str) -> None:
+    async with running_server(fresh_database_url, **QUICK) as server, health_of(server) as health:
+        with structlog.testing.capture_logs() as logs:
+            await asyncio.to_thread(migrations.downgrade, fresh_database_url)
+            await eventually(lambda: status_of(health), NOT_SERVING)
+            await asyncio.to_thread(migrations.upgrade, fresh_database_url)
+            await eventually(lambda: status_of(health), SERVING)
+
+    head = migrations.head_revision()
+    reasons = [log["reason"] for log in logs if log["event"] == "not serving"]
+    assert len(reasons) == 1
+    assert f"at revision {int(head) - 1:03d}, this version needs revision {head}" in reasons[0]
+
+
+def make_read_only(url: str, *, only_reads: bool) -> None:
+    """Make new sessions read-only or not, and end the service's: it opens others."""
+    name = sql.Identifier(str(conninfo_to_dict(url)["dbname"]))
+    change = "SET default_transaction_read_only = on" if only_reads else "RESET default_transaction_read_only"
+    with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER DATABASE {} {}").format(name, sql.SQL(change)))
+        if only_reads:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = %s AND application_name = 'stagely-rpc'",
+                [conninfo_to_dict(url)["dbname"]],
+            )
+
+
+async def test_sessions_that_began_read_only_are_replaced_once_the_database_takes_writes(
+    fresh_database_url: str,
+) -> None:
+    async with (
+        running_server(fresh_database_url, database_pool_size=1, **QUICK) as server,
+        connected(server) as channel,
+        health_of(server) as health,
+    ):
+        teams = team_pb2_grpc.TeamServiceStub(channel)
+        make_read_only(fresh_database_url, only_reads=True)
+        await eventually(lambda: status_of(health), NOT_SERVING)
+        for _ in range(2):
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
+            assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+
+        make_read_only(fresh_database_url, only_reads=False)
+        await eventually(lambda: status_of(health), SERVING)
+
+        await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
+
+
+async def test_pool_in_full_use_is_no_ill_health(fresh_database_url: str) -> None:
+    async with (
+        running_server(fresh_database_url, database_pool_size=1, **QUICK) as server,
+        server._db.maintain() as session,
+        health_of(server) as health,
+    ):
+        _ = await session.connection()
+        for _ in range(10):
+            await asyncio.sleep(0.05)
+            assert await status_of(health) == SERVING
+
+
+async def test_liveness_is_serving_while_the_server_drains() -> None:
+    servicer = HealthServicer([TEAM_SERVICE])
+    await servicer.set_ready(ready=True)
+
+    await servicer.enter_graceful_shutdown()
+    await servicer.set_ready(ready=True)
+
+    assert servicer._server_status == {"": NOT_SERVING, TEAM_SERVICE: NOT_SERVING, LIVENESS: SERVING}
+
+
+async def test_watchers_are_told_at_the_end_and_do_not_hold_it_up(fresh_database_url: str) -> None:
+    async with running_server(fresh_database_url, shutdown_grace_seconds=60) as server, health_of(server) as health:
+        watching = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(20)]
+        for watch in watching:
+            assert (await watch.read()).status == SERVING
+
+        await asyncio.wait_for(server.stop(), 5)
+
+        for watch in watching:
+            assert (await watch.read()).status == NOT_SERVING
+            assert await watch.read() is grpc.aio.EOF

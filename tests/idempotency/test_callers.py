@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import uuid
+
+import grpc
+import pytest
+
+from stagely.v1 import team_pb2, user_pb2
+from tests.support.refusals import refused
+from tests.support.rpc import connected, running_server
+from tests.support.tokens import AUTHENTICATION, token
+from tests.support.world import ask
+
+
+def new_team(request_id: str, slug: str) -> team_pb2.CreateTeamRequest:
+    return team_pb2.CreateTeamRequest(slug=slug, name="Web", request_id=request_id)
+
+
+async def test_one_id_of_two_services_is_two(fresh_database_url: str) -> None:
+    request_id = str(uuid.uuid4())
+    async with running_server(fresh_database_url, **AUTHENTICATION) as server:
+        async with connected(server, token=token("api", "*")) as api:
+            first = (await ask(api, "TeamService.CreateTeam", new_team(request_id, "web"))).team
+        async with connected(server, token=token("reaper", "*")) as reaper:
+            second = (await ask(reaper, "TeamService.CreateTeam", new_team(request_id, "api"))).team
+
+    assert (first.slug, second.slug) == ("web", "api")
+
+
+async def test_answer_is_given_to_the_service_that_asked_and_for_the_user_it_asked_for(fresh_database_url: str) -> None:
+    request = new_team(str(uuid.uuid4()), "web")
+    api_token = token("api", "*")
+    async with (
+        running_server(fresh_database_url, **AUTHENTICATION) as server,
+        connected(server, token=api_token) as api,
+    ):
+        users = [
+            (
+                await ask(api, "UserService.UpsertUser", user_pb2.UpsertUserRequest(email=f"{name}@x.org", name=name))
+            ).user.id
+            for name in ("ada", "bob")
+        ]
+        async with connected(server, token=api_token, user_id=users[0]) as for_ada:
+            first = (await ask(for_ada, "TeamService.CreateTeam", request)).team
+            assert (await ask(for_ada, "TeamService.CreateTeam", request)).team == first
+        async with connected(server, token=api_token, user_id=users[1]) as for_bob:
+            with refused(grpc.StatusCode.INVALID_ARGUMENT, reason="REQUEST_ID_REUSED"):
+                await ask(for_bob, "TeamService.CreateTeam", request)
+        with refused(grpc.StatusCode.INVALID_ARGUMENT, reason="REQUEST_ID_REUSED"):
+            await ask(api, "TeamService.CreateTeam", request)
+
+
+@pytest.mark.parametrize("scope", ["teams.get", ""])
+async def test_answer_is_not_given_to_who_may_not_make_the_call(fresh_database_url: str, scope: str) -> None:
+    request = new_team(str(uuid.uuid4()), "web")
+    async with running_server(fresh_database_url, **AUTHENTICATION) as server:
+        async with connected(server, token=token("api", "*")) as api:
+            await ask(api, "TeamService.CreateTeam", request)
+        async with connected(server, token=token("api", scope)) as demoted:
+            with refused(grpc.StatusCode.PERMISSION_DENIED, reason="PERMISSION_MISSING"):
+                await ask(demoted, "TeamService.CreateTeam", request)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagely_rpc.process.shares import divided, shares
+from tests.support.rpc import settings_of
+
+
+@given(total=st.integers(0, 100_000), parts=st.integers(1, 256))
+def test_parts_are_as_even_as_can_be_and_their_sum_is_the_whole(total: int, parts: int) -> None:
+    found = divided(total, parts)
+
+    assert len(found) == parts
+    assert sum(found) == total
+    assert max(found) - min(found) <= 1
+
+
+def test_each_worker_has_a_share_of_what_is_limited() -> None:
+    settings = settings_of(
+        "postgresql://db/stagely", workers=3, database_pool_size=8, database_pool_idle=2, max_concurrent_rpcs=100
+    )
+
+    assert shares(settings) == [
+        {"DATABASE_POOL_SIZE": "3", "DATABASE_POOL_IDLE": "1", "MAX_CONCURRENT_RPCS": "34"},
+        {"DATABASE_POOL_SIZE": "3", "DATABASE_POOL_IDLE": "1", "MAX_CONCURRENT_RPCS": "33"},
+        {"DATABASE_POOL_SIZE": "2", "DATABASE_POOL_IDLE": "0", "MAX_CONCURRENT_RPCS": "33"},
+    ]
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7])
+def test_share_of_as_many_as_there_are_is_one(parts: int) -> None:
+    assert divided(parts, parts) == [1] * parts

@@ -1,0 +1,46 @@
+"""The policies, read from the contract as whoever reads the contract reads them: nothing here knows the service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from google.protobuf import descriptor_pool
+
+from stagely.v1 import annotations_pb2
+from tests.support.methods import METHODS
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import MethodDescriptor
+    from google.protobuf.descriptor_pb2 import MethodOptions
+
+    from tests.support.methods import Method
+
+ROLES = ("viewer", "member", "admin", "owner")
+"""Each includes those before it."""
+
+
+def descriptor_of(method: Method) -> MethodDescriptor:
+    return descriptor_pool.Default().FindMethodByName(f"stagely.v1.{method.name}")
+
+
+def options_of(method: Method) -> MethodOptions:
+    options: MethodOptions = descriptor_of(method).GetOptions()
+    return options
+
+
+def policy_of(method: Method) -> annotations_pb2.Policy:
+    return options_of(method).Extensions[annotations_pb2.policy]
+
+
+def role_in(policy: annotations_pb2.Policy) -> str:
+    """Return the role that a policy asks for; empty for none."""
+    return annotations_pb2.Role.Name(policy.role).removeprefix("ROLE_").lower() if policy.role else ""
+
+
+def is_collection(method: Method) -> bool:
+    """Tell whether an RPC lists what there is, and not what one thing has, which the request must name."""
+    required = {field.name for field in method.input.fields if not field.has_presence}
+    return "page_token" in method.input.fields_by_name and not any(name.endswith("_id") for name in required)
+
+
+PERMISSIONS = {policy_of(method).permission for method in METHODS}

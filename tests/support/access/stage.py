@@ -1,0 +1,125 @@
+"""A server that asks who calls, and users in every position towards a team."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from tests.support.access.policies import ROLES
+from tests.support.identified import headers_of
+from tests.support.methods import METHOD
+from tests.support.seeds import seed
+from tests.support.tokens import token
+from tests.support.world import World, ask
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    import grpc
+    from google.protobuf.message import Message
+
+    from stagely_rpc.server.server import Server
+    from tests.support.identified import Headers
+    from tests.support.methods import Method
+
+    BinaryHeaders = tuple[tuple[str, str | bytes], ...]
+
+_TABLES = """
+    SELECT table_name FROM information_schema.tables
+    WHERE table_schema = 'public' AND table_name NOT LIKE 'audit%'
+"""
+_DIGEST = "SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {} AS t"
+_ENLIST = """
+    INSERT INTO team_members (team_id, user_id, role) VALUES (%s, %s, %s)
+    ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role
+"""
+
+EVERYTHING = token("reaper", "*")
+"""The token of a service that may do everything, and for every user."""
+
+MEMBERS: dict[str, str] = {**{role: role for role in ROLES}, "deactivated": "owner"}
+"""Who is what in every team that is enlisted."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running server, clients of it, and users.
+
+    Attributes:
+        server: takes tokens.
+        database_url: its database, which no other test has.
+        operator: a client that may do everything, for nobody but itself.
+        channel: a client that shows nothing by itself.
+        cast: the ids of users by their positions.
+    """
+
+    server: Server
+    database_url: str
+    operator: grpc.aio.Channel
+    channel: grpc.aio.Channel
+    cast: Mapping[str, str]
+    _enlisted: set[str] = field(default_factory=set)
+
+    async def enlist(self, team_id: str, members: Mapping[str, str] = MEMBERS) -> None:
+        """Make users of the cast members of a team, whatever its state is."""
+        if team_id in self._enlisted:
+            return
+        async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
+            rows = [(team_id, self.cast[name], role) for name, role in members.items()]
+            await connection.cursor().executemany(_ENLIST, rows)
+        self._enlisted.add(team_id)
+
+    async def call(self, method: Method, raw: bytes, headers: Headers) -> list[Any]:
+        """Call an RPC with bytes for a request; return its responses."""
+        if not method.is_streaming:
+            return [method.response.FromString(await send(self.channel, method.path, raw, headers))]
+        stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self.channel.unary_stream(method.path)
+        return [method.response.FromString(response) async for response in stream(raw, metadata=headers)]
+
+    async def ask(self, name: str, request: Message, user_id: str | None = None) -> Any:
+        """Call an RPC, as a service that may do everything, for a user; return its last response."""
+        headers = headers_of(EVERYTHING, user_id)
+        return (await self.call(METHOD[name], request.SerializeToString(), headers))[-1]
+
+    @asynccontextmanager
+    async def unchanged(self) -> AsyncIterator[None]:
+        """Expect that nothing in the database but the audit trail is changed by what is done inside."""
+        before = await self._contents()
+        yield
+        assert await self._contents() == before
+
+    async def _contents(self) -> dict[str, str]:
+        async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
+            tables = [name for (name,) in await (await connection.execute(_TABLES)).fetchall()]
+            assert {"teams", "users", "team_members", "secrets", "idempotency_keys"} <= set(tables)
+            return {name: await _digest(connection, name) for name in tables}
+
+
+async def send(channel: grpc.aio.Channel, path: str, raw: bytes = b"", headers: BinaryHeaders = ()) -> bytes:
+    """Call a method by its path, whatever is sent and returned."""
+    call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
+    return await call(raw, metadata=headers)
+
+
+async def _digest(connection: psycopg.AsyncConnection, table: str) -> str:
+    found = await connection.execute(sql.SQL(_DIGEST).format(sql.Identifier(table)))
+    return str(await found.fetchone())
+
+
+async def make_cast(operator: grpc.aio.Channel) -> dict[str, str]:
+    """Make the users."""
+    names = (*MEMBERS, "another team's owner", "member of no team")
+    cast = {name: (await ask(operator, "UserService.UpsertUser", new_login())).user for name in names}
+    deactivation = seed("UserService.DeactivateUser", World(user=cast["deactivated"]))
+    await ask(operator, "UserService.DeactivateUser", deactivation)
+    nobody = {"unknown": str(uuid.uuid4()), "malformed": "ada@example.com"}
+    return {name: user.id for name, user in cast.items()} | nobody
+
+
+def new_login() -> Message:
+    return seed("UserService.UpsertUser", World())

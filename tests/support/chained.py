@@ -1,0 +1,83 @@
+"""A server of one handler behind a chain of interceptors, over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+
+from tests.support.eventually import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+CALL_KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+
+
+def handler_of(service: str, servicer: object) -> grpc.GenericRpcHandler:
+    """Return the handler of a servicer that has a method of Empty for each call kind, by the kind's name."""
+    handlers = {}
+    for kind in CALL_KINDS:
+        make = getattr(grpc, f"{kind}_rpc_method_handler")
+        handlers[kind] = make(getattr(servicer, kind), Empty.FromString, Empty.SerializeToString)
+    return grpc.method_handlers_generic_handler(service, handlers)
+
+
+@asynccontextmanager
+async def chained(
+    handler: grpc.GenericRpcHandler, *chain: grpc.aio.ServerInterceptor
+) -> AsyncIterator[grpc.aio.Channel]:
+    """Serve a handler behind a chain, and give a channel to it."""
+    server = grpc.aio.server(interceptors=chain)
+    server.add_generic_rpc_handlers((handler,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield channel
+    await server.stop(None)
+
+
+class Ends:
+    """A service whose methods, one of each call kind, end when and as they are told to.
+
+    Attributes:
+        begun: how many calls there were.
+        goes_on: until this is set, calls wait.
+        error: what they end with, if anything.
+    """
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.goes_on = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def _end(self) -> None:
+        self.begun += 1
+        await self.goes_on.wait()
+        if self.error is not None:
+            raise self.error
+
+    async def unary_unary(self, request: Empty, context: object) -> Empty:
+        await self._end()
+        return request
+
+    async def stream_unary(self, requests: object, context: object) -> Empty:
+        await self._end()
+        return Empty()
+
+    async def unary_stream(self, request: Empty, context: object) -> AsyncIterator[Empty]:
+        yield request
+        await self._end()
+
+    async def stream_stream(self, requests: object, context: object) -> AsyncIterator[Empty]:
+        yield Empty()
+        await self._end()
+
+    async def expect_begun(self, count: int) -> None:
+        async def begun() -> int:
+            return self.begun
+
+        await eventually(begun, count)

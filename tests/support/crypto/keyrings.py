@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from stagely_rpc.access import About
+from stagely_rpc.crypto.envelope import Place
+from stagely_rpc.db.models import Team
+from tests.support.databases import reading, writing
+from tests.support.secret_markers import ENCRYPTION_KEY
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from stagely_rpc.crypto.envelope import Keyring
+    from stagely_rpc.db.database import Database
+    from stagely_rpc.db.models import DataKey
+    from stagely_rpc.db.write_session import WriteSession
+
+KEY = ENCRYPTION_KEY
+
+
+def make_place() -> Place:
+    """A place of its own."""
+    return Place("secrets", "encrypted_value", uuid.uuid4())
+
+
+async def make_team_id(db: Database) -> uuid.UUID:
+    """Add a team, without the service."""
+    slug = f"team-{uuid.uuid4().hex[:12]}"
+    async with db.maintain() as session:
+        added = await session.scalars(
+            text("INSERT INTO teams (slug, name) VALUES (:slug, 'Web') RETURNING id"), {"slug": slug}
+        )
+        team_id: uuid.UUID = added.one()
+    return team_id
+
+
+async def sealed(db: Database, keyring: Keyring, plaintext: bytes, team_id: uuid.UUID, place: Place) -> str:
+    """Seal in a transaction of its own."""
+    async with writing(db) as session:
+        return keyring.seal(await data_key_of(session, keyring, team_id), plaintext, place=place)
+
+
+async def data_key_of(session: WriteSession, keyring: Keyring, team_id: uuid.UUID) -> DataKey:
+    """Return the team's active data key, which is made if there is none, as services do."""
+    (data_key,) = await session.ask(keyring.active(About(Team, team_id)))
+    return data_key or await keyring.make_active(session, team_id)
+
+
+async def opened(db: Database, keyring: Keyring, stored: str, place: Place) -> bytes:
+    async with reading(db) as session:
+        return await keyring.open(session, stored, place=place)
+
+
+async def execute(session: AsyncSession, statement: str, **parameters: object) -> None:
+    await session.execute(text(statement), parameters)

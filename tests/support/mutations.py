@@ -1,0 +1,172 @@
+"""What can be wrong with a request, derived from its descriptor: one field at a time, and several at once."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.struct_pb2 import Struct
+
+from stagely_rpc.wire.redaction import is_sensitive
+from tests.support import hostile_values, wire
+from tests.support.seeds import CANARY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from google.protobuf.message import Message
+
+    from tests.support.hostile_values import Bad
+
+    Path = tuple[FieldDescriptor, ...]
+
+_KINDS = {
+    FieldDescriptor.TYPE_STRING: "text",
+    FieldDescriptor.TYPE_BYTES: "bytes",
+    FieldDescriptor.TYPE_INT32: "int32",
+    FieldDescriptor.TYPE_INT64: "int64",
+    FieldDescriptor.TYPE_BOOL: "bool",
+    FieldDescriptor.TYPE_ENUM: "enum",
+}
+_MESSAGE_KINDS = {Struct.DESCRIPTOR.full_name: "struct", FieldMask.DESCRIPTOR.full_name: "mask"}
+
+
+@dataclass(frozen=True)
+class Spoil:
+    """One thing that is wrong: a change to the message, bytes after it on the wire, or both.
+
+    Attributes:
+        field: path of the field; empty when the body as a whole is wrong.
+        kind: what is wrong with it.
+        is_refused: INVALID_ARGUMENT is the only right answer; without it, a state error or success may be right too.
+    """
+
+    field: str
+    kind: str
+    change: Callable[[Message], None]
+    tail: bytes = b""
+    is_refused: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.field or 'body'} {self.kind}"
+
+
+def spoiled(request: Message, *spoils: Spoil) -> bytes:
+    """Return the bytes of a request with all that is wrong with it."""
+    for spoil in spoils:
+        spoil.change(request)
+    return request.SerializeToString() + b"".join(spoil.tail for spoil in spoils)
+
+
+def combinations(spoils: list[Spoil], count: int, seed: str) -> Iterator[tuple[Spoil, ...]]:
+    """Choose several spoils of different fields, at random but the same each time."""
+    chance = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
+    if len({spoil.field for spoil in spoils}) < 2:
+        return
+    for _ in range(count):
+        chosen = {spoil.field: spoil for spoil in chance.sample(spoils, min(6, len(spoils)))}
+        yield tuple(chosen.values())
+
+
+def spoils_of(request: Message) -> list[Spoil]:
+    """Return all that can be wrong with a valid request, field by field, and with its body."""
+    return [*_fields(request, ()), *(Spoil("", kind, _nothing, tail) for kind, tail in hostile_values.BODIES.items())]
+
+
+def _fields(message: Message, path: Path) -> Iterator[Spoil]:
+    field: FieldDescriptor
+    for field in message.DESCRIPTOR.fields:  # type: ignore[assignment]
+        oneof = field.containing_oneof
+        # To set another member of a oneof would unset what the rest of the request is about: other variants have it.
+        if oneof is None or len(oneof.fields) == 1 or message.WhichOneof(oneof.name) == field.name:
+            yield from _field(message, (*path, field))
+
+
+def _field(message: Message, path: Path) -> Iterator[Spoil]:
+    field = path[-1]
+    yield _assigned(path, "missing", None)
+    yield _tailed(path, "of another wire type", _of_another_type(field))
+    yield _tailed(path, "twice", b"" if field.is_repeated else _alone(message, field))
+    for bad in _hostile_values(message, field):
+        yield _assigned(path, bad.kind, bad.value, is_refused=bad.is_refused)
+    for bad in hostile_values.TAILS.get(_kind(field), ()):
+        yield _tailed(path, bad.kind, wire.chunk(field.number, bad.value), is_refused=bad.is_refused)
+    if _kind(field) == "message" and not field.is_repeated:
+        yield from _fields(getattr(message, field.name), path)
+
+
+def _kind(field: FieldDescriptor) -> str:
+    """Tell which kind of values a field holds; a type of field that there was none of yet has to be added here."""
+    if field.message_type is not None:
+        return _MESSAGE_KINDS.get(field.message_type.full_name, "message")
+    return _KINDS[field.type]
+
+
+def _hostile_values(message: Message, field: FieldDescriptor) -> list[Bad]:
+    canary = CANARY if is_sensitive(field) else b""
+    values: dict[str, Callable[[], list[Bad]]] = {
+        "text": lambda: hostile_values.texts(getattr(message, field.name)),
+        "bytes": lambda: hostile_values.byte_strings(canary),
+        "int32": lambda: hostile_values.INT32,
+        "int64": lambda: hostile_values.INT64,
+        "bool": lambda: hostile_values.BOOLS,
+        "enum": lambda: hostile_values.enums(repeated=field.is_repeated),
+        "struct": lambda: hostile_values.structs(canary.decode()),
+        "mask": lambda: hostile_values.masks([other.name for other in message.DESCRIPTOR.fields]),
+        "message": list,
+    }
+    return values[_kind(field)]()
+
+
+def _assigned(path: Path, kind: str, value: Any, *, is_refused: bool = False) -> Spoil:
+    def change(request: Message) -> None:
+        message, name = _innermost(request, path), path[-1].name
+        message.ClearField(name)
+        if value is None:
+            return
+        if path[-1].is_repeated:
+            getattr(message, name).extend(value)
+        elif path[-1].type == FieldDescriptor.TYPE_MESSAGE:
+            getattr(message, name).CopyFrom(value)
+        else:
+            setattr(message, name, value)
+
+    return Spoil(_dotted(path), kind, change, is_refused=is_refused)
+
+
+def _tailed(path: Path, kind: str, tail: bytes, *, is_refused: bool = False) -> Spoil:
+    outer = tuple(field.number for field in path[:-1])
+    return Spoil(_dotted(path), kind, _nothing, wire.nested(outer, tail), is_refused)
+
+
+def _innermost(request: Message, path: Path) -> Message:
+    for field in path[:-1]:
+        request = getattr(request, field.name)
+    return request
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(field.name for field in path)
+
+
+def _nothing(request: Message) -> None:
+    del request
+
+
+def _alone(message: Message, field: FieldDescriptor) -> bytes:
+    """Return the bytes of one field of a message."""
+    copy = type(message)()
+    copy.CopyFrom(message)
+    for other, _ in message.ListFields():
+        if other.name != field.name:
+            copy.ClearField(other.name)
+    return copy.SerializeToString()
+
+
+def _of_another_type(field: FieldDescriptor) -> bytes:
+    if _kind(field) in {"int32", "int64", "bool", "enum"}:
+        return wire.chunk(field.number, b"\x01x")
+    return wire.tag(field.number, wire.VARINT) + wire.varint(1)

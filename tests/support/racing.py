@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import psycopg
+import pytest
+
+from tests.support.refusals import refusal_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Iterable
+
+CONNECTIONS = 4
+POOL_SIZE = 20
+
+HELD_PROJECT = "SELECT FROM projects WHERE id = %s FOR UPDATE"
+HELD_ENVIRONMENT = "SELECT FROM environments WHERE id = %s FOR UPDATE"
+
+
+async def outcomes(calls: Iterable[Awaitable[Any]]) -> tuple[list[Any], Counter[str]]:
+    """Make all calls at once; return what succeeded, and how many were refused for which reason."""
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    refusals: Counter[str] = Counter()
+    for answer in answers:
+        if isinstance(answer, grpc.aio.AioRpcError):
+            refusals[refusal_of(answer).reason] += 1
+        elif isinstance(answer, BaseException):
+            raise answer
+    return [answer for answer in answers if not isinstance(answer, BaseException)], refusals
+
+
+@asynccontextmanager
+async def obstacle(database_url: str, statement: str, row_id: str, *, waiting: int = 1) -> AsyncIterator[None]:
+    """Run a statement in a transaction that is committed at the end, once so many calls wait for a lock."""
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        await connection.execute(statement, [row_id])
+        yield
+        await until_calls_wait(database_url, waiting)
+
+
+async def until_calls_wait(database_url: str, number: int) -> None:
+    statement = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        for _ in range(1000):
+            if (await connection.execute(statement)).rowcount == number:
+                return
+            await asyncio.sleep(0.01)
+    pytest.fail("nobody waits")

@@ -1,0 +1,124 @@
+"""Real PgBouncers."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
+from psycopg.rows import dict_row
+
+from stagely_rpc.embedded.account import let_read, let_through
+from tests.support.ports import free_port
+from tests.support.servers import daemons, installed
+from tests.support.servers.daemons import Daemon
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import LiteralString
+
+    from tests.support.identity.certificates import Certificate
+    from tests.support.servers.postgresql import PostgreSQL
+
+_CONFIGURATION = """
+[databases]
+* = host=127.0.0.1 port={server_port} user=postgres
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = {size}
+max_client_conn = 200
+server_round_robin = 1
+"""
+_TLS = """
+server_tls_sslmode = require
+client_tls_sslmode = allow
+client_tls_cert_file = {directory}/pgbouncer.crt
+client_tls_key_file = {directory}/pgbouncer.key
+"""
+_KEEPS_FROM = (1, 21)
+
+
+class Kind(NamedTuple):
+    """What a pooler makes of prepared statements.
+
+    Attributes:
+        program: finds the program, or skips the test.
+        kept: how many it keeps prepared in each session of PostgreSQL; None: as many as it does unless told.
+    """
+
+    program: Callable[[], Path]
+    kept: int | None
+
+
+FORGETFUL = Kind(installed.pgbouncer, 0)
+FORGETFUL_NEW = Kind(installed.keeping_pgbouncer, 0)
+KEEPING = Kind(installed.keeping_pgbouncer, None)
+
+
+@dataclass(frozen=True)
+class PgBouncer:
+    """One in front of a server."""
+
+    port: int
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def show(self, command: LiteralString) -> list[dict[str, Any]]:
+        """Return what its console answers."""
+        with psycopg.connect(
+            self.url("pgbouncer"), autocommit=True, cursor_factory=psycopg.ClientCursor, row_factory=dict_row
+        ) as console:
+            return console.execute(command).fetchall()
+
+
+@contextmanager
+def pgbouncer(
+    server: PostgreSQL, kind: Kind = FORGETFUL, *, size: int = 5, certificate: Certificate | None = None
+) -> Iterator[PgBouncer]:
+    """Run one that has so many sessions of a server, and lends them in turn: nobody meets the same one for long.
+
+    With a certificate, it speaks TLS to whoever wants it, and to the server.
+    """
+    program = kind.program()
+    with daemons.folder() as directory:
+        daemon, port = Daemon(directory), free_port()
+        file = directory / "pgbouncer.ini"
+        configuration = _CONFIGURATION.format(server_port=server.port, port=port, size=size) + _kept(program, kind.kept)
+        if certificate is not None:
+            (directory / "pgbouncer.crt").write_bytes(certificate.pem)
+            (directory / "pgbouncer.key").write_bytes(certificate.key)
+            configuration += _TLS.format(directory=directory)
+        file.write_text(configuration)
+        daemons.own(directory, account=daemon.account)
+        let_through(program, daemon.account)
+        let_read(program, daemon.account)
+        pooler = PgBouncer(port)
+        daemon.start([program, file], pooler.url("postgres"))
+        try:
+            yield pooler
+        finally:
+            daemon.stop(signal.SIGINT)
+
+
+def _kept(program: Path, number: int | None) -> str:
+    if number is None or _version_of(program) < _KEEPS_FROM:
+        return ""
+    return f"max_prepared_statements = {number}\n"
+
+
+def _version_of(program: Path) -> tuple[int, ...]:
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.match(r"PgBouncer (\d+)\.(\d+)", said)
+    assert found, said
+    return tuple(int(part) for part in found.groups())

@@ -1,0 +1,128 @@
+"""Every RPC of a process that asks who calls, called by all kinds of callers and in every state it can be in."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import grpc
+import psycopg
+
+from stagely_rpc.wire.redaction import is_sensitive
+from tests.support.fuzz_server import Besieged
+from tests.support.identified import headers_of, identifying
+from tests.support.methods import METHOD, METHODS
+from tests.support.mutations import spoiled, spoils_of
+from tests.support.secret_markers import canary, canary_password
+from tests.support.seeds import SEEDS, seed
+from tests.support.tokens import token, unsigned_token
+from tests.support.world import Renewable, World, ask, make_world
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from typing import LiteralString
+
+    from google.protobuf.message import Message
+
+    from tests.support.methods import Method
+
+READS_OF_SECRETS = (
+    "SecretService.AccessSecret",
+    "SecretService.ResolveSecrets",
+    "CloudProviderService.AccessCloudProviderCredentials",
+)
+WRITES_OF_SECRETS = ("SecretService.SetSecret", "CloudProviderService.CreateCloudProvider")
+
+_TRUNCATE: tuple[LiteralString, ...] = (
+    "UPDATE secrets SET encrypted_value = left(encrypted_value, -8)",
+    "UPDATE cloud_providers SET encrypted_credentials = left(encrypted_credentials, -8)",
+)
+# PostgreSQL quotes the whole row that breaks one.
+_FORBID: tuple[LiteralString, ...] = (
+    "ALTER TABLE secrets ADD CONSTRAINT none CHECK (false) NOT VALID",
+    "ALTER TABLE cloud_providers ADD CONSTRAINT none CHECK (false) NOT VALID",
+)
+
+
+def _wrong_tokens() -> Iterator[str]:
+    yield token("reaper", "*", secret=canary("not the service's"))
+    yield token("reaper", "*", exp=0)
+    yield token("reaper", "*", aud=canary("audience"))
+    yield token(canary("subject"), "*")
+    yield token("reaper", "*")[:-1]
+    yield unsigned_token("reaper", "*")
+    yield canary_password()
+
+
+@dataclass
+class Walk:
+    """A walk through the contract, and how calls were refused on it."""
+
+    address: str
+    database_url: str
+    refusals: list[grpc.aio.AioRpcError] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Call each RPC as it should be called, and in all the ways in which it should not."""
+        async with self._channel(token("operator", "*")) as operator:
+            world = await make_world(operator)
+            for method in METHODS:
+                await self._grant(operator, world, method)
+                await self._spoil(operator, world, method)
+            await self._deny(world)
+            world = await make_world(operator)
+            await self._lose_data(operator, world)
+            await self._break(operator, world)
+
+    async def _grant(self, operator: grpc.aio.Channel, world: World, method: Method) -> None:
+        for variant in range(len(SEEDS[method.name])):
+            about = await Renewable(operator, method.name, world).ready()
+            await ask(operator, method.name, seed(method.name, about, variant))
+
+    async def _spoil(self, operator: grpc.aio.Channel, world: World, method: Method) -> None:
+        sensitive = {field.name for field in method.input.fields if is_sensitive(field)}
+        for spoil in spoils_of(seed(method.name, world)) if sensitive else ():
+            if spoil.field in {"", *sensitive}:
+                await self._send(operator, method, spoiled(seed(method.name, world), spoil))
+
+    async def _deny(self, world: World) -> None:
+        shown = (None, token("nobody"), *_wrong_tokens())
+        for each in shown:
+            async with self._channel(each) as channel:
+                for method in METHODS:
+                    await self._send(channel, method, seed(method.name, world).SerializeToString())
+
+    async def _lose_data(self, operator: grpc.aio.Channel, world: World) -> None:
+        await self._execute(*_TRUNCATE)
+        for name in READS_OF_SECRETS:
+            await self._send(operator, METHOD[name], seed_of_all(name, world))
+
+    async def _break(self, operator: grpc.aio.Channel, world: World) -> None:
+        await self._execute(*_FORBID)
+        for name in WRITES_OF_SECRETS:
+            await self._send(operator, METHOD[name], seed(name, world).SerializeToString())
+
+    async def _send(self, channel: grpc.aio.Channel, method: Method, raw: bytes) -> None:
+        refusal = await Besieged(self.database_url, 0, channel).send(method, raw)
+        if refusal is not None:
+            self.refusals.append(refusal)
+
+    async def _execute(self, *statements: LiteralString) -> None:
+        async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
+            for statement in statements:
+                await connection.execute(statement)
+
+    @asynccontextmanager
+    async def _channel(self, shown: str | None) -> AsyncIterator[grpc.aio.Channel]:
+        interceptors = identifying(headers_of(shown))
+        async with grpc.aio.insecure_channel(self.address, interceptors=interceptors) as channel:
+            yield channel
+
+
+def seed_of_all(name: str, world: World) -> bytes:
+    """Return a valid request, which asks for the secrets of all scopes where it can."""
+    request: Message = seed(name, world)
+    if "scope" in request.DESCRIPTOR.fields_by_name:
+        request.ClearField("scope")
+    return request.SerializeToString()

@@ -1,0 +1,103 @@
+"""The spans of statements that calls share, as a collector gets them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import psycopg
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from stagely.v1 import team_pb2, team_pb2_grpc
+from stagely_rpc.db.batching import batches
+from tests.support.rpc import connected, running_server
+from tests.support.telemetry.collector import Collector, attributes_of, collecting
+from tests.support.telemetry.traced import GET_TEAM, PARENT_ID, get_team, only
+
+
+@pytest.fixture
+def one_batch(monkeypatch: pytest.MonkeyPatch) -> int:
+    """So many reads are asked together, whatever pauses are between them."""
+    monkeypatch.setattr(batches, "MAX_ITEMS", 8)
+    monkeypatch.setattr(batches, "QUIET_TURNS", 5000)
+    return batches.MAX_ITEMS
+
+
+def traceparent(number: int, *, sampled: bool = True) -> tuple[str, str]:
+    return ("traceparent", f"00-{number:032x}-{PARENT_ID}-0{int(sampled)}")
+
+
+async def collect_calls(database_url: str, *parents: tuple[str, str]) -> Collector:
+    """Return what a collector gets of calls that are made at once."""
+    with collecting() as (collector, endpoint):
+        async with (
+            running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server,
+            connected(server) as channel,
+        ):
+            await asyncio.gather(*(get_team(channel, parent) for parent in parents))
+    return collector
+
+
+async def test_statement_of_many_calls_is_below_one_of_them_and_linked_to_the_others(
+    database_url: str, one_batch: int
+) -> None:
+    collector = await collect_calls(database_url, *map(traceparent, range(1, one_batch + 1)))
+
+    calls = {(call.trace_id, call.span_id) for call in collector.named(GET_TEAM)}
+    statement = only(collector, "batch")
+    linked = [(link.trace_id, link.span_id) for link in statement.links]
+    assert len(calls) == one_batch
+    assert {(statement.trace_id, statement.parent_span_id), *linked} == calls
+    assert len(linked) == one_batch - 1
+    assert statement.kind == Span.SPAN_KIND_CLIENT
+    assert attributes_of(statement)["db.operation.batch.size"] == one_batch
+
+
+async def test_calls_that_share_a_statement_have_each_their_own_wait_for_it(database_url: str, one_batch: int) -> None:
+    collector = await collect_calls(database_url, *map(traceparent, range(1, one_batch + 1)))
+
+    waits = {(span.trace_id, span.parent_span_id) for span in collector.named("team by slug")}
+    assert waits == {(call.trace_id, call.span_id) for call in collector.named(GET_TEAM)}
+    assert len(collector.spans) == 2 * one_batch + 1
+
+
+async def test_statement_tells_of_all_its_calls_and_is_linked_to_the_sampled_ones(
+    database_url: str, one_batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # This sampler takes what callers have sampled, and no trace that begins here.
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
+    parents = [traceparent(number, sampled=number in {3, 5}) for number in range(1, one_batch + 1)]
+
+    collector = await collect_calls(database_url, *parents)
+
+    statement = only(collector, "batch")
+    assert attributes_of(statement)["db.operation.batch.size"] == one_batch
+    assert {statement.trace_id, *(link.trace_id for link in statement.links)} == {
+        number.to_bytes(16, "big") for number in (3, 5)
+    }
+
+
+async def test_statement_that_fails_is_an_error_and_so_is_each_that_is_asked_alone(
+    fresh_database_url: str, one_batch: int
+) -> None:
+    with collecting() as (collector, endpoint):
+        async with (
+            running_server(fresh_database_url, otel_exporter_otlp_endpoint=endpoint) as server,
+            connected(server) as channel,
+            await psycopg.AsyncConnection.connect(fresh_database_url, autocommit=True) as database,
+        ):
+            await database.execute("ALTER TABLE teams RENAME TO gone")
+            call = team_pb2_grpc.TeamServiceStub(channel).GetTeam
+            metadata = [traceparent(number) for number in range(1, one_batch + 1)]
+            wanted = team_pb2.GetTeamRequest(slug="nobody")
+            failed = await asyncio.gather(*(call(wanted, metadata=[each]) for each in metadata), return_exceptions=True)
+
+    assert {error.code() for error in failed if isinstance(error, grpc.aio.AioRpcError)} == {grpc.StatusCode.INTERNAL}
+    together, *alone = collector.named("batch")
+    assert len(together.links) == one_batch - 1
+    assert {each.trace_id.hex() for each in alone} == {f"{number:032x}" for number in range(1, one_batch + 1)}
+    assert not [each for each in alone if each.links]
+    for each in (together, *alone):
+        assert attributes_of(each)["error.type"] == "UndefinedTable"
+        assert each.status.code == Status.STATUS_CODE_ERROR
