@@ -36,7 +36,7 @@ from stagely_rpc.audit.chain import ChainKey
 from stagely_rpc.audit.sealer import Sealer
 from stagely_rpc.db.database import Database
 from stagely_rpc.db.driver.pool import PoolLimits
-from stagely_rpc.db.idempotency import Answers
+from stagely_rpc.db.idempotency import IdempotencyStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -155,7 +155,7 @@ async def measure(url: str, *, rounds: int, seconds: float, clients: int) -> dic
     """Return what was measured, by way and teams."""
     async with AsyncExitStack() as opened:
         connections = [await opened.enter_async_context(_connected(url)) for _ in range(clients)]
-        db = Database(url, PoolLimits(size=1), Answers(bytes(32), ttl_seconds=60))
+        db = Database(url, PoolLimits(size=1), IdempotencyStore(bytes(32), ttl_seconds=60))
         opened.push_async_callback(db.close)
         bench = Bench(connections, db, seconds)
         for _ in range(rounds):

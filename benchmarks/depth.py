@@ -24,7 +24,7 @@ from stagely_rpc.cloud_providers.inputs import ProviderFilter
 from stagely_rpc.cloud_providers.queries import list_cloud_providers
 from stagely_rpc.db.database import Database
 from stagely_rpc.db.driver.pool import PoolLimits
-from stagely_rpc.db.idempotency import Answers
+from stagely_rpc.db.idempotency import IdempotencyStore
 from stagely_rpc.db.models import Base
 from stagely_rpc.db.paging import Cursor, Page
 from stagely_rpc.environments.inputs import EnvironmentFilter
@@ -109,7 +109,7 @@ async def _id_of(session: Session, table: str, slug: str) -> uuid.UUID:
 
 async def measure(url: str, rounds: int, depth: int) -> None:
     """Measure every list, and print its line."""
-    db = Database(url, PoolLimits(size=2), Answers(bytes(32), ttl_seconds=60))
+    db = Database(url, PoolLimits(size=2), IdempotencyStore(bytes(32), ttl_seconds=60))
     current_call.set(Call(method="/stagely.benchmarks.Depth/Measure", peer="unix:", request_id="depth"))
     async with db.read() as session:
         for listed in await _lists(session):

@@ -103,7 +103,7 @@ ANYONE = Caller(service="anonymous", permissions=Permissions({EVERYTHING}))
 
 
 @dataclass(frozen=True, slots=True)
-class Repeatable:
+class IdempotentRequest:
     """A request that is answered once, however often it is sent (AIP-155).
 
     Attributes:
@@ -141,7 +141,7 @@ class Call:
     started: float = field(default_factory=time.perf_counter)
     policy: Policy | None = None
     caller: Caller = NOBODY
-    repeatable: Repeatable | None = None
+    repeatable: IdempotentRequest | None = None
     is_decided: bool = False
     trace_id: str | None = None
     span: Span | None = field(default=None, repr=False)

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 import uvloop
 
-from tests.support.postgres import PostgresDesk, PostgresOfRun, PostgresServer
+from tests.support.postgres import PostgresBroker, PostgresOfRun, PostgresServer
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,8 +22,8 @@ hypothesis.settings.register_profile("suite", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("suite")
 
 POSTGRES = pytest.StashKey[PostgresOfRun]()
-DESK = pytest.StashKey[PostgresDesk]()
-DESK_ADDRESS = "postgres_desk"
+BROKER = pytest.StashKey[PostgresBroker]()
+BROKER_ADDRESS = "postgres_broker"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,9 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: WorkerController) -> None:
     """Tell a worker where to ask for the server."""
     stash = node.config.stash
-    if DESK not in stash:
-        stash[DESK] = PostgresDesk(stash[POSTGRES])
-    node.workerinput[DESK_ADDRESS] = stash[DESK].address
+    if BROKER not in stash:
+        stash[BROKER] = PostgresBroker(stash[POSTGRES])
+    node.workerinput[BROKER_ADDRESS] = stash[BROKER].address
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -65,8 +65,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what was started, after Ctrl-C too."""
-    if DESK in config.stash:
-        config.stash[DESK].close()
+    if BROKER in config.stash:
+        config.stash[BROKER].close()
     if POSTGRES in config.stash:
         config.stash[POSTGRES].close()
 
@@ -75,7 +75,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def postgres_server(pytestconfig: pytest.Config) -> PostgresServer:
     """The PostgreSQL of the run, shared by its workers."""
     if hasattr(pytestconfig, "workerinput"):
-        return PostgresDesk.ask(pytestconfig.workerinput[DESK_ADDRESS])
+        return PostgresBroker.ask(pytestconfig.workerinput[BROKER_ADDRESS])
     return pytestconfig.stash[POSTGRES].get()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stagely_rpc.access.decisions import (
     admit,
-    enter,
+    authorize_and_fetch,
     require_no_user,
     require_project,
     require_rank,
@@ -14,16 +14,16 @@ from stagely_rpc.access.decisions import (
     visible_by_project,
     visible_users,
 )
-from stagely_rpc.access.holding import hold, hold_any, hold_resource, unchanged
-from stagely_rpc.access.queries import About
+from stagely_rpc.access.locking import lock_resource, lock_team, lock_team_even_deleted, unchanged
+from stagely_rpc.access.queries import ResourceRef
 
 __all__ = [
-    "About",
+    "ResourceRef",
     "admit",
-    "enter",
-    "hold",
-    "hold_any",
-    "hold_resource",
+    "authorize_and_fetch",
+    "lock_resource",
+    "lock_team",
+    "lock_team_even_deleted",
     "require_no_user",
     "require_project",
     "require_rank",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import InstrumentedAttribute
 
-    from stagely_rpc.access.queries import About
+    from stagely_rpc.access.queries import ResourceRef
     from stagely_rpc.call import Call, Caller, Policy, Role
     from stagely_rpc.db.database import Database
     from stagely_rpc.db.session import Session
@@ -86,7 +86,9 @@ async def require_project(session: Session, project_id: uuid.UUID, hidden: NotFo
     await require_team(session, found.team_id, hidden)
 
 
-async def enter(session: Session, about: About, hidden: NotFoundError, query: Query[Result]) -> Result:
+async def authorize_and_fetch(
+    session: Session, ref: ResourceRef, hidden: NotFoundError, query: Query[Result]
+) -> Result:
     """Decide whether the call may go on, given what it is about, and ask for more in the same wait.
 
     Returns:
@@ -97,17 +99,17 @@ async def enter(session: Session, about: About, hidden: NotFoundError, query: Qu
         PermissionDeniedError: the user's role in the team does not do.
     """
     # The role at last: what is held is waited for, and who lost it meanwhile has lost it.
-    roles = role_queries(session, about)
-    team_id, result, *role = await session.ask(queries.get_team_id(about), query, *roles)
+    roles = role_queries(session, ref)
+    team_id, result, *role = await session.ask(queries.get_team_id(ref), query, *roles)
     if team_id is None:
         raise hidden
     decide(session, team_id, role[0] if role else None, hidden)
     return cast("Result", result)
 
 
-def role_queries(session: Session, about: About) -> list[Query[Role | None]]:
+def role_queries(session: Session, ref: ResourceRef) -> list[Query[Role | None]]:
     """Return the query for what the acting user is in the team that owns what a write is about; none without a user."""
-    return [] if session.acting_user is None else [queries.get_role(about, session.acting_user.id)]
+    return [] if session.acting_user is None else [queries.get_role(ref, session.acting_user.id)]
 
 
 def decide(session: Session, team_id: uuid.UUID, role: Role | None, hidden: NotFoundError) -> None:

@@ -41,7 +41,7 @@ TEAMMATES = PointRead[Any](
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class ResourceRef:
     """What a call is about: a resource by its id, by which the team that owns it is found.
 
     Attributes:
@@ -53,7 +53,7 @@ class About:
     id: uuid.UUID
 
 
-_ABOUT = bindparam("about", type_=Uuid())
+_ABOUT = bindparam("ref", type_=Uuid())
 _TEAM_IDS: dict[type[Base], ColumnElement[Any]] = {
     Team: select(Team.id).where(Team.id == _ABOUT).scalar_subquery(),
     Project: select(Project.team_id).where(Project.id == _ABOUT).scalar_subquery(),
@@ -70,29 +70,29 @@ _TEAM_IDS: dict[type[Base], ColumnElement[Any]] = {
 
 
 def team_id_of(model: type[Base]) -> ColumnElement[Any]:
-    """Return the expression for the team that owns the row of a model whose id is the parameter `about`."""
+    """Return the expression for the team that owns the row of a model whose id is the parameter `ref`."""
     return _TEAM_IDS[model]
 
 
-def get_team_id(about: About) -> Query[uuid.UUID | None]:
+def get_team_id(ref: ResourceRef) -> Query[uuid.UUID | None]:
     """Return the query for the team that owns what a call is about; its value is None if there is no such thing."""
-    return _team_id(about.model).value(about=about.id)
+    return _team_id(ref.model).value(ref=ref.id)
 
 
-def get_role(about: About, user_id: uuid.UUID) -> Query[Role | None]:
+def get_role(ref: ResourceRef, user_id: uuid.UUID) -> Query[Role | None]:
     """Return the query for what a user is in the team that owns what a call is about; its value is None for nothing."""
-    return cast("Query[Role | None]", _role(about.model).value(about=about.id, user_id=user_id))
+    return cast("Query[Role | None]", _role(ref.model).value(ref=ref.id, user_id=user_id))
 
 
-def hold_team(about: About, *, exclusively: bool) -> Query[Team | None]:
+def hold_team(ref: ResourceRef, *, exclusively: bool) -> Query[Team | None]:
     """Return the query for the team that owns what a call is about, held until the transaction ends.
 
     Args:
-        about: what the call is about.
+        ref: what the call is about.
         exclusively: whether no one else may hold it meanwhile, without getting in the way of what only refers to it;
             else any number of transactions may, and it does not change.
     """
-    return _hold(about.model, exclusively=exclusively).row(Team, about=about.id)
+    return _hold(ref.model, exclusively=exclusively).row(Team, ref=ref.id)
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stagely_rpc import access
-from stagely_rpc.access import About
+from stagely_rpc.access import ResourceRef
 from stagely_rpc.cloud_providers import queries
 from stagely_rpc.crypto.envelope import Place
 from stagely_rpc.db.models import CloudProvider, Team
@@ -42,8 +42,8 @@ async def create_cloud_provider(session: WriteSession, keyring: Keyring, new: Ne
         DataLossError: the team's data key can't be decrypted.
         AlreadyExistsError: the name is taken in the team.
     """
-    about = About(Team, new.team_id)
-    team, data_key = await access.hold(session, about, NotFoundError("Team", new.team_id), keyring.active(about))
+    ref = ResourceRef(Team, new.team_id)
+    team, data_key = await access.lock_team(session, ref, NotFoundError("Team", new.team_id), keyring.active(ref))
     provider_id = uuid.uuid4()
     values = {
         **new.model_dump(exclude={"credentials"}),
@@ -106,9 +106,9 @@ async def update_cloud_provider(
     """
     values = changes.model_dump(exclude_unset=True)
     credentials = values.pop("credentials", None)
-    about, lock = About(CloudProvider, target.id), queries.lock_cloud_provider(target.id)
-    keys = [keyring.active(about)] if credentials else []
-    before, *data_keys = await access.hold_resource(session, about, target, lock, *keys)
+    ref, lock = ResourceRef(CloudProvider, target.id), queries.lock_cloud_provider(target.id)
+    keys = [keyring.active(ref)] if credentials else []
+    before, *data_keys = await access.lock_resource(session, ref, target, lock, *keys)
     if credentials:
         sealed = await _sealed(session, keyring, data_keys[0], credentials, before.team_id, before.id)
         values |= {"encrypted_credentials": sealed, "last_validated_at": None, "validation_error": None}
@@ -126,9 +126,9 @@ async def delete_cloud_provider(session: WriteSession, deletion: ProviderDeletio
         FailedPreconditionError: projects use it and the deletion is not forced, or its team is deleted.
         AbortedError: the etag is stale.
     """
-    about, lock = About(CloudProvider, deletion.id), queries.lock_cloud_provider(deletion.id, to_delete=True)
+    ref, lock = ResourceRef(CloudProvider, deletion.id), queries.lock_cloud_provider(deletion.id, to_delete=True)
     count = queries.count_projects(deletion.id)
-    provider, projects = await access.hold_resource(session, about, deletion, lock, count)
+    provider, projects = await access.lock_resource(session, ref, deletion, lock, count)
     if projects and not deletion.force:
         message = f"cloud provider {provider.name!r} is used by {projects} projects: change them first, or force"
         raise FailedPreconditionError(message, subject=f"CloudProvider {provider.id}", reason="CLOUD_PROVIDER_IN_USE")
@@ -163,8 +163,8 @@ async def record_validation(session: WriteSession, validation: Validation) -> Cl
         FailedPreconditionError: its team is deleted.
         AbortedError: the etag is stale.
     """
-    about, lock = About(CloudProvider, validation.id), queries.lock_cloud_provider(validation.id)
-    (before,) = await access.hold_resource(session, about, validation, lock)
+    ref, lock = ResourceRef(CloudProvider, validation.id), queries.lock_cloud_provider(validation.id)
+    (before,) = await access.lock_resource(session, ref, validation, lock)
     values: dict[str, Any] = {"validation_error": validation.validation_error}
     if validation.validation_error is None:
         values["last_validated_at"] = session.now

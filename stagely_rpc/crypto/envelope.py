@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from stagely_rpc.access import About
+from stagely_rpc.access import ResourceRef
 from stagely_rpc.crypto import aead, queries
 from stagely_rpc.crypto.derivation import derived
 from stagely_rpc.crypto.observer import NOBODY
@@ -74,12 +74,12 @@ class Keyring:
         self._root = None if key_encryption_key is None else _KeyEncryptionKey(key_encryption_key)
         self._data_keys = _DataKeyCache(_CACHED_DATA_KEYS)
 
-    def active(self, about: About) -> Query[DataKey | None]:
+    def active(self, ref: ResourceRef) -> Query[DataKey | None]:
         """Return the query for the data key that encrypts what is new of the team that owns what a call is about.
 
         It is asked anew each time: a key that was made in a transaction that rolled back never was.
         """
-        return queries.get_active_data_key(about)
+        return queries.get_active_data_key(ref)
 
     async def make_active(self, session: WriteSession, team_id: uuid.UUID) -> DataKey:
         """Make a team's first data key, in the transaction that stores its first value.
@@ -90,7 +90,7 @@ class Keyring:
         """
         for _ in range(_ATTEMPTS):
             added = queries.add_data_key(**self.new_data_key(team_id))
-            _, row = await session.ask(added, queries.get_active_data_key(About(Team, team_id)))
+            _, row = await session.ask(added, queries.get_active_data_key(ResourceRef(Team, team_id)))
             if row is not None:
                 return row
         raise AbortedError("the team's data key was changed at the same time: retry", may_run_again=True)

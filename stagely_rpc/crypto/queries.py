@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Sequence
 
-    from stagely_rpc.access import About
+    from stagely_rpc.access import ResourceRef
     from stagely_rpc.db.models import Base
     from stagely_rpc.db.session import Executor
     from stagely_rpc.db.sql.statement import Query
@@ -36,9 +36,9 @@ _ADD = Statement(
 )
 
 
-def get_active_data_key(about: About) -> Query[DataKey | None]:
+def get_active_data_key(ref: ResourceRef) -> Query[DataKey | None]:
     """Return the query for the data key that encrypts what is new of the team that owns what a call is about."""
-    return _active(about.model).row(DataKey, about=about.id)
+    return _active(ref.model).row(DataKey, ref=ref.id)
 
 
 @cache

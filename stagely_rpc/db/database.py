@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from stagely_rpc.call import current_call
 from stagely_rpc.db.batching.batches import Batches
 from stagely_rpc.db.driver.lease import Lease
-from stagely_rpc.db.driver.observer import NOBODY, Timed
+from stagely_rpc.db.driver.observer import NULL_OBSERVER, Timed
 from stagely_rpc.db.driver.pool import PoolLimits, Trimmer, engine_of
 from stagely_rpc.db.driver.pool_state import PoolState
 from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, domain_errors, is_broken_off
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stagely_rpc.db.batching.point_read import PointRead
     from stagely_rpc.db.driver.observer import Kind, Observer
     from stagely_rpc.db.driver.pool import TrimmedPool
-    from stagely_rpc.db.idempotency import Answers
+    from stagely_rpc.db.idempotency import IdempotencyStore
     from stagely_rpc.db.sql.statement import Query
 
 Row = TypeVar("Row")
@@ -37,8 +37,8 @@ class Database:
         self,
         url: str,
         limits: PoolLimits,
-        answers: Answers,
-        observer: Observer = NOBODY,
+        answers: IdempotencyStore,
+        observer: Observer = NULL_OBSERVER,
     ) -> None:
         """Prepare the pool; nothing connects yet.
 

@@ -1,4 +1,4 @@
-"""Answers that are kept with their effects, so that a repeated request has its effect once (AIP-155).
+"""IdempotencyStore that are kept with their effects, so that a repeated request has its effect once (AIP-155).
 
 A row of `idempotency_keys` is claimed when the transaction of a request begins and gets the answer before it commits: a
 copy that comes meanwhile waits for the claim, and finds either the answer or nothing. An error leaves no row.
@@ -42,7 +42,7 @@ _STORED = Statement(select(IdempotencyKey.sealed_answer).where(*_IS_KEY))
 _KEEP = Statement(update(IdempotencyKey).where(*_IS_KEY).values(sealed_answer=bindparam("sealed")))
 
 
-class AnsweredBeforeError(Exception):
+class AlreadyAnsweredError(Exception):
     """The request was answered before. It is no error: it ends the transaction, and carries the answer.
 
     Attributes:
@@ -54,7 +54,7 @@ class AnsweredBeforeError(Exception):
         self.answer = answer
 
 
-class Answers:
+class IdempotencyStore:
     """Keeps answers and gives them back.
 
     What is stored is encrypted: an answer may carry a secret, and the fingerprint of a request could be used to guess

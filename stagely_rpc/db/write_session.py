@@ -12,7 +12,7 @@ from stagely_rpc.db.audit_changes import changes_between
 from stagely_rpc.db.driver.lease import Lease
 from stagely_rpc.db.driver.observer import Timed
 from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, domain_errors, violated_constraint
-from stagely_rpc.db.idempotency import AnsweredBeforeError
+from stagely_rpc.db.idempotency import AlreadyAnsweredError
 from stagely_rpc.db.models import Project
 from stagely_rpc.db.session import Session
 from stagely_rpc.db.sql import rows
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from stagely_rpc.db.batching.batches import Batches
     from stagely_rpc.db.driver.observer import Kind
     from stagely_rpc.db.driver.pipeline import Command
-    from stagely_rpc.db.idempotency import Answers
+    from stagely_rpc.db.idempotency import IdempotencyStore
     from stagely_rpc.db.models import Base
     from stagely_rpc.db.sql.statement import Query
 
-    Refusals = Mapping[str, Callable[[], Exception]]
+    OnConstraint = Mapping[str, Callable[[], Exception]]
 
     class Message(Protocol):
         """A response, as far as it matters here."""
@@ -58,10 +58,11 @@ class WriteSession(Session):
 
     The first wait is for BEGIN and whatever the call must know and hold: `ask` sends several queries together. Writes
     are only noted, and what becomes of their rows is computed; the second wait is for them, their audit rows, the kept
-    answer and COMMIT. What they violate is raised at the end of the block, as the refusals that were given with them.
+    answer and COMMIT. If a constraint is violated, the end of the block raises the
+    error that `on_constraint` gives for it.
     """
 
-    def __init__(self, engine: AsyncEngine, batches: Batches, answers: Answers, call: Call) -> None:
+    def __init__(self, engine: AsyncEngine, batches: Batches, answers: IdempotencyStore, call: Call) -> None:
         """Take what the call writes to; nothing is asked yet."""
         super().__init__(engine, batches, call)
         self._answers = answers
@@ -108,7 +109,7 @@ class WriteSession(Session):
         lock: what must hold under a lock is asked after it.
 
         Raises:
-            AnsweredBeforeError: the request was answered before.
+            AlreadyAnsweredError: the request was answered before.
             StagelyError: the database refused, or can't be asked.
         """
         if self._lease is not None:
@@ -119,19 +120,21 @@ class WriteSession(Session):
         _, self._now, *results = await self._run([b"BEGIN", _NOW.value(), *claims, *queries])
         if claims and results[0] is None:
             (sealed,) = await self._run([self._answers.stored(self.call)])
-            raise AnsweredBeforeError(self._answers.open(self.call, sealed))
+            raise AlreadyAnsweredError(self._answers.open(self.call, sealed))
         return tuple(results[len(claims) :])
 
-    def insert(self, model: type[AnyRow], values: Mapping[str, Any], refusals: Refusals | None = None) -> AnyRow:
+    def insert(
+        self, model: type[AnyRow], values: Mapping[str, Any], on_constraint: OnConstraint | None = None
+    ) -> AnyRow:
         """Add a row when the transaction commits, and return it as it will be.
 
         Args:
             model: of the row.
             values: of its columns; the others get their defaults.
-            refusals: what makes the error that is raised if a constraint is violated, by the constraint's name.
+            on_constraint: what makes the error that is raised if a constraint is violated, by the constraint's name.
         """
         row = rows.new_row(model, values, self.now)
-        self._note(rows.insertion(model).rows(**row._asdict()), refusals)  # type: ignore[attr-defined]
+        self._note(rows.insertion(model).rows(**row._asdict()), on_constraint)  # type: ignore[attr-defined]
         return row
 
     def update(
@@ -139,7 +142,7 @@ class WriteSession(Session):
         model: type[AnyRow],
         row: AnyRow,
         values: Mapping[str, Any],
-        refusals: Refusals | None = None,
+        on_constraint: OnConstraint | None = None,
     ) -> AnyRow:
         """Change a row, which must be held, when the transaction commits; return it as it will be.
 
@@ -149,13 +152,13 @@ class WriteSession(Session):
             model: of the row.
             row: as it is.
             values: of the columns that are to change.
-            refusals: what makes the error that is raised if a constraint is violated, by the constraint's name.
+            on_constraint: what makes the error that is raised if a constraint is violated, by the constraint's name.
         """
         different = {name: value for name, value in values.items() if getattr(row, name) != value}
         if not different:
             return row
         statement = rows.change(model, frozenset(different))
-        self._note(statement.rows(**rows.key_of(row), **different), refusals)
+        self._note(statement.rows(**rows.key_of(row), **different), on_constraint)
         return rows.changed_row(row, different, self.now)
 
     def delete(self, model: type[AnyRow], row: AnyRow) -> None:
@@ -182,9 +185,9 @@ class WriteSession(Session):
         self._answer = response.SerializeToString() if self.call.repeatable else b""
         return response
 
-    def _note(self, write: Query[Any], refusals: Refusals | None) -> None:
+    def _note(self, write: Query[Any], on_constraint: OnConstraint | None) -> None:
         self._writes.append(write)
-        self._refusals.update(refusals or {})
+        self._refusals.update(on_constraint or {})
 
     async def _finish(self) -> None:
         """Send every write, what is recorded of them and the answer, and commit.

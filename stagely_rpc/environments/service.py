@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stagely_rpc import access
-from stagely_rpc.access import About
+from stagely_rpc.access import ResourceRef
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project
 from stagely_rpc.environments import queries
 from stagely_rpc.environments.inputs import Transition
@@ -141,8 +141,8 @@ async def transition_environment(session: WriteSession, transition: Transition) 
     if transition.status == "building":
         before = await _lock_to_build(session, transition)
     elif transition.status in LIVE_STATUSES:
-        about, lock = About(Environment, transition.id), queries.lock_environment(transition.id)
-        (before,) = await access.hold_resource(session, about, transition, lock)
+        ref, lock = ResourceRef(Environment, transition.id), queries.lock_environment(transition.id)
+        (before,) = await access.lock_resource(session, ref, transition, lock)
     else:
         before = await _lock_environment(session, transition)
     _check_transition(before, transition.status)
@@ -174,15 +174,15 @@ async def _hold_for_work(
         NotFoundError: there is no such project.
         FailedPreconditionError: the team is deleted, or the project archived.
     """
-    about, missing = About(Project, new.project_id), NotFoundError("Project", new.project_id)
-    team, project, *opened, live = await access.hold(
+    ref, missing = ResourceRef(Project, new.project_id), NotFoundError("Project", new.project_id)
+    team, project, *opened, live = await access.lock_team(
         session,
-        about,
+        ref,
         missing,
         projects.holding(new.project_id),
         *([] if new.pr_number is None else [queries.lock_open_environment(new.project_id, new.pr_number)]),
         # At last: the environment may have been waited for, and be live no more.
-        teams.count_live_environments(about),
+        teams.count_live_environments(ref),
         exclusively=True,
     )
     projects.active(project, missing)
@@ -191,14 +191,14 @@ async def _hold_for_work(
 
 async def _lock_to_build(session: WriteSession, target: Target) -> Environment:
     """Return an environment in which work may start, held with its project and its team, within the team's quota."""
-    about, missing = About(Environment, target.id), NotFoundError("Environment", target.id)
-    team, project, environment, live = await access.hold(
+    ref, missing = ResourceRef(Environment, target.id), NotFoundError("Environment", target.id)
+    team, project, environment, live = await access.lock_team(
         session,
-        about,
+        ref,
         missing,
         queries.hold_project(target.id),
         queries.lock_environment(target.id),
-        teams.count_live_environments(about),
+        teams.count_live_environments(ref),
         exclusively=True,
     )
     projects.active(project, missing)
@@ -210,8 +210,8 @@ async def _lock_to_build(session: WriteSession, target: Target) -> Environment:
 
 async def _lock_environment(session: WriteSession, target: Target) -> Environment:
     """Return an environment, held, whatever its project and its team are."""
-    about, missing = About(Environment, target.id), NotFoundError("Environment", target.id)
-    environment = await access.enter(session, about, missing, queries.lock_environment(target.id))
+    ref, missing = ResourceRef(Environment, target.id), NotFoundError("Environment", target.id)
+    environment = await access.authorize_and_fetch(session, ref, missing, queries.lock_environment(target.id))
     return access.unchanged(environment, target, missing)
 
 

@@ -48,7 +48,7 @@ class Capacity:
         self.under_way -= 1
 
 
-class LoadInterceptor(WrappingInterceptor):
+class ConcurrencyInterceptor(WrappingInterceptor):
     """Refuses calls of the contract's methods while too many are under way.
 
     Health and reflection take nothing from them. Their streams, which stay open for as long as callers like, have a

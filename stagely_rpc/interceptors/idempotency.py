@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from stagely_rpc.call import Call, Repeatable, current_call
-from stagely_rpc.db.idempotency import AnsweredBeforeError
+from stagely_rpc.call import Call, IdempotentRequest, current_call
+from stagely_rpc.db.idempotency import AlreadyAnsweredError
 from stagely_rpc.fields import RequestId
 from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, with_behavior
 from stagely_rpc.wire.requests import parse
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stagely_rpc.wire.context import Context
 
 
-class OnceInterceptor(WrappingInterceptor):
+class IdempotencyInterceptor(WrappingInterceptor):
     """Marks the calls whose effect is to happen once, which the write transaction sees to."""
 
     def __init__(self, responses: Mapping[str, type[Message]]) -> None:
@@ -45,14 +45,14 @@ class OnceInterceptor(WrappingInterceptor):
             call.repeatable = _repeatable(call, request)
             try:
                 return await behavior(request, context)
-            except AnsweredBeforeError as before:
+            except AlreadyAnsweredError as before:
                 return response_class.FromString(before.answer)
 
         return with_behavior(handler, answer)
 
 
-def _repeatable(call: Call, request: Message) -> Repeatable:
+def _repeatable(call: Call, request: Message) -> IdempotentRequest:
     user = call.caller.user.id.bytes if call.caller.user else b""
     parts = (call.method.encode(), user, request.SerializeToString(deterministic=True))
     fingerprint = hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
-    return Repeatable(parse(RequestId, request).request_id, fingerprint)
+    return IdempotentRequest(parse(RequestId, request).request_id, fingerprint)

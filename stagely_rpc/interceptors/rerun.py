@@ -22,7 +22,7 @@ MAX_RETRIES = 3
 _MAX_PAUSE_SECONDS = 0.01
 
 
-class RetryInterceptor(WrappingInterceptor):
+class RerunInterceptor(WrappingInterceptor):
     """Runs a call again whose transaction was rolled back because another one was first.
 
     That is a serialization failure, a deadlock, a lock that was not to be had, or a row that someone else added while

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
-from stagely_rpc.transport.endpoints import Reach
+from stagely_rpc.transport.endpoints import Endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,9 +44,9 @@ class WorkerEnd:
         # The supervisor says nothing: there is something to read when there is nothing more.
         loop.add_reader(self._socket, closed)
 
-    def say_ready(self, reach: Reach) -> None:
+    def say_ready(self, endpoints: Endpoints) -> None:
         """Tell the supervisor that this worker serves."""
-        self._say({"ready": asdict(reach)})
+        self._say({"ready": asdict(endpoints)})
 
     def say_problem(self, line: str) -> None:
         """Tell the supervisor why this worker can't start."""
@@ -73,7 +73,7 @@ class SupervisorEnd:
         """Leave the worker's end to the worker alone, now that it has it."""
         self._worker_socket.close()
 
-    async def word(self) -> Reach | Problem | None:
+    async def word(self) -> Endpoints | Problem | None:
         """Wait for what the worker says; None if it ended without a word."""
         self._socket.setblocking(False)
         said = b""
@@ -83,7 +83,7 @@ class SupervisorEnd:
                 return None
             said += part
         word = json.loads(said)
-        return Reach(**word["ready"]) if "ready" in word else Problem(word["problem"])
+        return Endpoints(**word["ready"]) if "ready" in word else Problem(word["problem"])
 
     def __enter__(self) -> Self:
         """Return the open link."""

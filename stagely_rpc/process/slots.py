@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from stagely_rpc.process.link import Problem, SupervisorEnd
-from stagely_rpc.transport.endpoints import Reach
+from stagely_rpc.transport.endpoints import Endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ class End:
 class Overseer(Protocol):
     """Who is told what becomes of the processes of a slot."""
 
-    def note_ready(self, number: int, reach: Reach) -> None:
+    def note_ready(self, number: int, endpoints: Endpoints) -> None:
         """Know that a worker serves."""
         ...
 
@@ -115,22 +115,22 @@ class Slot:
 
     async def _run_process(self) -> End:
         began = time.monotonic()
-        word: Reach | Problem | None
+        word: Endpoints | Problem | None
         try:
             word, exit_code = await self._until_it_ends()
         except OSError as error:
             word, exit_code = Problem(f"can't start a process: {error.strerror}"), os.EX_OSERR
         problem = word.line if isinstance(word, Problem) else None
-        return End(exit_code, isinstance(word, Reach), problem, time.monotonic() - began)
+        return End(exit_code, isinstance(word, Endpoints), problem, time.monotonic() - began)
 
-    async def _until_it_ends(self) -> tuple[Reach | Problem | None, int]:
+    async def _until_it_ends(self) -> tuple[Endpoints | Problem | None, int]:
         """Start a process and wait for its end; return what it said, and its exit code."""
         with SupervisorEnd() as link:
             self._process = await self._start(link)
             if self._stopping.is_set():
                 self.stop()
             word = await link.word()
-            if isinstance(word, Reach):
+            if isinstance(word, Endpoints):
                 self._overseer.note_ready(self.number, word)
             return word, await self._process.wait()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from stagely_rpc.process.slots import End
     from stagely_rpc.settings.model import Settings
-    from stagely_rpc.transport.endpoints import Reach
+    from stagely_rpc.transport.endpoints import Endpoints
 
 _LATE_SECONDS = 10.0
 """How much longer than the pause and the grace of its calls a worker may take to end."""
@@ -91,7 +91,7 @@ class Supervisor:
         for slot in self._slots:
             slot.kill()
 
-    def note_ready(self, number: int, reach: Reach) -> None:
+    def note_ready(self, number: int, endpoints: Endpoints) -> None:
         """Announce the service once every worker serves."""
         if number in self._served:
             _log.info("worker replaced", worker=number)
@@ -99,7 +99,7 @@ class Supervisor:
         self._served.add(number)
         if len(self._served) == len(self._slots):
             metrics = None if self.metrics is None else self.metrics.address
-            replace(reach, workers=len(self._slots), metrics=metrics).announce()
+            replace(endpoints, workers=len(self._slots), metrics=metrics).announce()
 
     def note_end(self, number: int, end: End, restart_in_seconds: float) -> None:
         """Log it; or give up, if no worker has served yet: what keeps all of them from it is for people to mend."""

@@ -47,7 +47,7 @@ async def _serve(settings: Settings, link: WorkerEnd) -> None:
     server = Server(settings, supervised=True)
     if await server.start_unless(stop):
         settle()
-        link.say_ready(server.reach)
+        link.say_ready(server.endpoints)
         await stop.wait()
         await server.stop()
     # Nor does one that comes while the process ends, which takes a moment more: without the loop, it would be killed.

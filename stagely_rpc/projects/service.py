@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stagely_rpc import access
-from stagely_rpc.access import About
+from stagely_rpc.access import ResourceRef
 from stagely_rpc.cloud_providers import service as cloud_providers
 from stagely_rpc.db.models import Project, Team
 from stagely_rpc.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session
     from stagely_rpc.db.sql.statement import Query
-    from stagely_rpc.db.write_session import Refusals, WriteSession
+    from stagely_rpc.db.write_session import OnConstraint, WriteSession
     from stagely_rpc.fields import Target
     from stagely_rpc.projects.inputs import NewProject, ProjectChanges, ProjectDeletion, ProjectFilter, ProjectKey
 
@@ -32,14 +32,16 @@ async def create_project(session: WriteSession, new: NewProject) -> Project:
         AlreadyExistsError: the slug is taken in the team.
     """
     missing = NotFoundError("Team", new.team_id)
-    _, *providers = await access.hold(session, About(Team, new.team_id), missing, *_provider(new.cloud_provider_id))
+    _, *providers = await access.lock_team(
+        session, ResourceRef(Team, new.team_id), missing, *_provider(new.cloud_provider_id)
+    )
     if new.cloud_provider_id:
         cloud_providers.of_team(providers[0], new.cloud_provider_id, new.team_id)
-    refusals: Refusals = {
+    on_constraint: OnConstraint = {
         "unique_project_slug": partial(_slug_taken, new.slug),
         "fk_projects_cloud_provider": partial(NotFoundError, "CloudProvider", new.cloud_provider_id),
     }
-    project = session.insert(Project, new.model_dump(), refusals)
+    project = session.insert(Project, new.model_dump(), on_constraint)
     session.record(Project, None, project)
     return project
 
@@ -75,8 +77,8 @@ async def update_project(session: WriteSession, target: Target, changes: Project
     """
     values = changes.model_dump(exclude_unset=True)
     cloud_provider_id = values.get("cloud_provider_id")
-    about, lock = About(Project, target.id), queries.lock_project(target.id)
-    before, *providers = await access.hold_resource(session, about, target, lock, *_provider(cloud_provider_id))
+    ref, lock = ResourceRef(Project, target.id), queries.lock_project(target.id)
+    before, *providers = await access.lock_resource(session, ref, target, lock, *_provider(cloud_provider_id))
     if cloud_provider_id:
         cloud_providers.of_team(providers[0], cloud_provider_id, before.team_id)
     # It may be deleted after it was looked up.
@@ -94,9 +96,9 @@ async def delete_project(session: WriteSession, deletion: ProjectDeletion) -> No
         FailedPreconditionError: it has live environments and the deletion is not forced, or its team is deleted.
         AbortedError: the etag is stale.
     """
-    about, lock = About(Project, deletion.id), queries.lock_project(deletion.id, to_delete=True)
+    ref, lock = ResourceRef(Project, deletion.id), queries.lock_project(deletion.id, to_delete=True)
     count = queries.count_live_environments(deletion.id)
-    project, live = await access.hold_resource(session, about, deletion, lock, count)
+    project, live = await access.lock_resource(session, ref, deletion, lock, count)
     if live and not deletion.force:
         message = f"project {project.slug!r} has {live} live environments: terminate them first, or force"
         raise FailedPreconditionError(message, subject=f"Project {project.id}", reason="PROJECT_HAS_LIVE_ENVIRONMENTS")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from stagely_rpc import access
-from stagely_rpc.access import About
+from stagely_rpc.access import ResourceRef
 from stagely_rpc.crypto.envelope import Place
 from stagely_rpc.db.etag import check_etag
 from stagely_rpc.db.models import Project, Secret
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stagely_rpc.db.models import DataKey
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session
-    from stagely_rpc.db.write_session import Refusals, WriteSession
+    from stagely_rpc.db.write_session import OnConstraint, WriteSession
     from stagely_rpc.secrets.inputs import NewSecret, SecretDeletion, SecretFilter, ServiceScope
 
 
@@ -40,9 +40,9 @@ async def set_secret(session: WriteSession, keyring: Keyring, new: NewSecret) ->
         DataLossError: the team's data key can't be decrypted.
     """
     _check_creator(session, new)
-    about, missing = About(Project, new.project_id), NotFoundError("Project", new.project_id)
+    ref, missing = ResourceRef(Project, new.project_id), NotFoundError("Project", new.project_id)
     lock = queries.lock_secret(SecretKey.model_construct(id=None, name=new.name))
-    team, before, data_key = await access.hold(session, about, missing, lock, keyring.active(about))
+    team, before, data_key = await access.lock_team(session, ref, missing, lock, keyring.active(ref))
     data_key = data_key or await keyring.make_active(session, team.id)
     if before is None:
         secret = _add(session, keyring, data_key, new)
@@ -106,9 +106,9 @@ async def delete_secret(session: WriteSession, deletion: SecretDeletion) -> None
         AbortedError: the etag is stale.
     """
     name = deletion.name
-    about = About(Secret, cast("uuid.UUID", deletion.id)) if name is None else About(Project, name.project_id)
+    ref = ResourceRef(Secret, cast("uuid.UUID", deletion.id)) if name is None else ResourceRef(Project, name.project_id)
     missing = NotFoundError("Secret", deletion)
-    _, found = await access.hold(session, about, missing, queries.lock_secret(deletion))
+    _, found = await access.lock_team(session, ref, missing, queries.lock_secret(deletion))
     secret = access.unchanged(found, deletion, missing)
     session.delete(Secret, secret)
     session.record(Secret, secret, None, **_named(secret))
@@ -122,8 +122,8 @@ async def resolve_secrets(session: Session, keyring: Keyring, wanted: ServiceSco
         FailedPreconditionError: two files can't both be written, or there is no encryption key.
         DataLossError: a stored value does not authenticate.
     """
-    about, missing = About(Project, wanted.project_id), NotFoundError("Project", wanted.project_id)
-    candidates = await access.enter(session, about, missing, queries.list_candidates(wanted))
+    ref, missing = ResourceRef(Project, wanted.project_id), NotFoundError("Project", wanted.project_id)
+    candidates = await access.authorize_and_fetch(session, ref, missing, queries.list_candidates(wanted))
     secrets = overlaid(candidates)
     # One after another: the first value of a data key fetches it, the others find it at hand.
     resolved = [(secret, await _value_of(session, keyring, secret)) for secret in secrets]
@@ -159,12 +159,12 @@ def _add(session: WriteSession, keyring: Keyring, data_key: DataKey, new: NewSec
     values |= {"id": secret_id, "encrypted_value": keyring.seal(data_key, new.value, place=_place(secret_id))}
     if session.acting_user:
         values["created_by"] = session.acting_user.id
-    refusals: Refusals = {
+    on_constraint: OnConstraint = {
         "unique_secret_per_scope": _lost_race,
         "secrets_project_id_fkey": partial(NotFoundError, "Project", new.project_id),
         "secrets_created_by_fkey": partial(NotFoundError, "User", new.created_by),
     }
-    return session.insert(Secret, values, refusals)
+    return session.insert(Secret, values, on_constraint)
 
 
 def _lost_race() -> AbortedError:

@@ -1,4 +1,4 @@
-"""The composition root: the one module that knows every part, and makes a running server of them."""
+"""A running server: made of the parts that `wiring` builds, started and stopped in order."""
 
 from __future__ import annotations
 
@@ -7,113 +7,44 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Literal
 
 import structlog
-from grpc_health.v1 import health, health_pb2_grpc
 
-from stagely.v1 import (
-    audit_pb2,
-    audit_pb2_grpc,
-    cloud_provider_pb2,
-    cloud_provider_pb2_grpc,
-    crypto_pb2,
-    crypto_pb2_grpc,
-    environment_pb2,
-    environment_pb2_grpc,
-    id_pb2,
-    id_pb2_grpc,
-    project_pb2,
-    project_pb2_grpc,
-    secret_pb2,
-    secret_pb2_grpc,
-    team_pb2,
-    team_pb2_grpc,
-    user_pb2,
-    user_pb2_grpc,
-)
 from stagely_rpc.audit.chain import ChainKey
-from stagely_rpc.audit.servicer import AuditServicer
-from stagely_rpc.call import Policy
-from stagely_rpc.cloud_providers.servicer import CloudProviderServicer
 from stagely_rpc.crypto.probe import key_check
-from stagely_rpc.crypto.servicer import CryptoServicer
 from stagely_rpc.db.idempotency_expiry import Expiry
 from stagely_rpc.db.schema.revision import needed_revision
-from stagely_rpc.environments.servicer import EnvironmentServicer
 from stagely_rpc.errors import ListenError, StagelyError
-from stagely_rpc.health import (
-    DatabaseProbe,
-    HealthServicer,
-    Prober,
-    UnhealthyError,
-    all_of,
-    pool_probe,
-    schema_check,
-)
+from stagely_rpc.health import DatabaseProbe, HealthServicer, Prober, UnhealthyError, all_of, pool_probe, schema_check
 from stagely_rpc.identity.keys import KeySetError
 from stagely_rpc.identity.pem import CertificateError
 from stagely_rpc.identity.permissions import PermissionsError
-from stagely_rpc.ids.servicer import IdServicer
-from stagely_rpc.interceptors.access_log import AccessLogInterceptor
-from stagely_rpc.interceptors.auth import AuthInterceptor
-from stagely_rpc.interceptors.concurrency import LoadInterceptor
-from stagely_rpc.interceptors.context import ContextInterceptor
-from stagely_rpc.interceptors.deadline import DeadlineInterceptor
-from stagely_rpc.interceptors.decoding import DecodingInterceptor
-from stagely_rpc.interceptors.errors import ErrorInterceptor
-from stagely_rpc.interceptors.idempotency import OnceInterceptor
-from stagely_rpc.interceptors.metrics import MetricsInterceptor
-from stagely_rpc.projects.servicer import ProjectServicer
-from stagely_rpc.secrets.servicer import SecretServicer
+from stagely_rpc.server.chain import build_chain
+from stagely_rpc.server.services import SERVICES, add_servicers
 from stagely_rpc.server.wiring import (
-    authenticator,
-    database,
-    denials,
-    grpc_server,
-    health_listener,
-    keyring,
-    metrics,
-    metrics_endpoint,
-    page_tokens,
-    retries,
-    sampling,
-    sealer,
-    server_certificates,
-    tracing,
-    tracing_interceptors,
+    build_authenticator,
+    build_database,
+    build_denials,
+    build_grpc_server,
+    build_health_listener,
+    build_keyring,
+    build_metrics,
+    build_metrics_endpoint,
+    build_sampling,
+    build_sealer,
+    build_server_certificates,
+    build_tracing,
 )
-from stagely_rpc.teams.servicer import TeamServicer
-from stagely_rpc.transport.endpoints import Reach
-from stagely_rpc.transport.handlers import without_registration
+from stagely_rpc.transport.endpoints import Endpoints
 from stagely_rpc.transport.options import transport_options
 from stagely_rpc.transport.ports import Addresses, Ports
-from stagely_rpc.transport.reflection import REFLECTION_METHOD, enable_reflection
-from stagely_rpc.users.servicer import UserServicer
-from stagely_rpc.wire.policies import policies, repeatable_responses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import grpc
+    from grpc.aio import ServerInterceptor
 
     from stagely_rpc.settings.model import Settings
 
 _log = structlog.get_logger(__name__)
-
-FILES = (
-    audit_pb2,
-    environment_pb2,
-    team_pb2,
-    user_pb2,
-    crypto_pb2,
-    id_pb2,
-    secret_pb2,
-    project_pb2,
-    cloud_provider_pb2,
-)
-SERVICES = tuple(service for file in FILES for service in file.DESCRIPTOR.services_by_name.values())
-
-HEALTH_METHODS = tuple(f"/{health.SERVICE_NAME}/{method}" for method in ("Check", "List", "Watch"))
-REFLECTION_POLICY = Policy(permission="reflection.use", acting_for="any_user")
-"""Of reflection in production; elsewhere it is open."""
 
 
 class StartupError(Exception):
@@ -136,24 +67,24 @@ class Server:
         """
         self._settings = settings
         self._supervised = supervised
-        self._metrics = metrics(settings, supervised=supervised)
-        self._sampling = None if self._metrics is None else sampling(self._metrics)
+        self._metrics = build_metrics(settings, supervised=supervised)
+        self._sampling = None if self._metrics is None else build_sampling(self._metrics)
         self._metrics_port: int | None = None
         try:
-            self._certificates = server_certificates(settings)
-            self._authenticator = authenticator(settings)
+            self._certificates = build_server_certificates(settings)
+            self._authenticator = build_authenticator(settings)
         except (CertificateError, PermissionsError) as error:
             raise StartupError(str(error)) from error
-        self._tracing = tracing(settings, self._metrics)
-        self._db = database(settings, self._metrics, self._tracing)
+        self._tracing = build_tracing(settings, self._metrics)
+        self._db = build_database(settings, self._metrics, self._tracing)
         if self._metrics is not None:
             self._metrics.database.watch_pool(self._db.connections)
         self._expiry = Expiry(self._db)
-        self._denials = denials(self._db, self._metrics)
+        self._denials = build_denials(self._db, self._metrics)
         key = settings.encryption_key_bytes
-        self._keyring = keyring(settings, self._metrics, self._tracing)
+        self._keyring = build_keyring(settings, self._metrics, self._tracing)
         self._chain_key = None if key is None else ChainKey(key)
-        self._sealer = sealer(self._db, self._chain_key, self._metrics)
+        self._sealer = build_sealer(self._db, self._chain_key, self._metrics)
         self._probe = DatabaseProbe(
             settings.database_url.get_secret_value(), schema_check(needed_revision()), key_check(self._keyring)
         )
@@ -163,13 +94,12 @@ class Server:
             self._health,
             interval_seconds=settings.health_interval_seconds,
             timeout_seconds=settings.health_timeout_seconds,
-            on_change=health_listener(self._db, self._metrics),
+            on_change=build_health_listener(self._db, self._metrics),
         )
         addresses = Addresses(settings.host, settings.port, settings.health_port, shared=supervised)
-        self._grpc = grpc_server(
-            self._interceptors(), (*transport_options(settings), *addresses.options), self._metrics
-        )
-        self._add_servicers()
+        options = (*transport_options(settings), *addresses.options)
+        self._grpc = build_grpc_server(self._chain(), options, self._metrics)
+        add_servicers(self._grpc, settings, self._db, self._keyring, self._chain_key, self._health)
         self._ports = Ports(self._grpc, self._health, addresses, self._certificates)
         self._running = AsyncExitStack()
 
@@ -184,11 +114,11 @@ class Server:
         return self._ports.health_port
 
     @property
-    def reach(self) -> Reach:
+    def endpoints(self) -> Endpoints:
         """How the service is reached, once it listens."""
         host = self._settings.host
         tls: Literal["server", "mutual"] = "mutual" if self._authenticator.takes_certificates else "server"
-        return Reach(
+        return Endpoints(
             address=f"{host}:{self.port}",
             authentication_is_on=self._authenticator.is_on,
             tls=tls if self._certificates is not None else None,
@@ -196,42 +126,8 @@ class Server:
             metrics=None if self._metrics_port is None else f"{host}:{self._metrics_port}",
         )
 
-    def _interceptors(self) -> Sequence[grpc.aio.ServerInterceptor]:
-        """Return what every call passes through, outermost first."""
-        reflection = {} if self._settings.environment != "production" else {REFLECTION_METHOD: REFLECTION_POLICY}
-        open_methods = HEALTH_METHODS if reflection else (*HEALTH_METHODS, REFLECTION_METHOD)
-        admitted, repeatable = policies(SERVICES), repeatable_responses(SERVICES)
-        return (
-            ContextInterceptor(),
-            *tracing_interceptors(self._tracing),
-            *([] if self._metrics is None else [MetricsInterceptor(self._metrics)]),
-            AccessLogInterceptor(),
-            ErrorInterceptor(),
-            LoadInterceptor(self._settings.max_concurrent_rpcs, admitted),
-            DeadlineInterceptor(self._settings.default_deadline_seconds),
-            AuthInterceptor(self._authenticator, admitted | reflection, open_methods, self._db, self._denials),
-            DecodingInterceptor(),
-            OnceInterceptor(repeatable),
-            retries(repeatable, self._metrics),
-        )
-
-    def _add_servicers(self) -> None:
-        pages, server = page_tokens(self._settings), without_registration(self._grpc)
-        team_pb2_grpc.add_TeamServiceServicer_to_server(TeamServicer(self._db, pages), server)
-        user_pb2_grpc.add_UserServiceServicer_to_server(UserServicer(self._db, pages), server)
-        crypto_pb2_grpc.add_CryptoServiceServicer_to_server(CryptoServicer(), server)
-        id_pb2_grpc.add_IdServiceServicer_to_server(IdServicer(), server)
-        environment_pb2_grpc.add_EnvironmentServiceServicer_to_server(
-            EnvironmentServicer(self._db, pages, self._settings.domain), server
-        )
-        project_pb2_grpc.add_ProjectServiceServicer_to_server(ProjectServicer(self._db, pages), server)
-        cloud_provider_pb2_grpc.add_CloudProviderServiceServicer_to_server(
-            CloudProviderServicer(self._db, pages, self._keyring), server
-        )
-        secret_pb2_grpc.add_SecretServiceServicer_to_server(SecretServicer(self._db, pages, self._keyring), server)
-        audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditServicer(self._db, pages, self._chain_key), server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        enable_reflection((*(service.full_name for service in SERVICES), health.SERVICE_NAME), self._grpc)
+    def _chain(self) -> Sequence[ServerInterceptor]:
+        return build_chain(self._settings, self._db, self._authenticator, self._denials, self._metrics, self._tracing)
 
     async def start(self) -> None:
         """Connect, check and listen. What was started is stopped again if anything after it does not start.
@@ -286,13 +182,13 @@ class Server:
             self._certificates.start()
             starting.callback(self._certificates.stop)
         if self._metrics is not None and self._metrics.registry is not None:
-            self._metrics_port = starting.enter_context(metrics_endpoint(self._settings, self._metrics.registry))
+            self._metrics_port = starting.enter_context(build_metrics_endpoint(self._settings, self._metrics.registry))
         await self._ports.open()
         starting.push_async_callback(self._ports.close, self._settings.shutdown_grace_seconds)
         starting.push_async_callback(self._prober.stop)
         await self._prober.start()
         if not self._supervised:
-            self.reach.announce()
+            self.endpoints.announce()
 
     async def stop(self) -> None:
         """Say NOT_SERVING, serve on until balancers know, let calls under way end, and close every connection."""

@@ -16,7 +16,7 @@ from stagely_rpc.crypto.envelope import Keyring
 from stagely_rpc.db.database import Database
 from stagely_rpc.db.driver import observer
 from stagely_rpc.db.driver.pool import PoolLimits
-from stagely_rpc.db.idempotency import Answers
+from stagely_rpc.db.idempotency import IdempotencyStore
 from stagely_rpc.db.schema.revision import needed_revision
 from stagely_rpc.health import Cause
 from stagely_rpc.identity.authentication import Authenticator
@@ -24,7 +24,7 @@ from stagely_rpc.identity.callers import CertificateCallers
 from stagely_rpc.identity.certificates import ServerCertificates
 from stagely_rpc.identity.jwks import KeySet
 from stagely_rpc.identity.tokens import TokenVerifier
-from stagely_rpc.interceptors.rerun import RetryInterceptor
+from stagely_rpc.interceptors.rerun import RerunInterceptor
 from stagely_rpc.telemetry.logs.configure import json_lines
 from stagely_rpc.wire.paging import PageTokens
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _SAMPLE_SECONDS = 1.0
 
 
-def database(settings: Settings, metrics: Metrics | None, tracing: Tracing | None) -> Database:
+def build_database(settings: Settings, metrics: Metrics | None, tracing: Tracing | None) -> Database:
     """Return the database; nothing connects yet."""
     limits = PoolLimits(
         size=settings.database_pool_size,
@@ -52,26 +52,26 @@ def database(settings: Settings, metrics: Metrics | None, tracing: Tracing | Non
         wait_seconds=settings.database_pool_wait_seconds,
         prepared_statements=settings.database_prepared_statements,
     )
-    answers = Answers(_derived_key(settings, b"answers"), settings.idempotency_ttl_seconds)
+    answers = IdempotencyStore(_derived_key(settings, b"answers"), settings.idempotency_ttl_seconds)
     observers: list[observer.Observer] = [] if metrics is None else [metrics.database]
     if tracing is not None:
-        from stagely_rpc.telemetry.traces.spans import DatabaseSpans  # noqa: PLC0415 - as in `tracing`
+        from stagely_rpc.telemetry.traces.spans import DatabaseSpans  # noqa: PLC0415 - as in `build_tracing`
 
         observers.append(DatabaseSpans(tracing.tracer))
     return Database(settings.database_url.get_secret_value(), limits, answers, observer.all_of(observers))
 
 
-def keyring(settings: Settings, metrics: Metrics | None, tracing: Tracing | None) -> Keyring:
+def build_keyring(settings: Settings, metrics: Metrics | None, tracing: Tracing | None) -> Keyring:
     """Return what seals and opens values."""
     observers: list[key_observer.KeyObserver] = [] if metrics is None else [metrics.keys]
     if tracing is not None:
-        from stagely_rpc.telemetry.traces.spans import KeySpans  # noqa: PLC0415 - as in `tracing`
+        from stagely_rpc.telemetry.traces.spans import KeySpans  # noqa: PLC0415 - as in `build_tracing`
 
         observers.append(KeySpans(tracing.tracer))
     return Keyring(settings.encryption_key_bytes, key_observer.all_of(observers))
 
 
-def tracing(settings: Settings, metrics: Metrics | None) -> Tracing | None:
+def build_tracing(settings: Settings, metrics: Metrics | None) -> Tracing | None:
     """Return what traces calls, if there is a collector."""
     if settings.otel_exporter_otlp_endpoint is None:
         return None
@@ -83,36 +83,36 @@ def tracing(settings: Settings, metrics: Metrics | None) -> Tracing | None:
     return made
 
 
-def tracing_interceptors(tracing: Tracing | None) -> list[ServerInterceptor]:
+def build_tracing_interceptors(tracing: Tracing | None) -> list[ServerInterceptor]:
     """Return what makes a span of each call; nothing, if there is no collector."""
     if tracing is None:
         return []
-    from stagely_rpc.interceptors.tracing import TracingInterceptor  # noqa: PLC0415 - as in `tracing`
+    from stagely_rpc.interceptors.tracing import TracingInterceptor  # noqa: PLC0415 - as in `build_tracing`
 
     return [TracingInterceptor(tracing.tracer)]
 
 
-def denials(db: Database, metrics: Metrics | None) -> Denials:
+def build_denials(db: Database, metrics: Metrics | None) -> Denials:
     """Return what writes denials into the trail."""
     return Denials(db) if metrics is None else Denials(db, metrics.trail.denied)
 
 
-def sealer(db: Database, key: ChainKey | None, metrics: Metrics | None) -> Sealer | None:
+def build_sealer(db: Database, key: ChainKey | None, metrics: Metrics | None) -> Sealer | None:
     """Return what seals the trail; None without a key."""
     return None if key is None else Sealer(db, key, None if metrics is None else metrics.trail)
 
 
-def retries(methods: Collection[str], metrics: Metrics | None) -> RetryInterceptor:
+def build_rerun_interceptor(methods: Collection[str], metrics: Metrics | None) -> RerunInterceptor:
     """Return what runs calls again."""
-    return RetryInterceptor(methods) if metrics is None else RetryInterceptor(methods, metrics.count_retry)
+    return RerunInterceptor(methods) if metrics is None else RerunInterceptor(methods, metrics.count_retry)
 
 
-def page_tokens(settings: Settings) -> PageTokens:
+def build_page_tokens(settings: Settings) -> PageTokens:
     """Return what makes page tokens that every replica takes."""
     return PageTokens(_derived_key(settings, b"page tokens"))
 
 
-def server_certificates(settings: Settings) -> ServerCertificates | None:
+def build_server_certificates(settings: Settings) -> ServerCertificates | None:
     """Return the certificates of the port; None if it is plain.
 
     Raises:
@@ -123,7 +123,7 @@ def server_certificates(settings: Settings) -> ServerCertificates | None:
     return ServerCertificates(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
 
 
-def authenticator(settings: Settings) -> Authenticator:
+def build_authenticator(settings: Settings) -> Authenticator:
     """Return what finds out who calls.
 
     Raises:
@@ -134,7 +134,7 @@ def authenticator(settings: Settings) -> Authenticator:
     return Authenticator(_tokens(settings, key_set), key_set, certificates)
 
 
-def metrics(settings: Settings, *, supervised: bool) -> Metrics | None:
+def build_metrics(settings: Settings, *, supervised: bool) -> Metrics | None:
     """Return the metrics, if they are asked for; those of a worker are read by its supervisor, from files."""
     if settings.metrics_port is None:
         return None
@@ -147,13 +147,13 @@ def metrics(settings: Settings, *, supervised: bool) -> Metrics | None:
     return made
 
 
-def grpc_server(
+def build_grpc_server(
     interceptors: Sequence[ServerInterceptor], options: Sequence[tuple[str, int]], metrics: Metrics | None
 ) -> grpc.aio.Server:
     """Return the server that is gRPC's; the metrics tell how many calls come to it."""
     if metrics is None:
         return grpc.aio.server(interceptors=interceptors, options=options)
-    from stagely_rpc.transport.channelz import calls_begun, server_ids  # noqa: PLC0415 - as in `metrics`
+    from stagely_rpc.transport.channelz import calls_begun, server_ids  # noqa: PLC0415 - as in `build_metrics`
 
     others = server_ids()
     server = grpc.aio.server(interceptors=interceptors, options=options)
@@ -162,7 +162,7 @@ def grpc_server(
     return server
 
 
-def health_listener(db: Database, metrics: Metrics | None) -> Callable[[Cause | None], None]:
+def build_health_listener(db: Database, metrics: Metrics | None) -> Callable[[Cause | None], None]:
     """Return what is told when health changes.
 
     Sessions that began while the database was read-only would stay so: once it is not, they are replaced.
@@ -180,12 +180,12 @@ def health_listener(db: Database, metrics: Metrics | None) -> Callable[[Cause | 
     return listen
 
 
-def sampling(metrics: Metrics) -> Periodic:
+def build_sampling(metrics: Metrics) -> Periodic:
     """Return the background work that keeps the metrics of what goes up and down."""
     return Periodic("metrics", _SAMPLE_SECONDS, metrics.sample)
 
 
-def metrics_endpoint(settings: Settings, registry: CollectorRegistry) -> AbstractContextManager[int]:
+def build_metrics_endpoint(settings: Settings, registry: CollectorRegistry) -> AbstractContextManager[int]:
     """Return what answers with the metrics while it is entered, and gives their port.
 
     Raises:

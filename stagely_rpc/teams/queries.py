@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from stagely_rpc.access import About
+    from stagely_rpc.access import ResourceRef
     from stagely_rpc.db.models import Base
     from stagely_rpc.db.session import Session
     from stagely_rpc.db.sql.statement import Query
@@ -29,9 +29,9 @@ TEAM_BY_ID = PointRead[Team]("team by id", select(Team.__table__), Team.id)
 TEAM_BY_SLUG = PointRead[Team]("team by slug", select(Team.__table__), Team.slug)
 
 
-def count_live_environments(about: About) -> Query[int]:
+def count_live_environments(ref: ResourceRef) -> Query[int]:
     """Return the query for how many live environments the team has that owns what a call is about."""
-    return _live_environments(about.model).value(about=about.id)
+    return _live_environments(ref.model).value(ref=ref.id)
 
 
 @cache

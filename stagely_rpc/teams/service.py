@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from stagely_rpc import access
-from stagely_rpc.access import About
+from stagely_rpc.access import ResourceRef
 from stagely_rpc.db.etag import check_etag
 from stagely_rpc.db.models import Team, TeamMember
 from stagely_rpc.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
@@ -79,8 +79,8 @@ async def update_team(session: WriteSession, target: Target, changes: TeamChange
         FailedPreconditionError: it is deleted.
         AbortedError: the etag is stale.
     """
-    about, missing = About(Team, target.id), NotFoundError("Team", target.id)
-    (before,) = await access.hold(session, about, missing, exclusively=True)
+    ref, missing = ResourceRef(Team, target.id), NotFoundError("Team", target.id)
+    (before,) = await access.lock_team(session, ref, missing, exclusively=True)
     check_etag(before, target.etag)
     team = session.update(Team, before, changes.model_dump(exclude_unset=True))
     session.record(Team, before, team)
@@ -95,8 +95,8 @@ async def delete_team(session: WriteSession, deletion: TeamDeletion) -> Team:
         FailedPreconditionError: it is deleted already, or has live environments and the deletion is not forced.
         AbortedError: the etag is stale.
     """
-    about, missing = About(Team, deletion.id), NotFoundError("Team", deletion.id)
-    before, live = await access.hold(session, about, missing, count_live_environments(about), exclusively=True)
+    ref, missing = ResourceRef(Team, deletion.id), NotFoundError("Team", deletion.id)
+    before, live = await access.lock_team(session, ref, missing, count_live_environments(ref), exclusively=True)
     check_etag(before, deletion.etag)
     if live and not deletion.force:
         message = f"team {before.slug!r} has {live} live environments: terminate them first, or force"
@@ -114,9 +114,9 @@ async def undelete_team(session: WriteSession, target: Target) -> Team:
         FailedPreconditionError: it is not deleted.
         AbortedError: the etag is stale.
     """
-    about, missing = About(Team, target.id), NotFoundError("Team", target.id)
+    ref, missing = ResourceRef(Team, target.id), NotFoundError("Team", target.id)
     before: Team
-    (before,) = await access.hold_any(session, about, missing, exclusively=True)
+    (before,) = await access.lock_team_even_deleted(session, ref, missing, exclusively=True)
     check_etag(before, target.etag)
     if before.deleted_at is None:
         message = f"team {before.slug!r} is not deleted"
@@ -126,9 +126,9 @@ async def undelete_team(session: WriteSession, target: Target) -> Team:
     return team
 
 
-def count_live_environments(about: About) -> Query[int]:
+def count_live_environments(ref: ResourceRef) -> Query[int]:
     """Return the query for a team's live environments; exact as long as the team is held exclusively."""
-    return queries.count_live_environments(about)
+    return queries.count_live_environments(ref)
 
 
 def _not_found(key: TeamKey) -> NotFoundError:
@@ -158,8 +158,8 @@ async def add_member(session: WriteSession, new: NewMember) -> TeamMember:
         AlreadyExistsError: the user is a member already.
         PermissionDeniedError: the role is above the acting user's.
     """
-    about, missing = About(Team, new.team_id), NotFoundError("Team", new.team_id)
-    team, found = await access.hold(session, about, missing, users.by_id(new.user_id), exclusively=True)
+    ref, missing = ResourceRef(Team, new.team_id), NotFoundError("Team", new.team_id)
+    team, found = await access.lock_team(session, ref, missing, users.by_id(new.user_id), exclusively=True)
     access.require_rank(session, new.role)
     user = users.active(found, new.user_id)
     member = session.insert(TeamMember, new.model_dump(), {"unique_team_user": partial(_is_member_already, user, team)})
@@ -215,9 +215,9 @@ async def list_members(session: Session, wanted: MemberFilter, page: Page) -> Fo
 
 async def _lock_member(session: WriteSession, target: MemberTarget) -> tuple[TeamMember, int]:
     """Return a member, and how many owners the team has; the lock on the team holds all its members."""
-    _, member, owners = await access.hold(
+    _, member, owners = await access.lock_team(
         session,
-        About(Team, target.team_id),
+        ResourceRef(Team, target.team_id),
         NotFoundError("Team", target.team_id),
         queries.get_member(target.team_id, target.user_id),
         queries.count_owners(target.team_id),

@@ -11,7 +11,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Endpoints:
     """How a service is reached.
 
     Attributes:

@@ -160,8 +160,8 @@ def _log_in(session: WriteSession, before: User, login: UserLogin) -> User:
     values["email_verified"] = login.email_verified or (before.email_verified and before.email == login.email)
     values["last_login_at"] = session.now
     # What was nobody's when the candidates were locked can be another's by now.
-    refusals = {constraint: partial(_taken, login, [name]) for constraint, name in _UNIQUE.items()}
-    user = session.update(User, before, values, refusals)
+    on_constraint = {constraint: partial(_taken, login, [name]) for constraint, name in _UNIQUE.items()}
+    user = session.update(User, before, values, on_constraint)
     session.record(User, before, user)
     return user
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from stagely.v1.annotations_pb2 import ACTING_FOR_SELF, ACTING_FOR_TEAMMATE
 from stagely_rpc import access
-from stagely_rpc.access import holding
+from stagely_rpc.access import locking
 from tests.access.test_matrix import request_of
 from tests.support.access.policies import policy_of
 from tests.support.access.stage import EVERYTHING
@@ -23,7 +23,7 @@ from tests.support.refusals import refused
 from tests.support.world import Renewable
 
 if TYPE_CHECKING:
-    from stagely_rpc.access import About
+    from stagely_rpc.access import ResourceRef
     from stagely_rpc.db.session import Session
     from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.errors import NotFoundError
@@ -44,7 +44,9 @@ def forgetful_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def forget(*_: Any) -> None: ...
 
-    async def enter(session: Session, _about: About, _hidden: NotFoundError, query: Query[Any]) -> Any:
+    async def authorize_and_fetch(
+        session: Session, _ref: ResourceRef, _hidden: NotFoundError, query: Query[Any]
+    ) -> Any:
         (result,) = await session.ask(query)
         return result
 
@@ -53,8 +55,8 @@ def forgetful_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("visible", "visible_by_project", "visible_users"):
         monkeypatch.setattr(access, name, lambda *_: true())
     monkeypatch.setattr(access, "require_rank", lambda *_: None)
-    monkeypatch.setattr(holding, "decide", lambda *_: None)
-    monkeypatch.setattr(access, "enter", enter)
+    monkeypatch.setattr(locking, "decide", lambda *_: None)
+    monkeypatch.setattr(access, "authorize_and_fetch", authorize_and_fetch)
 
 
 @pytest.mark.usefixtures("forgetful_slices")

@@ -102,7 +102,7 @@ async def test_it_waits_for_the_database_twice_at_most(
 
 @pytest.mark.parametrize("method", WRITES, ids=str)
 async def test_its_answer_is_what_is_stored(channel: grpc.aio.Channel, world: World, method: Method) -> None:
-    """Answers are made before the database has written: what it then writes is the same."""
+    """IdempotencyStore are made before the database has written: what it then writes is the same."""
     renewable = Renewable(channel, method.name, world)
     for _ in range(2):
         about = await renewable.ready()

@@ -143,7 +143,7 @@ async def test_nothing_that_a_server_or_a_client_is_made_of_shows_a_secret() -> 
     await server.stop()
 
     kinds = {type(part).__name__ for part in parts}
-    assert kinds >= {"Settings", "Server", "Database", "Answers", "Keyring", "ChainKey"}
+    assert kinds >= {"Settings", "Server", "Database", "IdempotencyStore", "Keyring", "ChainKey"}
     assert kinds >= {"TokenVerifier", "VerificationKey", "Stagely", "SyncStagely", "FixedToken"}
     assert telling == set()
     assert found_in(settings.model_dump_json(), str(settings.model_dump())) == []

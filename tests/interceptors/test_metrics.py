@@ -11,7 +11,7 @@ from stagely_rpc.errors import AbortedError, NotFoundError
 from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
 from stagely_rpc.interceptors.metrics import MetricsInterceptor
-from stagely_rpc.interceptors.rerun import MAX_RETRIES, RetryInterceptor
+from stagely_rpc.interceptors.rerun import MAX_RETRIES, RerunInterceptor
 from stagely_rpc.telemetry.metrics.metrics import UNKNOWN_METHOD, Metrics
 from tests.support.chained import CALL_KINDS, Ends, chained, handler_of
 from tests.support.eventually import eventually
@@ -139,7 +139,7 @@ async def test_call_that_lost_a_race_is_counted_each_time_that_it_is_run_again(
 ) -> None:
     ends.error = AbortedError("lost", may_run_again=True)
     method = f"/{SERVICE}/unary_unary"
-    chain = ContextInterceptor(), ErrorInterceptor(), RetryInterceptor([method], metrics.count_retry)
+    chain = ContextInterceptor(), ErrorInterceptor(), RerunInterceptor([method], metrics.count_retry)
 
     async with chained(handler_of(SERVICE, ends), *chain) as channel:
         assert await code_of(begun(channel, "unary_unary")) is grpc.StatusCode.ABORTED

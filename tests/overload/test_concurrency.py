@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 
 from stagely_rpc.errors import NotFoundError
-from stagely_rpc.interceptors.concurrency import MAX_OTHER_STREAMS, LoadInterceptor
+from stagely_rpc.interceptors.concurrency import MAX_OTHER_STREAMS, ConcurrencyInterceptor
 from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
 from tests.support.chained import CALL_KINDS, Ends, chained, handler_of
@@ -29,12 +29,12 @@ def waits() -> Ends:
 
 
 @pytest.fixture
-def load() -> LoadInterceptor:
-    return LoadInterceptor(LIMIT, [f"/{SERVICE}/{kind}" for kind in CALL_KINDS])
+def load() -> ConcurrencyInterceptor:
+    return ConcurrencyInterceptor(LIMIT, [f"/{SERVICE}/{kind}" for kind in CALL_KINDS])
 
 
 @pytest.fixture
-async def channel(waits: Ends, load: LoadInterceptor) -> AsyncIterator[grpc.aio.Channel]:
+async def channel(waits: Ends, load: ConcurrencyInterceptor) -> AsyncIterator[grpc.aio.Channel]:
     chain = ContextInterceptor(), ErrorInterceptor(), load
     async with chained(handler_of(SERVICE, waits), *chain) as channel:
         yield channel
@@ -54,7 +54,7 @@ async def end_of(call: Any) -> None:
         await call
 
 
-async def expect_room(load: LoadInterceptor) -> None:
+async def expect_room(load: ConcurrencyInterceptor) -> None:
     """Expect that no call is under way any more, and that not one was counted twice."""
 
     async def under_way() -> int:
@@ -65,7 +65,7 @@ async def expect_room(load: LoadInterceptor) -> None:
 
 @KINDS
 async def test_one_call_more_than_the_limit_is_refused_until_one_has_ended(
-    channel: grpc.aio.Channel, waits: Ends, load: LoadInterceptor, kind: str
+    channel: grpc.aio.Channel, waits: Ends, load: ConcurrencyInterceptor, kind: str
 ) -> None:
     calls = [begin(channel, kind) for _ in range(LIMIT)]
     await waits.expect_begun(LIMIT)
@@ -98,7 +98,7 @@ async def test_refused_calls_take_no_room(channel: grpc.aio.Channel, waits: Ends
 
 @KINDS
 async def test_cancelled_calls_make_room(
-    channel: grpc.aio.Channel, waits: Ends, load: LoadInterceptor, kind: str
+    channel: grpc.aio.Channel, waits: Ends, load: ConcurrencyInterceptor, kind: str
 ) -> None:
     calls = [begin(channel, kind) for _ in range(LIMIT)]
     await waits.expect_begun(LIMIT)
@@ -110,7 +110,9 @@ async def test_cancelled_calls_make_room(
 
 
 @KINDS
-async def test_failed_calls_make_room(channel: grpc.aio.Channel, waits: Ends, load: LoadInterceptor, kind: str) -> None:
+async def test_failed_calls_make_room(
+    channel: grpc.aio.Channel, waits: Ends, load: ConcurrencyInterceptor, kind: str
+) -> None:
     waits.error = NotFoundError("Team", "web")
     waits.goes_on.set()
 
@@ -122,7 +124,7 @@ async def test_failed_calls_make_room(channel: grpc.aio.Channel, waits: Ends, lo
 
 
 async def test_stream_that_nobody_reads_makes_room_when_its_caller_is_gone(
-    channel: grpc.aio.Channel, load: LoadInterceptor, waits: Ends
+    channel: grpc.aio.Channel, load: ConcurrencyInterceptor, waits: Ends
 ) -> None:
     calls = [begin(channel, "unary_stream") for _ in range(LIMIT)]
     await waits.expect_begun(LIMIT)
@@ -134,7 +136,7 @@ async def test_stream_that_nobody_reads_makes_room_when_its_caller_is_gone(
 
 
 async def test_streams_of_other_services_have_a_bound_of_their_own(waits: Ends) -> None:
-    load = LoadInterceptor(1, [f"/{SERVICE}/unary_unary"])
+    load = ConcurrencyInterceptor(1, [f"/{SERVICE}/unary_unary"])
     chain = ContextInterceptor(), ErrorInterceptor(), load
     async with chained(handler_of(SERVICE, waits), *chain) as channel:
         streams = [begin(channel, "unary_stream") for _ in range(MAX_OTHER_STREAMS)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from stagely_rpc.call import Call, current_call
 from stagely_rpc.db.database import Database
 from stagely_rpc.db.driver.pool import PoolLimits
-from stagely_rpc.db.idempotency import Answers
+from stagely_rpc.db.idempotency import IdempotencyStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ NO_CALL = Call(method="/stagely.v1.TestService/Test", peer="unix:", request_id="
 
 
 def database_at(url: str, **limits: Any) -> Database:
-    return Database(url, PoolLimits(**limits), Answers(bytes(32), ttl_seconds=86_400))
+    return Database(url, PoolLimits(**limits), IdempotencyStore(bytes(32), ttl_seconds=86_400))
 
 
 @asynccontextmanager

@@ -130,12 +130,12 @@ class PostgresOfRun:
         self._undo.close()
 
 
-class PostgresDesk:
+class PostgresBroker:
     """Where workers ask for the server of the run: a Unix socket of the process that owns the run."""
 
     def __init__(self, postgres: PostgresOfRun) -> None:
-        """Open the desk; the first worker that comes has the server started."""
-        self._folder = tempfile.TemporaryDirectory(prefix="stagely-desk-")
+        """Open the broker; the first worker that comes has the server started."""
+        self._folder = tempfile.TemporaryDirectory(prefix="stagely-broker-")
         self.address = str(Path(self._folder.name) / "socket")
         self._listener = _Listener(self.address, postgres)
         threading.Thread(target=self._listener.serve_forever, daemon=True).start()

@@ -45,8 +45,8 @@ ENCRYPTION_KEY = secret_markers.ENCRYPTION_KEY.hex()
 class SearchedServer(Server):
     """A server whose statuses are searched for secrets."""
 
-    def _interceptors(self) -> Sequence[grpc.aio.ServerInterceptor]:
-        return (SearchingInterceptor(), *super()._interceptors())
+    def _chain(self) -> Sequence[grpc.aio.ServerInterceptor]:
+        return (SearchingInterceptor(), *super()._chain())
 
 
 def settings_of(database_url: str, **overrides: object) -> Settings:

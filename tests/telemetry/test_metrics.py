@@ -48,7 +48,7 @@ async def test_calls_are_under_way_until_they_have_ended_and_then_counted_by_cod
 
 def test_keys_of_batches_are_counted_by_statement(metrics: Metrics, registry: CollectorRegistry) -> None:
     for keys in (1, 3, 64):
-        metrics.database.gathered("teams by id", [None] * keys)
+        metrics.database.batch_sent("teams by id", [None] * keys)
 
     statement = {"statement": "teams by id"}
     assert registry.get_sample_value("stagely_rpc_batch_keys_count", statement) == 3

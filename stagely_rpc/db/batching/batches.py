@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from stagely_rpc.call import current_call
-from stagely_rpc.db.driver.observer import NOBODY, Timed
+from stagely_rpc.db.driver.observer import NULL_OBSERVER, Timed
 from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error
 from stagely_rpc.errors import TransientError
 
@@ -54,7 +54,7 @@ MAX_ITEMS = 256
 """A batch of so many leaves at once: however many callers there are, statements and waits are bounded."""
 
 
-class Work(Protocol[Item_contra, Result_co]):
+class Batchable(Protocol[Item_contra, Result_co]):
     """Something that can be done for many at the cost of one.
 
     Attributes:
@@ -91,7 +91,7 @@ class _Batch:
         self.callers = 0
         self.task: asyncio.Task[None] | None = None
 
-    def leave(self) -> None:
+    def caller_cancelled(self) -> None:
         """One of the callers was cancelled: what nobody waits for any more is cancelled in the database too."""
         self.callers -= 1
         if not self.callers and self.task is not None:
@@ -102,11 +102,11 @@ class Batches:
     """Gathers items by the work that is to be done with them, and has it done.
 
     Attributes:
-        ask: sends queries at once, for whatever is not to be gathered.
+        ask: sends queries at once, for whatever is not to be batch_sent.
         observer: told of each batch, and of each item's answer.
     """
 
-    def __init__(self, exchange: Exchange, observer: Observer = NOBODY) -> None:
+    def __init__(self, exchange: Exchange, observer: Observer = NULL_OBSERVER) -> None:
         """Take what does the asking.
 
         Args:
@@ -116,12 +116,12 @@ class Batches:
         self.ask: Asking = partial(exchange, "read")
         self.observer = observer
         self._ask_together: Asking = partial(exchange, "batch")
-        self._gathered: dict[Work[Any, Any], _Batch] = {}
+        self._gathered: dict[Batchable[Any, Any], _Batch] = {}
         self._arrivals = 0
         self._gathering: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def do(self, work: Work[Item, Result], item: Item) -> Result:
+    async def do(self, work: Batchable[Item, Result], item: Item) -> Result:
         """Have work done with an item, together with what else is asked for at this time, and return its result.
 
         Raises:
@@ -142,7 +142,7 @@ class Batches:
             with Timed(self.observer.answered, work.name):
                 return _value_of(await future)
         except asyncio.CancelledError:
-            batch.leave()
+            batch.caller_cancelled()
             raise
 
     async def close(self) -> None:
@@ -161,18 +161,18 @@ class Batches:
         for work in list(self._gathered):
             self._send(work)
 
-    def _send(self, work: Work[Any, Any]) -> None:
+    def _send(self, work: Batchable[Any, Any]) -> None:
         batch = self._gathered.pop(work)
         batch.task = task = asyncio.create_task(self._perform(work, batch.waiting), name=f"batch of {work.name}")
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _perform(self, work: Work[Any, Any], waiting: Waiting) -> None:
+    async def _perform(self, work: Batchable[Any, Any], waiting: Waiting) -> None:
         # Whoever was cancelled wants nothing any more.
         wanted = [(item, future, call) for item, future, call in waiting if not future.done()]
         if not wanted:
             return
-        self.observer.gathered(work.name, [call for _, _, call in wanted])
+        self.observer.batch_sent(work.name, [call for _, _, call in wanted])
         try:
             results: Sequence[Any] = await work.perform(self._ask_together, [item for item, _, _ in wanted])
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits is told
@@ -181,7 +181,7 @@ class Batches:
         for (_, future, _), result in zip(wanted, results, strict=True):
             _tell(future, result)
 
-    async def _fail(self, work: Work[Any, Any], wanted: Waiting, error: Exception) -> None:
+    async def _fail(self, work: Batchable[Any, Any], wanted: Waiting, error: Exception) -> None:
         """Tell the one that failed; of many, find out which it is by asking for each alone.
 
         A database that is away or has too much to do fails them all: asking for each would be asking too much.

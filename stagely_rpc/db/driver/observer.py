@@ -23,7 +23,7 @@ with, and how it ends; and the service's own work."""
 class Observer(Protocol):
     """Told of everything when it is over. What it does with that, it does within a call: it must be quick."""
 
-    def gathered(self, work: str, calls: Sequence[Call | None]) -> None:
+    def batch_sent(self, work: str, calls: Sequence[Call | None]) -> None:
         """A batch of some work leaves, with an item for each of these calls; None is the service's own work.
 
         It is told in the task of the batch, in which the database is asked next, and it may be told again: of one item.
@@ -45,28 +45,28 @@ class Observer(Protocol):
         """A connection broke."""
 
 
-class Nobody:
+class NullObserver:
     """Sees nothing."""
 
     def _ignore(self, *_: Any, **__: Any) -> None:
         pass
 
-    gathered = answered = exchanged = waited = opened = lost = _ignore
+    batch_sent = answered = exchanged = waited = opened = lost = _ignore
 
 
-NOBODY = Nobody()
+NULL_OBSERVER = NullObserver()
 
 
-class Several:
+class CompositeObserver:
     """More than one."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
-    def gathered(self, work: str, calls: Sequence[Call | None]) -> None:
+    def batch_sent(self, work: str, calls: Sequence[Call | None]) -> None:
         """Tell all."""
         for each in self._observers:
-            each.gathered(work, calls)
+            each.batch_sent(work, calls)
 
     def answered(self, work: str, began: float, error: BaseException | None) -> None:
         """Tell all."""
@@ -97,8 +97,8 @@ class Several:
 def all_of(observers: Sequence[Observer]) -> Observer:
     """Return one observer for any number of them."""
     if len(observers) > 1:
-        return Several(*observers)
-    return observers[0] if observers else NOBODY
+        return CompositeObserver(*observers)
+    return observers[0] if observers else NULL_OBSERVER
 
 
 class Timed:

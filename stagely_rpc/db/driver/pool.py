@@ -14,7 +14,7 @@ from sqlalchemy import AsyncAdaptedQueuePool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
-from stagely_rpc.db.driver.observer import NOBODY, Timed
+from stagely_rpc.db.driver.observer import NULL_OBSERVER, Timed
 from stagely_rpc.db.driver.prepared import Preparing
 from stagely_rpc.db.errors import is_of_outdated_plan
 from stagely_rpc.db.sql.statement import json_of
@@ -109,7 +109,7 @@ class TrimmedPool(AsyncAdaptedQueuePool):
     """
 
     preparing: Preparing
-    _observer: Observer = NOBODY
+    _observer: Observer = NULL_OBSERVER
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

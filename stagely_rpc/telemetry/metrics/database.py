@@ -54,7 +54,7 @@ class DatabaseMetrics:
         """Make known how the pool is."""
         self._pool.sample()
 
-    def gathered(self, work: str, calls: Sequence[object]) -> None:
+    def batch_sent(self, work: str, calls: Sequence[object]) -> None:
         """Count a batch."""
         histogram = self._batch_keys_by_statement.get(work)
         if histogram is None:

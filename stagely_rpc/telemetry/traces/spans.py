@@ -75,7 +75,7 @@ class DatabaseSpans(_Past):
 
     span_kind = SpanKind.CLIENT
 
-    def gathered(self, work: str, calls: Sequence[Call | None]) -> None:
+    def batch_sent(self, work: str, calls: Sequence[Call | None]) -> None:
         """Keep what the batch's span has to tell, if one of the calls is sampled."""
         spans = dict.fromkeys(call.span for call in calls if call is not None and call.span is not None)
         _current_batch.set(_Batch(work, len(calls), tuple(spans)) if spans else None)

@@ -17,9 +17,9 @@ from stagely_rpc.db.audit_entries import APPEND, Entry
 from stagely_rpc.db.batching.batches import MAX_ITEMS, QUIET_TURNS
 from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.database import Database
-from stagely_rpc.db.driver.observer import Nobody
+from stagely_rpc.db.driver.observer import NullObserver
 from stagely_rpc.db.driver.pool import PoolLimits
-from stagely_rpc.db.idempotency import Answers
+from stagely_rpc.db.idempotency import IdempotencyStore
 from stagely_rpc.db.models import Team, TeamMember
 from stagely_rpc.errors import UnavailableError
 from tests.support.audit import make_entry
@@ -37,14 +37,14 @@ DIVIDED = PointRead[Any](
 ROLE = PointRead[Any]("role", select(TeamMember.role), TeamMember.team_id, TeamMember.user_id)
 
 
-class Observed(Nobody):
+class Observed(NullObserver):
     """A database whose batches are counted."""
 
     def __init__(self, url: str, **limits: Any) -> None:
         self.batches: list[tuple[str, int]] = []
-        self.db = Database(url, PoolLimits(**limits), Answers(bytes(32), ttl_seconds=60), self)
+        self.db = Database(url, PoolLimits(**limits), IdempotencyStore(bytes(32), ttl_seconds=60), self)
 
-    def gathered(self, work: str, calls: Sequence[object]) -> None:
+    def batch_sent(self, work: str, calls: Sequence[object]) -> None:
         self.batches.append((work, len(calls)))
 
     async def builds(self, slug: str) -> int | None:

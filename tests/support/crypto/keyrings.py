@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from stagely_rpc.access import About
+from stagely_rpc.access import ResourceRef
 from stagely_rpc.crypto.envelope import Place
 from stagely_rpc.db.models import Team
 from tests.support.databases import reading, writing
@@ -46,7 +46,7 @@ async def sealed(db: Database, keyring: Keyring, plaintext: bytes, team_id: uuid
 
 async def data_key_of(session: WriteSession, keyring: Keyring, team_id: uuid.UUID) -> DataKey:
     """Return the team's active data key, which is made if there is none, as services do."""
-    (data_key,) = await session.ask(keyring.active(About(Team, team_id)))
+    (data_key,) = await session.ask(keyring.active(ResourceRef(Team, team_id)))
     return data_key or await keyring.make_active(session, team_id)
 
 

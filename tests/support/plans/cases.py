@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from stagely_rpc.access import About
+from stagely_rpc.access import ResourceRef
 from stagely_rpc.access import queries as access
 from stagely_rpc.audit import queries as audit
 from stagely_rpc.audit.chain import NO_TEAM, Link, Seal, SealableRow
-from stagely_rpc.call import Call, Caller, Permissions, Repeatable
+from stagely_rpc.call import Call, Caller, IdempotentRequest, Permissions
 from stagely_rpc.cloud_providers import queries as cloud_providers
 from stagely_rpc.crypto import queries as crypto
 from stagely_rpc.db import audit_entries, idempotency
@@ -71,11 +71,11 @@ def _another(value: object) -> object:
     return secrets.randbelow(1000) + 1_000_000 if isinstance(value, int) else secrets.token_hex(6)
 
 
-def about(query: Callable[[About, Keys], Query[Any]], *models: type[Any]) -> list[Case]:
+def about(query: Callable[[ResourceRef, Keys], Query[Any]], *models: type[Any]) -> list[Case]:
     """Return the cases of a query about what belongs to a team, one for each kind of it."""
 
     def case(model: type[Any]) -> Case:
-        return lambda _, keys: query(About(model, getattr(keys, _OWNED[model])), keys)
+        return lambda _, keys: query(ResourceRef(model, getattr(keys, _OWNED[model])), keys)
 
     return [case(model) for model in models or _OWNED]
 
@@ -91,7 +91,7 @@ def _call(keys: Keys) -> Call:
         peer="unix:",
         request_id="r",
         caller=Caller("api", Permissions(frozenset())),
-        repeatable=Repeatable(keys.claimed_id, bytes(32)),
+        repeatable=IdempotentRequest(keys.claimed_id, bytes(32)),
     )
 
 
@@ -105,7 +105,7 @@ def _entry(keys: Keys) -> audit_entries.Entry:
     )
 
 
-_ANSWERS = idempotency.Answers(bytes(32), 60)
+_ANSWERS = idempotency.IdempotencyStore(bytes(32), 60)
 _LINK = Link(1_000_000, bytes(32))
 
 CASES: dict[str, list[Case]] = {

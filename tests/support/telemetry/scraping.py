@@ -44,7 +44,7 @@ class Scrape:
 
 
 async def scrape(server: Server) -> Scrape:
-    url = f"http://{server.reach.metrics}/metrics"
+    url = f"http://{server.endpoints.metrics}/metrics"
 
     def read() -> str:
         with urllib.request.urlopen(url, timeout=20) as answer:

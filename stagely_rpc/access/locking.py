@@ -10,7 +10,7 @@ from stagely_rpc.db.etag import Versioned, check_etag
 from stagely_rpc.errors import FailedPreconditionError, NotFoundError
 
 if TYPE_CHECKING:
-    from stagely_rpc.access.queries import About
+    from stagely_rpc.access.queries import ResourceRef
     from stagely_rpc.db.models import Team
     from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.db.write_session import WriteSession
@@ -30,17 +30,17 @@ Row = TypeVar("Row", bound=Versioned)
 
 
 @overload
-async def hold(
-    session: WriteSession, about: About, missing: NotFoundError, /, *, exclusively: bool = False
+async def lock_team(
+    session: WriteSession, ref: ResourceRef, missing: NotFoundError, /, *, exclusively: bool = False
 ) -> tuple[Team]: ...
 @overload
-async def hold(
-    session: WriteSession, about: About, missing: NotFoundError, one: Query[R1], /, *, exclusively: bool = False
+async def lock_team(
+    session: WriteSession, ref: ResourceRef, missing: NotFoundError, one: Query[R1], /, *, exclusively: bool = False
 ) -> tuple[Team, R1]: ...
 @overload
-async def hold(
+async def lock_team(
     session: WriteSession,
-    about: About,
+    ref: ResourceRef,
     missing: NotFoundError,
     one: Query[R1],
     two: Query[R2],
@@ -49,9 +49,9 @@ async def hold(
     exclusively: bool = False,
 ) -> tuple[Team, R1, R2]: ...
 @overload
-async def hold(
+async def lock_team(
     session: WriteSession,
-    about: About,
+    ref: ResourceRef,
     missing: NotFoundError,
     one: Query[R1],
     two: Query[R2],
@@ -61,11 +61,11 @@ async def hold(
     exclusively: bool = False,
 ) -> tuple[Team, R1, R2, R3]: ...
 @overload
-async def hold(
-    session: WriteSession, about: About, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
+async def lock_team(
+    session: WriteSession, ref: ResourceRef, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
 ) -> tuple[Any, ...]: ...
-async def hold(
-    session: WriteSession, about: About, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
+async def lock_team(
+    session: WriteSession, ref: ResourceRef, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
 ) -> tuple[Any, ...]:
     """Hold the team that owns what a write is about, decide about the call, and ask for more, all in one wait.
 
@@ -73,7 +73,7 @@ async def hold(
 
     Args:
         session: of the call.
-        about: what the write is about.
+        ref: what the write is about.
         missing: raised if there is no such thing, or the acting user may not know.
         others: what else to ask for, under the hold.
         exclusively: whether no one else holds the team meanwhile. What must be exact for a team as a whole, its owners
@@ -87,7 +87,7 @@ async def hold(
         PermissionDeniedError: the acting user's role in the team does not do.
         FailedPreconditionError: the team is deleted.
     """
-    held = await hold_any(session, about, missing, *others, exclusively=exclusively)
+    held = await lock_team_even_deleted(session, ref, missing, *others, exclusively=exclusively)
     team = held[0]
     if team.deleted_at is not None:
         message = f"team {team.slug!r} is deleted"
@@ -95,26 +95,26 @@ async def hold(
     return held
 
 
-async def hold_any(
-    session: WriteSession, about: About, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
+async def lock_team_even_deleted(
+    session: WriteSession, ref: ResourceRef, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
 ) -> tuple[Any, ...]:
-    """Hold a team as `hold` does, deleted or not."""
-    roles = role_queries(session, about)
-    team, *results = await session.ask(queries.hold_team(about, exclusively=exclusively), *roles, *others)
+    """Hold a team as `lock_team` does, deleted or not."""
+    roles = role_queries(session, ref)
+    team, *results = await session.ask(queries.hold_team(ref, exclusively=exclusively), *roles, *others)
     if team is None:
         raise missing
     decide(session, team.id, results[0] if roles else None, missing)
     return (team, *results[len(roles) :])
 
 
-async def hold_resource(
-    session: WriteSession, about: About, target: Target, lock: Query[Row | None], /, *others: Query[Any]
+async def lock_resource(
+    session: WriteSession, ref: ResourceRef, target: Target, lock: Query[Row | None], /, *others: Query[Any]
 ) -> tuple[Row, *tuple[Any, ...]]:
     """Hold what a write is about, as the caller has seen it, with its team, which is live.
 
     Args:
         session: of the call.
-        about: what the write is about.
+        ref: what the write is about.
         target: says which version of it the caller means.
         lock: the query that holds it.
         others: what else to ask for, under the hold.
@@ -128,8 +128,8 @@ async def hold_resource(
         FailedPreconditionError: the team is deleted.
         AbortedError: the etag is stale.
     """
-    missing = NotFoundError(about.model.__name__, about.id)
-    _, row, *results = await hold(session, about, missing, lock, *others)
+    missing = NotFoundError(ref.model.__name__, ref.id)
+    _, row, *results = await lock_team(session, ref, missing, lock, *others)
     return (unchanged(row, target, missing), *results)
 
 
