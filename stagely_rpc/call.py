@@ -7,12 +7,12 @@ whatever decides by it. It knows neither gRPC nor the contract.
 from __future__ import annotations
 
 import time
+import uuid
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    import uuid
     from collections.abc import Collection, Iterator
     from collections.abc import Set as AbstractSet
     from ipaddress import IPv4Address, IPv6Address
@@ -146,6 +146,12 @@ class Call:
     trace_id: str | None = None
     span: Span | None = field(default=None, repr=False)
     metadata: Metadata = field(default=(), repr=False)
+
+    @classmethod
+    def of_job(cls, job: str) -> Call:
+        """Return what stands for a call where the service itself works: no one called, and no policy applies."""
+        service = f"service:stagely-rpc/{job}"
+        return cls(method=service, peer="", request_id=str(uuid.uuid4()), caller=Caller(service, NOBODY.permissions))
 
     def check_decided(self) -> None:
         """Refuse to answer a user of whom no one has decided that they may have the answer.

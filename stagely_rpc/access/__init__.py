@@ -15,7 +15,7 @@ from stagely_rpc.access.decisions import (
     visible_users,
 )
 from stagely_rpc.access.locking import lock_resource, lock_team, lock_team_even_deleted, unchanged
-from stagely_rpc.access.queries import ResourceRef
+from stagely_rpc.access.ownership import ResourceRef, register_owner
 
 __all__ = [
     "ResourceRef",
@@ -24,6 +24,7 @@ __all__ = [
     "lock_resource",
     "lock_team",
     "lock_team_even_deleted",
+    "register_owner",
     "require_no_user",
     "require_project",
     "require_rank",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import InstrumentedAttribute
 
-    from stagely_rpc.access.queries import ResourceRef
+    from stagely_rpc.access.ownership import ResourceRef
     from stagely_rpc.call import Call, Caller, Policy, Role
     from stagely_rpc.db.database import Database
     from stagely_rpc.db.session import Session
@@ -65,7 +65,9 @@ async def require_team(session: Session, team_id: uuid.UUID, hidden: NotFoundErr
         PermissionDeniedError: the user's role in the team does not do.
     """
     user = session.acting_user
-    found = None if user is None else await session.read(queries.ROLE, team_id, user.id)
+    found: queries.Membership | None = None
+    if user is not None:
+        found = await session.read(queries.ROLE, team_id, user.id)
     decide(session, team_id, found and found.role, hidden)
 
 
@@ -231,7 +233,7 @@ def _is_recorded(session: Session) -> bool:
 
 
 async def _active_user(db: Database, user_id: uuid.UUID) -> User:
-    found = await db.look_up(queries.USER, user_id)
+    found = await db.fetch(queries.USER, user_id)
     if found is None:
         raise PermissionDeniedError(f"there is no user {user_id} to act for", reason="ACTING_USER_UNKNOWN")
     if not found.is_active:

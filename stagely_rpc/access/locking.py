@@ -1,4 +1,14 @@
-"""What a write holds until it ends: the team that owns what it is about, by which it is decided, and the resource."""
+"""The locks of a write: the team that owns the resource, then the resource.
+
+The rule for lock strengths. Locks are taken in the order team, project, everything below; each lasts until the
+transaction ends.
+
+- `FOR SHARE` on a row that must not change meanwhile: the team or the project of what is written. Any number of
+  transactions may have it.
+- `FOR NO KEY UPDATE` on a row that is changed, and on a team whose totals must be exact (its owners, its quotas). One
+  transaction at a time may have it. It does not block inserts that only refer to the row.
+- `FOR UPDATE` on a row that is deleted. It blocks inserts that refer to the row, too.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +20,14 @@ from stagely_rpc.db.etag import Versioned, check_etag
 from stagely_rpc.errors import FailedPreconditionError, NotFoundError
 
 if TYPE_CHECKING:
-    from stagely_rpc.access.queries import ResourceRef
-    from stagely_rpc.db.models import Team
+    from stagely_rpc.access.ownership import ResourceRef
+    from stagely_rpc.db.models.rows import TeamRow
     from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.db.write_session import WriteSession
 
 
 class Target(Protocol):
-    """Which version of a resource a caller means."""
+    """Which version of a resource the caller has seen."""
 
     @property
     def etag(self) -> str: ...  # noqa: D102
@@ -32,11 +42,11 @@ Row = TypeVar("Row", bound=Versioned)
 @overload
 async def lock_team(
     session: WriteSession, ref: ResourceRef, missing: NotFoundError, /, *, exclusively: bool = False
-) -> tuple[Team]: ...
+) -> tuple[TeamRow]: ...
 @overload
 async def lock_team(
     session: WriteSession, ref: ResourceRef, missing: NotFoundError, one: Query[R1], /, *, exclusively: bool = False
-) -> tuple[Team, R1]: ...
+) -> tuple[TeamRow, R1]: ...
 @overload
 async def lock_team(
     session: WriteSession,
@@ -47,7 +57,7 @@ async def lock_team(
     /,
     *,
     exclusively: bool = False,
-) -> tuple[Team, R1, R2]: ...
+) -> tuple[TeamRow, R1, R2]: ...
 @overload
 async def lock_team(
     session: WriteSession,
@@ -59,48 +69,57 @@ async def lock_team(
     /,
     *,
     exclusively: bool = False,
-) -> tuple[Team, R1, R2, R3]: ...
+) -> tuple[TeamRow, R1, R2, R3]: ...
 @overload
 async def lock_team(
-    session: WriteSession, ref: ResourceRef, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
-) -> tuple[Any, ...]: ...
+    session: WriteSession,
+    ref: ResourceRef,
+    missing: NotFoundError,
+    one: Query[Any],
+    two: Query[Any],
+    three: Query[Any],
+    four: Query[Any],
+    /,
+    *others: Query[Any],
+    exclusively: bool = False,
+) -> tuple[TeamRow, *tuple[Any, ...]]: ...
 async def lock_team(
     session: WriteSession, ref: ResourceRef, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
 ) -> tuple[Any, ...]:
-    """Hold the team that owns what a write is about, decide about the call, and ask for more, all in one wait.
+    """Lock the team that owns a resource, decide whether the call may go on, and ask for more, all in one wait.
 
-    Until the transaction ends, the team is not deleted, nor changed, nor what its members may do.
+    Until the transaction ends, the team is not deleted and not changed, and neither are its members' roles.
 
     Args:
         session: of the call.
-        ref: what the write is about.
-        missing: raised if there is no such thing, or the acting user may not know.
-        others: what else to ask for, under the hold.
-        exclusively: whether no one else holds the team meanwhile. What must be exact for a team as a whole, its owners
-            or its quotas, is decided so.
+        ref: the resource.
+        missing: the error to raise if there is no such resource, or the acting user may not know of it.
+        others: what else to ask for, after the lock was had.
+        exclusively: whether no other transaction may have this lock meanwhile. Needed where a total of the team must
+            be exact: its owners, its quotas.
 
     Returns:
         The team, and the results of the other queries.
 
     Raises:
-        NotFoundError: the one that is given.
-        PermissionDeniedError: the acting user's role in the team does not do.
+        NotFoundError: `missing`.
+        PermissionDeniedError: the acting user's role in the team is not sufficient.
         FailedPreconditionError: the team is deleted.
     """
-    held = await lock_team_even_deleted(session, ref, missing, *others, exclusively=exclusively)
-    team = held[0]
+    locked = await lock_team_even_deleted(session, ref, missing, *others, exclusively=exclusively)
+    team = locked[0]
     if team.deleted_at is not None:
         message = f"team {team.slug!r} is deleted"
         raise FailedPreconditionError(message, subject=f"Team {team.id}", reason="TEAM_DELETED")
-    return held
+    return locked
 
 
 async def lock_team_even_deleted(
     session: WriteSession, ref: ResourceRef, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
-) -> tuple[Any, ...]:
-    """Hold a team as `lock_team` does, deleted or not."""
+) -> tuple[TeamRow, *tuple[Any, ...]]:
+    """Lock a team as `lock_team` does, deleted or not."""
     roles = role_queries(session, ref)
-    team, *results = await session.ask(queries.hold_team(ref, exclusively=exclusively), *roles, *others)
+    team, *results = await session.ask(queries.lock_team(ref, exclusively=exclusively), *roles, *others)
     if team is None:
         raise missing
     decide(session, team.id, results[0] if roles else None, missing)
@@ -110,21 +129,21 @@ async def lock_team_even_deleted(
 async def lock_resource(
     session: WriteSession, ref: ResourceRef, target: Target, lock: Query[Row | None], /, *others: Query[Any]
 ) -> tuple[Row, *tuple[Any, ...]]:
-    """Hold what a write is about, as the caller has seen it, with its team, which is live.
+    """Lock a resource in the version that the caller has seen, and its team, which must not be deleted.
 
     Args:
         session: of the call.
-        ref: what the write is about.
-        target: says which version of it the caller means.
-        lock: the query that holds it.
-        others: what else to ask for, under the hold.
+        ref: the resource.
+        target: says which version the caller has seen.
+        lock: the query that locks the resource.
+        others: what else to ask for, after the locks were had.
 
     Returns:
         The resource, and the results of the other queries.
 
     Raises:
-        NotFoundError: there is no such thing, or the acting user may not know.
-        PermissionDeniedError: the acting user's role in the team does not do.
+        NotFoundError: there is no such resource, or the acting user may not know of it.
+        PermissionDeniedError: the acting user's role in the team is not sufficient.
         FailedPreconditionError: the team is deleted.
         AbortedError: the etag is stale.
     """
@@ -134,10 +153,10 @@ async def lock_resource(
 
 
 def unchanged(row: Row | None, target: Target, missing: NotFoundError) -> Row:
-    """Return what was to be held, if it is there, and is as the caller has seen it.
+    """Return a locked row, if it exists and is in the version that the caller has seen.
 
     Raises:
-        NotFoundError: the one that is given.
+        NotFoundError: `missing`.
         AbortedError: the etag is stale.
     """
     if row is None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Uuid, and_, bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import aliased
 
+from stagely_rpc.access.ownership import team_id_of
 from stagely_rpc.db.batching.point_read import PointRead
-from stagely_rpc.db.models import CloudProvider, Environment, Project, Secret, Team, TeamMember, User
+from stagely_rpc.db.models import Project, Team, TeamMember, User
+from stagely_rpc.db.models.rows import TeamRow
 from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
@@ -19,59 +20,46 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import InstrumentedAttribute
 
+    from stagely_rpc.access.ownership import ResourceRef
     from stagely_rpc.call import Role
     from stagely_rpc.db.models import Base
     from stagely_rpc.db.sql.statement import Query
 
 _own, _theirs = aliased(TeamMember), aliased(TeamMember)
 
-USER = PointRead[Any]("acting user", select(User.email, User.is_active), User.id)
-"""The e-mail address of a user, and whether it is active; by its id."""
 
-ROLE = PointRead[Any]("role", select(TeamMember.role), TeamMember.team_id, TeamMember.user_id)
-"""What a user is in a team; by the ids of both."""
+class ActingUser(NamedTuple):
+    """A user as far as it matters to act for it."""
 
-TEAM_OF_PROJECT = PointRead[Any]("team of project", select(Project.team_id), Project.id)
-"""The team of a project; by the project's id."""
+    email: str
+    is_active: bool
 
-TEAMMATES = PointRead[Any](
-    "teammates", select(_own.team_id).where(_theirs.team_id == _own.team_id), _own.user_id, _theirs.user_id
+
+class Membership(NamedTuple):
+    """The role of a user in a team."""
+
+    role: Role
+
+
+class TeamId(NamedTuple):
+    """The id of a team."""
+
+    team_id: uuid.UUID
+
+
+USER = PointRead("acting user", ActingUser, select(User.email, User.is_active), User.id)
+"""By the user's id."""
+
+ROLE = PointRead("role", Membership, select(TeamMember.role), TeamMember.team_id, TeamMember.user_id)
+"""By the ids of the team and of the user."""
+
+TEAM_OF_PROJECT = PointRead("team of project", TeamId, select(Project.team_id), Project.id)
+"""By the project's id."""
+
+TEAMMATES = PointRead(
+    "teammates", TeamId, select(_own.team_id).where(_theirs.team_id == _own.team_id), _own.user_id, _theirs.user_id
 )
-"""A team of two users; by their ids."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceRef:
-    """What a call is about: a resource by its id, by which the team that owns it is found.
-
-    Attributes:
-        model: of the resource.
-        id: its id.
-    """
-
-    model: type[Base]
-    id: uuid.UUID
-
-
-_ABOUT = bindparam("ref", type_=Uuid())
-_TEAM_IDS: dict[type[Base], ColumnElement[Any]] = {
-    Team: select(Team.id).where(Team.id == _ABOUT).scalar_subquery(),
-    Project: select(Project.team_id).where(Project.id == _ABOUT).scalar_subquery(),
-    CloudProvider: select(CloudProvider.team_id).where(CloudProvider.id == _ABOUT).scalar_subquery(),
-    Environment: select(Project.team_id)
-    .join(Environment, Environment.project_id == Project.id)
-    .where(Environment.id == _ABOUT)
-    .scalar_subquery(),
-    Secret: select(Project.team_id)
-    .join(Secret, Secret.project_id == Project.id)
-    .where(Secret.id == _ABOUT)
-    .scalar_subquery(),
-}
-
-
-def team_id_of(model: type[Base]) -> ColumnElement[Any]:
-    """Return the expression for the team that owns the row of a model whose id is the parameter `ref`."""
-    return _TEAM_IDS[model]
+"""A team that two users are in; by their ids."""
 
 
 def get_team_id(ref: ResourceRef) -> Query[uuid.UUID | None]:
@@ -81,10 +69,10 @@ def get_team_id(ref: ResourceRef) -> Query[uuid.UUID | None]:
 
 def get_role(ref: ResourceRef, user_id: uuid.UUID) -> Query[Role | None]:
     """Return the query for what a user is in the team that owns what a call is about; its value is None for nothing."""
-    return cast("Query[Role | None]", _role(ref.model).value(ref=ref.id, user_id=user_id))
+    return _role(ref.model).value(ref=ref.id, user_id=user_id)
 
 
-def hold_team(ref: ResourceRef, *, exclusively: bool) -> Query[Team | None]:
+def lock_team(ref: ResourceRef, *, exclusively: bool) -> Query[TeamRow | None]:
     """Return the query for the team that owns what a call is about, held until the transaction ends.
 
     Args:
@@ -92,22 +80,23 @@ def hold_team(ref: ResourceRef, *, exclusively: bool) -> Query[Team | None]:
         exclusively: whether no one else may hold it meanwhile, without getting in the way of what only refers to it;
             else any number of transactions may, and it does not change.
     """
-    return _hold(ref.model, exclusively=exclusively).row(Team, ref=ref.id)
+    return _lock(ref.model, exclusively=exclusively).first(ref=ref.id)
 
 
 @cache
-def _hold(model: type[Base], *, exclusively: bool) -> Statement:
+def _lock(model: type[Base], *, exclusively: bool) -> Statement[TeamRow]:
     team = select(Team.__table__).where(Team.id == team_id_of(model))
-    return Statement(team.with_for_update(key_share=True) if exclusively else team.with_for_update(read=True))
+    locked = team.with_for_update(key_share=True) if exclusively else team.with_for_update(read=True)
+    return Statement(locked, TeamRow)
 
 
 @cache
-def _team_id(model: type[Base]) -> Statement:
+def _team_id(model: type[Base]) -> Statement[Any]:
     return Statement(select(team_id_of(model)))
 
 
 @cache
-def _role(model: type[Base]) -> Statement:
+def _role(model: type[Base]) -> Statement[Any]:
     is_theirs = TeamMember.user_id == bindparam("user_id")
     return Statement(select(TeamMember.role).where(is_theirs, TeamMember.team_id == team_id_of(model)))
 

@@ -11,13 +11,13 @@ from stagely_rpc.wire.values import enum_numbers, to_struct, to_timestamp
 if TYPE_CHECKING:
     from stagely_rpc.audit.chain import Link
     from stagely_rpc.audit.verification import Fault, Verdict
-    from stagely_rpc.db.models import AuditLog
+    from stagely_rpc.db.models.rows import AuditLogRow
 
 RESOURCE_TYPE_TO_PROTO = enum_numbers(audit_pb2.AuditResourceType)
 FAULT_KIND_TO_PROTO = enum_numbers(audit_pb2.AuditFaultKind)
 
 
-def audit_log_to_proto(row: AuditLog, link: Link | None) -> audit_pb2.AuditLog:
+def audit_log_to_proto(row: AuditLogRow, link: Link | None) -> audit_pb2.AuditLog:
     """Return a row of the trail as callers see it, with its place in its chain, if it has one."""
     return audit_pb2.AuditLog(
         id=str(row.id),
@@ -31,7 +31,7 @@ def audit_log_to_proto(row: AuditLog, link: Link | None) -> audit_pb2.AuditLog:
         resource_id=_text(row.resource_id),
         team_id=_text(row.team_id),
         project_id=_text(row.project_id),
-        metadata=None if row.details is None else to_struct(row.details),
+        metadata=None if row.metadata is None else to_struct(row.metadata),
         request_id=row.request_id,
         place=None if link is None else link_to_proto(link),
     )

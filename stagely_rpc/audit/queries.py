@@ -32,13 +32,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from stagely_rpc.audit.chain import NO_TEAM, ChainEnd, Link, Seal, SealableRow, Sealed
 from stagely_rpc.db.models import AuditChainHead, AuditLog, AuditSeal, AuditUnsealed, Base
+from stagely_rpc.db.models.rows import AuditLogRow
 from stagely_rpc.db.paging import Cursor, Found, Listing, Merge, Page, allowed_by, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from sqlalchemy import ColumnElement, Delete, Insert, Select, TableValuedAlias
-    from sqlalchemy.ext.asyncio import AsyncSession
     from sqlalchemy.types import TypeEngine
 
     from stagely_rpc.audit.inputs import AuditLogFilter
@@ -79,13 +79,13 @@ def sealable_columns() -> list[ColumnElement[Any]]:
     return [as_text[name] if name in as_text else getattr(AuditLog, name) for name in SEALABLE_COLUMNS]
 
 
-async def claim_sealing(session: AsyncSession) -> bool:
+async def claim_sealing(session: Executor) -> bool:
     """Become the one who seals until the transaction ends; False if there is nothing to seal, or another does."""
     claim = func.pg_try_advisory_xact_lock(cast(SEALING_LOCK, BigInteger))
     return bool(await session.scalar(select(claim).where(exists(select(AuditUnsealed.audit_log_id)))))
 
 
-async def get_lag_seconds(session: AsyncSession) -> float:
+async def get_lag_seconds(session: Executor) -> float:
     """Return how old the oldest row is that has no seal; 0 if each has one."""
     return float(await session.scalar(_LAG) or 0)
 
@@ -93,7 +93,7 @@ async def get_lag_seconds(session: AsyncSession) -> float:
 _LAG = select(func.extract("epoch", func.clock_timestamp() - func.min(AuditUnsealed.timestamp)))
 
 
-async def list_unsealed(session: AsyncSession, limit: int, refused: Collection[uuid.UUID]) -> list[SealableRow]:
+async def list_unsealed(session: Executor, limit: int, refused: Collection[uuid.UUID]) -> list[SealableRow]:
     """Return the oldest rows that have no seal, but for those of refused chains."""
     return [SealableRow(*row) for row in await session.execute(_unsealed(frozenset(refused)), {"limit": limit})]
 
@@ -135,7 +135,7 @@ def _chain_ends() -> Select[*tuple[Any, ...]]:
     )
 
 
-async def add_seals(session: AsyncSession, seals: Sequence[Seal]) -> None:
+async def add_seals(session: Executor, seals: Sequence[Seal]) -> None:
     """Add seals."""
     values = [(seal.chain, seal.link.position, seal.audit_log_id, seal.row_hash, seal.link.hash) for seal in seals]
     await session.execute(_add_seals(), _transposed(_SEAL, values))
@@ -151,7 +151,7 @@ def _add_seals() -> Insert:
     return insert(_SEALS).from_select(list(_SEAL), select(given))
 
 
-async def put_heads(session: AsyncSession, heads: Sequence[tuple[uuid.UUID, Link, bytes]]) -> None:
+async def put_heads(session: Executor, heads: Sequence[tuple[uuid.UUID, Link, bytes]]) -> None:
     """Say where chains end, each with what authenticates it."""
     values = [(chain, head.position, head.hash, mac) for chain, head, mac in heads]
     await session.execute(_put_heads(), _transposed(_HEAD, values))
@@ -169,7 +169,7 @@ def _put_heads() -> Insert:
     return statement.on_conflict_do_update(index_elements=[AuditChainHead.chain], set_=replaced)
 
 
-async def remove_unsealed(session: AsyncSession, rows: Sequence[SealableRow]) -> None:
+async def remove_unsealed(session: Executor, rows: Sequence[SealableRow]) -> None:
     """Take rows from the queue."""
     await session.execute(_remove(), _transposed(_QUEUED, [(row.timestamp, row.id) for row in rows]))
 
@@ -188,7 +188,7 @@ def _remove() -> Delete:
 _WALKS = ("request_id", "resource_id", "actor_id", "project_id", "team_id", "action", "actor_service", "resource_type")
 _OF_FEW_TEAMS = frozenset(_WALKS[:5])
 _LIST = Listing(
-    AuditLog,
+    AuditLogRow,
     *_WALKS,
     created="timestamp",
     walks=_WALKS,
@@ -200,7 +200,7 @@ _LIST = Listing(
 
 async def list_audit_logs(
     session: Session, wanted: AuditLogFilter, page: Page, visible: ColumnElement[bool]
-) -> Found[AuditLog]:
+) -> Found[AuditLogRow]:
     """Return a page of the visible rows of the trail."""
     filters = wanted.model_dump(exclude_none=True)
     if isinstance(visible, True_) or filters.keys() & _OF_FEW_TEAMS:

@@ -19,10 +19,9 @@ from stagely_rpc.background import Periodic
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncSession
-
     from stagely_rpc.audit.chain import ChainKey, Link, SealableRow
     from stagely_rpc.db.database import Database
+    from stagely_rpc.db.session import Executor
 
     class SealerObserver(Protocol):
         """Looks on at the sealer."""
@@ -80,12 +79,12 @@ class Sealer:
         while await self._seal_batch() == _BATCH_ROWS:
             pass
         if self._observer is not None:
-            async with self._db.maintain() as session:
+            async with self._db.system_transaction() as session:
                 self._observer.round_ended(await queries.get_lag_seconds(session))
 
     async def _seal_batch(self) -> int:
         """Seal the oldest rows; return how many were looked at."""
-        async with self._db.maintain() as session:
+        async with self._db.system_transaction() as session:
             if not await queries.claim_sealing(session):
                 return 0
             rows = await queries.list_unsealed(session, _BATCH_ROWS, self._refused)
@@ -96,7 +95,7 @@ class Sealer:
             self._observer.sealed(len(sealable))
         return len(rows)
 
-    async def _heads(self, session: AsyncSession, chains: set[uuid.UUID]) -> dict[uuid.UUID, Link]:
+    async def _heads(self, session: Executor, chains: set[uuid.UUID]) -> dict[uuid.UUID, Link]:
         """Return where chains end, and refuse those that end elsewhere than they were left."""
         ends = await queries.get_chain_ends(session, chains) if chains else {}
         heads = {chain: head for chain, end in ends.items() if (head := end.left_by(self._key, chain))}
@@ -105,7 +104,7 @@ class Sealer:
             _log.error("the end of an audit chain does not authenticate: its rows are not sealed", chain=str(chain))
         return heads
 
-    async def _append(self, session: AsyncSession, heads: dict[uuid.UUID, Link], rows: Sequence[SealableRow]) -> None:
+    async def _append(self, session: Executor, heads: dict[uuid.UUID, Link], rows: Sequence[SealableRow]) -> None:
         if not rows:
             return
         seals = []

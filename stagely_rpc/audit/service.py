@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from stagely_rpc.audit.chain import ChainKey
     from stagely_rpc.audit.inputs import AuditLogFilter, ChainToVerify
     from stagely_rpc.audit.verification import Progress, Verdict
+    from stagely_rpc.db.models.rows import AuditLogRow
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session
 
 
 async def list_audit_logs(
     session: Session, wanted: AuditLogFilter, page: Page
-) -> tuple[Found[AuditLog], dict[uuid.UUID, Link]]:
+) -> tuple[Found[AuditLogRow], dict[uuid.UUID, Link]]:
     """Return a page of the trail, and the places in their chains of those rows that have one."""
     visible = access.visible(session, AuditLog.team_id)
     found = await queries.list_audit_logs(session, wanted, page, visible)

@@ -107,14 +107,12 @@ class _Walk:
                 if self.fault:
                     return
                 self.link = sealed.seal.link
-            await self._rest()
             yield len(batch)
 
     async def rows(self) -> AsyncIterator[list[queries.Placed]]:
         """Yield all rows that belong to the chain, batch by batch."""
         after: Cursor | None = None
         while batch := await queries.list_placed(self._session, self._chain, after, _BATCH_ROWS):
-            await self._rest()
             yield batch
             after = batch[-1].cursor
 
@@ -140,7 +138,3 @@ class _Walk:
         if self._anchor and self._anchor.position == expected and self._anchor != seal.link:
             return Fault("anchor_mismatch", expected, seal.audit_log_id)
         return None
-
-    async def _rest(self) -> None:
-        """Give the connection back while the caller reads what it was told."""
-        await self._session.close()

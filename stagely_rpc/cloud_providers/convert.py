@@ -9,12 +9,12 @@ from stagely_rpc.db.etag import etag_of
 from stagely_rpc.wire.values import enum_numbers, to_struct, to_timestamp
 
 if TYPE_CHECKING:
-    from stagely_rpc.db.models import CloudProvider
+    from stagely_rpc.db.models.rows import CloudProviderRow, CloudProviderSummary
 
 TYPE_TO_PROTO = enum_numbers(cloud_provider_pb2.CloudProviderType)
 
 
-def cloud_provider_to_proto(provider: CloudProvider) -> cloud_provider_pb2.CloudProvider:
+def cloud_provider_to_proto(provider: CloudProviderRow | CloudProviderSummary) -> cloud_provider_pb2.CloudProvider:
     """Return a cloud provider as callers see it."""
     return cloud_provider_pb2.CloudProvider(
         id=str(provider.id),

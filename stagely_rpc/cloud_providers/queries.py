@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, select
 
+from stagely_rpc.access import register_owner
 from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.models import CloudProvider, Project
+from stagely_rpc.db.models.rows import CloudProviderRow, CloudProviderSummary
 from stagely_rpc.db.paging import Found, Listing, Page
 from stagely_rpc.db.sql.statement import Statement
 
@@ -24,37 +26,39 @@ if TYPE_CHECKING:
     from stagely_rpc.db.session import Session
     from stagely_rpc.db.sql.statement import Query
 
+register_owner(CloudProvider, CloudProvider.team_id)
+
 _TABLE = CloudProvider.__table__
 _PROVIDERS = select(*(column for column in _TABLE.c if column.key != "encrypted_credentials"))
 
-PROVIDER_BY_ID = PointRead[CloudProvider]("cloud provider by id", _PROVIDERS, CloudProvider.id)
-PROVIDER_BY_NAME = PointRead[CloudProvider](
-    "cloud provider by name", _PROVIDERS, CloudProvider.team_id, CloudProvider.name
+PROVIDER_BY_ID = PointRead("cloud provider by id", CloudProviderSummary, _PROVIDERS, CloudProvider.id)
+PROVIDER_BY_NAME = PointRead(
+    "cloud provider by name", CloudProviderSummary, _PROVIDERS, CloudProvider.team_id, CloudProvider.name
 )
-CREDENTIALS = PointRead[CloudProvider]("credentials of cloud provider", select(_TABLE), CloudProvider.id)
+CREDENTIALS = PointRead("credentials of cloud provider", CloudProviderRow, select(_TABLE), CloudProvider.id)
 """A cloud provider with the ciphertext of its credentials; by its id."""
 
 _IS_IT = CloudProvider.id == bindparam("id")
-_PROVIDER = Statement(_PROVIDERS.where(_IS_IT))
+_PROVIDER = Statement(_PROVIDERS.where(_IS_IT), CloudProviderSummary)
 _PROJECTS = Statement(select(func.count()).where(Project.cloud_provider_id == bindparam("id")))
 
 
-def get_cloud_provider(provider_id: uuid.UUID) -> Query[CloudProvider | None]:
+def get_cloud_provider(provider_id: uuid.UUID) -> Query[CloudProviderSummary | None]:
     """Return the query for a cloud provider, active or not."""
-    return _PROVIDER.row(CloudProvider, id=provider_id)
+    return _PROVIDER.first(id=provider_id)
 
 
-def lock_cloud_provider(provider_id: uuid.UUID, *, to_delete: bool = False) -> Query[CloudProvider | None]:
+def lock_cloud_provider(provider_id: uuid.UUID, *, to_delete: bool = False) -> Query[CloudProviderRow | None]:
     """Return the query for a cloud provider, held until the transaction ends.
 
     To be deleted, it is held against new projects too, which else only refer to it.
     """
-    return _lock(to_delete=to_delete).row(CloudProvider, id=provider_id)
+    return _lock(to_delete=to_delete).first(id=provider_id)
 
 
 @cache
-def _lock(*, to_delete: bool) -> Statement:
-    return Statement(select(_TABLE).where(_IS_IT).with_for_update(key_share=not to_delete))
+def _lock(*, to_delete: bool) -> Statement[CloudProviderRow]:
+    return Statement(select(_TABLE).where(_IS_IT).with_for_update(key_share=not to_delete), CloudProviderRow)
 
 
 def count_projects(provider_id: uuid.UUID) -> Query[int]:
@@ -62,11 +66,11 @@ def count_projects(provider_id: uuid.UUID) -> Query[int]:
     return _PROJECTS.value(id=provider_id)
 
 
-_LIST = Listing(CloudProvider, "team_id", "provider_type", "is_active", without={"encrypted_credentials"})
+_LIST = Listing(CloudProviderSummary, "team_id", "provider_type", "is_active")
 
 
 async def list_cloud_providers(
     session: Session, wanted: ProviderFilter, page: Page, visible: ColumnElement[bool]
-) -> Found[CloudProvider]:
+) -> Found[CloudProviderSummary]:
     """Return a page of the visible cloud providers."""
     return await _LIST.fetch(session, page, wanted.model_dump(), visible)

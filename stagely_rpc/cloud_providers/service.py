@@ -13,6 +13,7 @@ from stagely_rpc.access import ResourceRef
 from stagely_rpc.cloud_providers import queries
 from stagely_rpc.crypto.envelope import Place
 from stagely_rpc.db.models import CloudProvider, Team
+from stagely_rpc.db.models.rows import CloudProviderRow, CloudProviderSummary, DataKeyRow
 from stagely_rpc.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
 
 if TYPE_CHECKING:
@@ -25,15 +26,14 @@ if TYPE_CHECKING:
         Validation,
     )
     from stagely_rpc.crypto.envelope import Keyring
-    from stagely_rpc.db.models import DataKey
     from stagely_rpc.db.paging import Found, Page
-    from stagely_rpc.db.session import Session
+    from stagely_rpc.db.session import ReadSession, Session
     from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.db.write_session import WriteSession
     from stagely_rpc.fields import Target
 
 
-async def create_cloud_provider(session: WriteSession, keyring: Keyring, new: NewProvider) -> CloudProvider:
+async def create_cloud_provider(session: WriteSession, keyring: Keyring, new: NewProvider) -> CloudProviderRow:
     """Add a cloud provider to a team.
 
     Raises:
@@ -50,12 +50,12 @@ async def create_cloud_provider(session: WriteSession, keyring: Keyring, new: Ne
         "id": provider_id,
         "encrypted_credentials": await _sealed(session, keyring, data_key, new.credentials, team.id, provider_id),
     }
-    provider = session.insert(CloudProvider, values, {"unique_provider_name": partial(_name_taken, new.name)})
-    session.record(CloudProvider, None, provider)
+    provider = session.insert(CloudProviderRow, values, {"unique_provider_name": partial(_name_taken, new.name)})
+    session.record(None, provider)
     return provider
 
 
-async def get_cloud_provider(session: Session, key: ProviderKey) -> CloudProvider:
+async def get_cloud_provider(session: Session, key: ProviderKey) -> CloudProviderSummary:
     """Return a cloud provider, active or not.
 
     Raises:
@@ -71,12 +71,12 @@ async def get_cloud_provider(session: Session, key: ProviderKey) -> CloudProvide
     return provider
 
 
-def by_id(provider_id: uuid.UUID) -> Query[CloudProvider | None]:
+def by_id(provider_id: uuid.UUID) -> Query[CloudProviderSummary | None]:
     """Return the query for a cloud provider, which `of_team` looks at."""
     return queries.get_cloud_provider(provider_id)
 
 
-def of_team(provider: CloudProvider | None, provider_id: uuid.UUID, team_id: uuid.UUID) -> CloudProvider:
+def of_team(provider: CloudProviderSummary | None, provider_id: uuid.UUID, team_id: uuid.UUID) -> CloudProviderSummary:
     """Return a cloud provider of a team, active or not.
 
     Raises:
@@ -87,14 +87,14 @@ def of_team(provider: CloudProvider | None, provider_id: uuid.UUID, team_id: uui
     return provider
 
 
-async def list_cloud_providers(session: Session, wanted: ProviderFilter, page: Page) -> Found[CloudProvider]:
+async def list_cloud_providers(session: Session, wanted: ProviderFilter, page: Page) -> Found[CloudProviderSummary]:
     """Return a page of cloud providers."""
     return await queries.list_cloud_providers(session, wanted, page, access.visible(session, CloudProvider.team_id))
 
 
 async def update_cloud_provider(
     session: WriteSession, keyring: Keyring, target: Target, changes: ProviderChanges
-) -> CloudProvider:
+) -> CloudProviderRow:
     """Change a cloud provider.
 
     Raises:
@@ -113,8 +113,8 @@ async def update_cloud_provider(
         sealed = await _sealed(session, keyring, data_keys[0], credentials, before.team_id, before.id)
         values |= {"encrypted_credentials": sealed, "last_validated_at": None, "validation_error": None}
     name_taken = partial(_name_taken, str(values.get("name")))
-    provider = session.update(CloudProvider, before, values, {"unique_provider_name": name_taken})
-    session.record(CloudProvider, before, provider)
+    provider = session.update(before, values, {"unique_provider_name": name_taken})
+    session.record(before, provider)
     return provider
 
 
@@ -132,13 +132,13 @@ async def delete_cloud_provider(session: WriteSession, deletion: ProviderDeletio
     if projects and not deletion.force:
         message = f"cloud provider {provider.name!r} is used by {projects} projects: change them first, or force"
         raise FailedPreconditionError(message, subject=f"CloudProvider {provider.id}", reason="CLOUD_PROVIDER_IN_USE")
-    session.delete(CloudProvider, provider)
-    session.record(CloudProvider, provider, None)
+    session.delete(provider)
+    session.record(provider, None)
 
 
 async def access_credentials(
-    session: Session, keyring: Keyring, provider_id: uuid.UUID
-) -> tuple[CloudProvider, dict[str, Any]]:
+    session: ReadSession, keyring: Keyring, provider_id: uuid.UUID
+) -> tuple[CloudProviderRow, dict[str, Any]]:
     """Return a cloud provider, active or not, and its credentials.
 
     Raises:
@@ -155,7 +155,7 @@ async def access_credentials(
     return provider, orjson.loads(plaintext)
 
 
-async def record_validation(session: WriteSession, validation: Validation) -> CloudProvider:
+async def record_validation(session: WriteSession, validation: Validation) -> CloudProviderRow:
     """Record whether the credentials of a cloud provider work.
 
     Raises:
@@ -168,15 +168,15 @@ async def record_validation(session: WriteSession, validation: Validation) -> Cl
     values: dict[str, Any] = {"validation_error": validation.validation_error}
     if validation.validation_error is None:
         values["last_validated_at"] = session.now
-    provider = session.update(CloudProvider, before, values)
-    session.record(CloudProvider, before, provider)
+    provider = session.update(before, values)
+    session.record(before, provider)
     return provider
 
 
 async def _sealed(
     session: WriteSession,
     keyring: Keyring,
-    data_key: DataKey | None,
+    data_key: DataKeyRow | None,
     credentials: dict[str, Any],
     team_id: uuid.UUID,
     provider_id: uuid.UUID,

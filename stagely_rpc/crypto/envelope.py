@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stagely_rpc.crypto.observer import KeyObserver
-    from stagely_rpc.db.models import DataKey
+    from stagely_rpc.db.models.rows import DataKeyRow
     from stagely_rpc.db.session import Executor, Session
     from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.db.write_session import WriteSession
@@ -74,14 +74,14 @@ class Keyring:
         self._root = None if key_encryption_key is None else _KeyEncryptionKey(key_encryption_key)
         self._data_keys = _DataKeyCache(_CACHED_DATA_KEYS)
 
-    def active(self, ref: ResourceRef) -> Query[DataKey | None]:
+    def active(self, ref: ResourceRef) -> Query[DataKeyRow | None]:
         """Return the query for the data key that encrypts what is new of the team that owns what a call is about.
 
         It is asked anew each time: a key that was made in a transaction that rolled back never was.
         """
         return queries.get_active_data_key(ref)
 
-    async def make_active(self, session: WriteSession, team_id: uuid.UUID) -> DataKey:
+    async def make_active(self, session: WriteSession, team_id: uuid.UUID) -> DataKeyRow:
         """Make a team's first data key, in the transaction that stores its first value.
 
         Raises:
@@ -106,7 +106,7 @@ class Keyring:
             wrapped = root.wrap(secrets.token_bytes(aead.KEY_BYTES), data_key_id, team_id)
         return {"id": data_key_id, "team_id": team_id, "key_encryption_key_id": root.id, "wrapped_key": wrapped}
 
-    def seal(self, data_key: DataKey, plaintext: bytes, *, place: Place) -> str:
+    def seal(self, data_key: DataKeyRow, plaintext: bytes, *, place: Place) -> str:
         """Return the stored form of a value, for one place.
 
         Args:
@@ -177,7 +177,7 @@ class Keyring:
             raise FailedPreconditionError(message, subject="ENCRYPTION_KEY", reason="ENCRYPTION_KEY_MISSING")
         return self._root
 
-    def _unwrapped(self, root: _KeyEncryptionKey, row: DataKey) -> AESGCM:
+    def _unwrapped(self, root: _KeyEncryptionKey, row: DataKeyRow) -> AESGCM:
         return self._ready(row.id) or self._unwrap(root, row)
 
     def _ready(self, data_key_id: uuid.UUID) -> AESGCM | None:
@@ -185,7 +185,7 @@ class Keyring:
         self._observer.looked_up(hit=key is not None)
         return key
 
-    def _unwrap(self, root: _KeyEncryptionKey, row: DataKey) -> AESGCM:
+    def _unwrap(self, root: _KeyEncryptionKey, row: DataKeyRow) -> AESGCM:
         with Timed(self._observer.used, "unwrap", root.id, row.id):
             key = AESGCM(root.unwrap(row))
         self._data_keys.put(row.id, key)
@@ -210,7 +210,7 @@ class _KeyEncryptionKey:
         associated_data = self._bound_to(data_key_id, team_id)
         return _Envelope(data_key_id, aead.encrypt(self._key, data_key, associated_data)).text()
 
-    def unwrap(self, row: DataKey) -> bytes:
+    def unwrap(self, row: DataKeyRow) -> bytes:
         if row.key_encryption_key_id != self.id:
             message = (
                 f"data key {row.id} is encrypted by key-encryption key {row.key_encryption_key_id}, which is not here"

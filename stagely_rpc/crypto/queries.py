@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
-from stagely_rpc.access.queries import team_id_of
+from stagely_rpc.access.ownership import team_id_of
 from stagely_rpc.db.batching.point_read import PointRead
-from stagely_rpc.db.models import DataKey
+from stagely_rpc.db.models import Base, DataKey
+from stagely_rpc.db.models.rows import DataKeyRow
 from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stagely_rpc.access import ResourceRef
-    from stagely_rpc.db.models import Base
     from stagely_rpc.db.session import Executor
     from stagely_rpc.db.sql.statement import Query
 
-DATA_KEY = PointRead[DataKey]("data key", select(DataKey.__table__), DataKey.id)
+DATA_KEY = PointRead("data key", DataKeyRow, select(DataKey.__table__), DataKey.id)
 """A data key, retired or not; by its id."""
 
 KEY_ENCRYPTION_KEY_IDS = "SELECT min(key_encryption_key_id), max(key_encryption_key_id) FROM data_keys"
@@ -36,15 +36,15 @@ _ADD = Statement(
 )
 
 
-def get_active_data_key(ref: ResourceRef) -> Query[DataKey | None]:
+def get_active_data_key(ref: ResourceRef) -> Query[DataKeyRow | None]:
     """Return the query for the data key that encrypts what is new of the team that owns what a call is about."""
-    return _active(ref.model).row(DataKey, ref=ref.id)
+    return _active(ref.model).first(ref=ref.id)
 
 
 @cache
-def _active(model: type[Base]) -> Statement:
+def _active(model: type[Base]) -> Statement[DataKeyRow]:
     is_theirs = DataKey.team_id == team_id_of(model)
-    return Statement(select(DataKey.__table__).where(is_theirs, DataKey.retired_at.is_(None)))
+    return Statement(select(DataKey.__table__).where(is_theirs, DataKey.retired_at.is_(None)), DataKeyRow)
 
 
 def add_data_key(*, id: uuid.UUID, team_id: uuid.UUID, key_encryption_key_id: str, wrapped_key: str) -> Query[None]:  # noqa: A002 - the column's name

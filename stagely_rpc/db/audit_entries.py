@@ -1,14 +1,18 @@
-"""How rows get into the audit trail: in the transaction of what they record, and queued for their seals."""
+"""Audit entries: rows of the audit trail, written with what they record and queued for their seals."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from sqlalchemy import String, Uuid, bindparam, column, func, insert, select
 from sqlalchemy.dialects.postgresql import INET, JSONB
 
 from stagely_rpc.db.models import AuditLog, AuditUnsealed, Base
+from stagely_rpc.db.sql.rows import table_of
 from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
@@ -18,12 +22,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Insert
 
-    from stagely_rpc.db.batching.batches import Asking
-    from stagely_rpc.db.sql.statement import Query, Rows
+    from stagely_rpc.db.batching.batches import Ask
+    from stagely_rpc.db.sql.rows import Row
+    from stagely_rpc.db.sql.statement import Query
 
 
 _LOGS = Base.metadata.tables[AuditLog.__tablename__]
 _QUEUE = Base.metadata.tables[AuditUnsealed.__tablename__]
+
+_BOOKKEEPING = frozenset({"id", "created_at", "updated_at", "row_version"})
+_MAX_RECORDED_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +65,9 @@ class Entry:
     request_id: str | None = None
 
 
-def appending(entries: Sequence[Entry]) -> Query[Rows]:
+def appending(entries: Sequence[Entry]) -> Query[list[Any]]:
     """Return the query that adds rows to the trail and queues them for their seals."""
-    return _APPEND.rows(entries=[_as_json(entry) for entry in entries])
+    return _APPEND.all(entries=[_as_json(entry) for entry in entries])
 
 
 class _Append:
@@ -67,7 +75,7 @@ class _Append:
 
     name = "audit rows"
 
-    async def perform(self, ask: Asking, items: Sequence[Entry]) -> Sequence[None]:
+    async def perform(self, ask: Ask, items: Sequence[Entry]) -> Sequence[None]:
         await ask(appending(items))
         return [None] * len(items)
 
@@ -116,3 +124,44 @@ def _statement() -> Insert:
 
 
 _APPEND = Statement(_statement())
+
+
+def changes_between(before: Row | None, after: Row | None) -> dict[str, Any]:
+    """Return the old and the new value of each column that a write changed.
+
+    What the database keeps of every row (times, version) is left out. Of a sensitive column it says only that it
+    changed.
+
+    Args:
+        before: the row as it was; None if it is new.
+        after: the row as it will be; None if it is deleted.
+    """
+    row = before if after is None else after
+    assert row is not None
+    changes: dict[str, Any] = {}
+    for name, is_sensitive in _recorded_columns(type(row)):
+        old, new = getattr(before, name, None), getattr(after, name, None)
+        if old == new:
+            continue
+        if is_sensitive:
+            changes[name] = {"changed": True}
+        else:
+            changes[name] = {side: _shown(value) for side, value in (("old", old), ("new", new)) if value is not None}
+    return changes
+
+
+@cache
+def _recorded_columns(row_class: type[Row]) -> list[tuple[str, bool]]:
+    """Return the names of the columns, sorted, and whether their values are never shown."""
+    columns = table_of(row_class).columns
+    return [(name, bool(columns[name].info.get("sensitive"))) for name in sorted(set(columns.keys()) - _BOOKKEEPING)]
+
+
+def _shown(value: object) -> object:
+    """Return a value as the trail keeps it: a large one, which can only be JSON, as its size and digest."""
+    if isinstance(value, bool | int) or (isinstance(value, str) and len(value) * 4 < _MAX_RECORDED_BYTES):
+        return value
+    text = orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)
+    if len(text) <= _MAX_RECORDED_BYTES:
+        return value
+    return {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}

@@ -1,33 +1,35 @@
-"""The database, and the ways in: `read` and `write` for calls, `maintain` for the service's own work."""
+"""The database, and the ways in: `read` and `write` for calls, `write` and `system_transaction` for background jobs."""
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import psycopg
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from stagely_rpc.call import current_call
+from stagely_rpc.call import Call, current_call
 from stagely_rpc.db.batching.batches import Batches
-from stagely_rpc.db.driver.lease import Lease
-from stagely_rpc.db.driver.observer import NULL_OBSERVER, Timed
-from stagely_rpc.db.driver.pool import PoolLimits, Trimmer, engine_of
-from stagely_rpc.db.driver.pool_state import PoolState
-from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, domain_errors, is_broken_off
-from stagely_rpc.db.session import Session
+from stagely_rpc.db.driver.observer import NULL_OBSERVER
+from stagely_rpc.db.driver.pipeline import BEGIN
+from stagely_rpc.db.driver.pool import ConnectionPool
+from stagely_rpc.db.session import Executor, ReadSession
 from stagely_rpc.db.write_session import WriteSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stagely_rpc.db.batching.point_read import PointRead
-    from stagely_rpc.db.driver.observer import Kind, Observer
-    from stagely_rpc.db.driver.pool import TrimmedPool
-    from stagely_rpc.db.idempotency import IdempotencyStore
-    from stagely_rpc.db.sql.statement import Query
+    from sqlalchemy import Executable, Result
 
-Row = TypeVar("Row")
+    from stagely_rpc.db.batching.point_read import PointRead
+    from stagely_rpc.db.driver.lease import Lease
+    from stagely_rpc.db.driver.observer import Observer
+    from stagely_rpc.db.driver.pool import PoolLimits
+    from stagely_rpc.db.driver.pool_state import PoolState
+    from stagely_rpc.db.idempotency import IdempotencyStore
+    from stagely_rpc.db.session import Parameters
+    from stagely_rpc.db.sql.statement import Query
+    from stagely_rpc.db.write_session import Wake
+
+RowT = TypeVar("RowT")
 
 
 class Database:
@@ -37,70 +39,68 @@ class Database:
         self,
         url: str,
         limits: PoolLimits,
-        answers: IdempotencyStore,
+        store: IdempotencyStore,
         observer: Observer = NULL_OBSERVER,
+        wake: Wake = lambda _: None,
     ) -> None:
         """Prepare the pool; nothing connects yet.
 
         Args:
             url: a libpq URL (`postgresql://` or `postgres://`) with any of libpq's parameters. libpq itself reads it.
             limits: of the pool.
-            answers: keeps the answers of requests that may be repeated.
-            observer: told of what is asked, and of connections.
+            store: keeps the answers of requests with a `request_id`.
+            observer: sees each exchange with the database, and each connection.
+            wake: wakes who waits for topics, after the COMMIT of a write that named them.
         """
-        self._answers = answers
-        self._engine = engine_of(url, limits)
-        self._maintainer = self._engine.execution_options(isolation_level="READ COMMITTED")
-        self._trimmer = Trimmer(self._engine, limits.idle)
-        self._batches = Batches(self._exchange, observer)
-        self._observer = observer
-        self._pool = cast("TrimmedPool", self._engine.sync_engine.pool)
-        self._pool.watch(observer)
+        self._store = store
+        self._wake = wake
+        self._pool = ConnectionPool(url, limits, observer)
+        self._batches = Batches(partial(self._pool.exchange, "batch"), observer)
 
     async def start(self) -> None:
-        """Connect, and begin to close connections that no load asks for.
+        """Connect.
 
         Raises:
             UnavailableError: the database can't be reached.
         """
-        with domain_errors():
-            async with await Lease.take(self._engine):
-                pass
-        self._trimmer.start()
+        await self._pool.start()
 
     async def close(self) -> None:
         """Close every connection."""
         await self._batches.close()
-        await self._trimmer.stop()
-        await self._engine.dispose()
+        await self._pool.close()
 
     def connections(self) -> PoolState:
         """Return how the pool is at this moment."""
-        pool = self._pool
-        return PoolState(pool.checkedout(), pool.checkedin(), pool.size(), pool.waiting)
+        return self._pool.state()
 
     def renew(self) -> None:
-        """Have every connection that there is now replaced when it is next used."""
+        """Have every connection that exists now replaced at its next use."""
         self._pool.renew()
 
     def stalled_seconds(self) -> float:
         """Return for how long a call has wanted a connection while all were in use and none was given back."""
         return self._pool.stalled_seconds
 
-    def read(self) -> Session:
+    def read(self) -> ReadSession:
         """Return the session of a call that changes nothing: a context manager."""
-        return Session(self._engine, self._batches, current_call.get())
+        return ReadSession(self._pool, self._batches, current_call.get())
 
-    def write(self) -> WriteSession:
+    def write(self, *, actor: str | None = None) -> WriteSession:
         """Return the session of a call that changes something: a context manager, whose end commits.
 
-        The one place for whatever is atomic with every change: what the audit trail records of it, and the answer that
-        a repetition of the request gets.
-        """
-        return WriteSession(self._engine, self._batches, self._answers, current_call.get())
+        This is the one place for what is atomic with every change: its audit entries, and the answer that a repetition
+        of the request gets.
 
-    async def look_up(self, point: PointRead[Row], *key: object) -> Row | None:
-        """Return the row with a key, or None, for what is no part of the call's own work.
+        Args:
+            actor: the background job that writes, as `reaper`, where no call does. Its entries in the audit trail name
+                `service:stagely-rpc/<actor>` as the acting service, and each says its own action.
+        """
+        call = current_call.get() if actor is None else Call.of_job(actor)
+        return WriteSession(self._pool, self._store, self._wake, call)
+
+    async def fetch(self, point: PointRead[RowT], *key: object) -> RowT | None:
+        """Return the row with a key, or None, by a statement that calls share: for what is not a call's own work.
 
         Raises:
             StagelyError: the database refused, or can't be asked.
@@ -113,27 +113,24 @@ class Database:
         Raises:
             StagelyError: the database refused, or can't be asked.
         """
-        try:
-            return await self._exchange("maintain", *queries)
-        except DATABASE_ERRORS as error:
-            raise domain_error(error) from None
-
-    async def _exchange(self, kind: Kind, *queries: Query[Any]) -> list[Any]:
-        async with await Lease.take(self._engine) as lease:
-            try:
-                with Timed(self._observer.exchanged, kind, queries):
-                    return await lease.run(queries)
-            except psycopg.OperationalError as error:
-                # After a restart or a failover every connection is broken, and a new one as good as ever.
-                if not (is_broken_off(error) and all(query.statement.only_reads for query in queries)):
-                    raise
-        async with await Lease.take(self._engine) as lease:
-            with Timed(self._observer.exchanged, kind, queries):
-                return await lease.run(queries)
+        return await self._pool.exchange("maintain", *queries)
 
     @asynccontextmanager
-    async def maintain(self) -> AsyncIterator[AsyncSession]:
-        """Give a session in one READ COMMITTED transaction of the service's own, that no call has asked for."""
-        with domain_errors(), Timed(self._observer.exchanged, "maintain", ()):
-            async with AsyncSession(self._maintainer, expire_on_commit=False) as session, session.begin():
-                yield session
+    async def system_transaction(self) -> AsyncIterator[Executor]:
+        """Give a READ COMMITTED transaction for the service's own work, of which no audit entry is made.
+
+        Raises:
+            StagelyError: the database refused, or can't be asked.
+        """
+        async with await self._pool.lease() as lease:
+            await lease.run("maintain", [BEGIN])
+            yield _SystemTransaction(lease)
+            await lease.run("maintain", [b"COMMIT"])
+
+
+class _SystemTransaction(Executor):
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+
+    async def execute(self, statement: Executable, parameters: Parameters | None = None, /) -> Result[*tuple[Any, ...]]:
+        return await self._lease.execute("maintain", statement, parameters)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -17,7 +16,7 @@ from stagely_rpc.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 # Codes, and classes of two characters, of https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONNECTION_EXCEPTION = "08"
@@ -56,19 +55,17 @@ DATABASE_ERRORS = (psycopg.Error, DBAPIError, PoolTimeoutError)
 
 
 class UnexpectedDatabaseError(Exception):
-    """A refusal that no rule expects: a fault of this service.
+    """A refusal that no rule expects, which is a fault of this service unless a rule expects its constraint.
 
     It is raised in place of the driver's error, whose text may hold the values of the refused row.
+
+    Attributes:
+        constraint: the name of the violated constraint, if one was violated.
     """
 
-
-@contextmanager
-def domain_errors() -> Iterator[None]:
-    """Raise the database's errors as the domain's."""
-    try:
-        yield
-    except DATABASE_ERRORS as error:
-        raise domain_error(error) from None
+    def __init__(self, message: str, constraint: str | None) -> None:
+        super().__init__(message)
+        self.constraint = constraint
 
 
 def domain_error(error: BaseException) -> Exception:
@@ -85,8 +82,9 @@ def domain_error(error: BaseException) -> Exception:
     if _is_of_the_client(origin, code) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return UnavailableError("the database is unavailable")
     statement = error.statement if isinstance(error, DBAPIError) else " ".join(getattr(error, "__notes__", ()))
-    kind, violated = type(origin).__name__, violated_constraint(origin)
-    return UnexpectedDatabaseError(f"{kind} (SQLSTATE {code or 'none'}, constraint {violated}) in: {statement}")
+    kind, constraint = type(origin).__name__, _violated_constraint(origin)
+    message = f"{kind} (SQLSTATE {code or 'none'}, constraint {constraint}) in: {statement}"
+    return UnexpectedDatabaseError(message, constraint)
 
 
 def is_broken_off(error: BaseException) -> bool:
@@ -105,7 +103,7 @@ def is_of_outdated_plan(error: BaseException | None) -> bool:
     )
 
 
-def violated_constraint(error: BaseException | None) -> str | None:
+def _violated_constraint(error: BaseException | None) -> str | None:
     """Return the name of the constraint that an error is about."""
     return error.diag.constraint_name if isinstance(error, psycopg.Error) else None
 

@@ -15,17 +15,20 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import CursorResult, bindparam, delete, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
+from stagely_rpc.background import Periodic
 from stagely_rpc.db.models import IdempotencyKey
 from stagely_rpc.db.sql.statement import Statement
 from stagely_rpc.errors import AbortedError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession
-
     from stagely_rpc.call import Call
+    from stagely_rpc.db.database import Database
+    from stagely_rpc.db.session import Executor
     from stagely_rpc.db.sql.statement import Query
 
 _NONCE_BYTES = 12
+_EXPIRY_SECONDS = 60.0
+_EXPIRY_ROWS = 500
 
 _CALLER, _REQUEST_ID = IdempotencyKey.caller, IdempotencyKey.request_id
 _EXPIRY = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("ttl_seconds"))
@@ -124,7 +127,7 @@ def _place(call: Call) -> dict[str, Any]:
     return {"by": call.caller.service, "id": call.repeatable.request_id}
 
 
-async def delete_expired(session: AsyncSession, limit: int) -> int:
+async def delete_expired(session: Executor, limit: int) -> int:
     """Delete answers that have been kept for long enough, at most so many; return how many there were."""
     expired = (
         select(_CALLER, _REQUEST_ID)
@@ -133,7 +136,31 @@ async def delete_expired(session: AsyncSession, limit: int) -> int:
         .with_for_update(skip_locked=True)
     )
     statement = delete(IdempotencyKey).where(tuple_(_CALLER, _REQUEST_ID).in_(expired))
-    result = cast(
-        "CursorResult[Any]", await session.execute(statement, execution_options={"synchronize_session": False})
-    )
+    unsynchronized = statement.execution_options(synchronize_session=False)
+    result = cast("CursorResult[Any]", await session.execute(unsynchronized))
     return result.rowcount
+
+
+class Expiry:
+    """Deletes expired answers every minute, a few at a time; replicas that do so at once take different rows."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._periodic = Periodic("answer expiry", _EXPIRY_SECONDS, work=self.sweep)
+
+    def start(self) -> None:
+        """Begin."""
+        self._periodic.start()
+
+    async def stop(self) -> None:
+        """End."""
+        await self._periodic.stop()
+
+    async def sweep(self) -> None:
+        """Delete what has expired, each batch in a transaction of its own."""
+        while await self._sweep_batch() == _EXPIRY_ROWS:
+            pass
+
+    async def _sweep_batch(self) -> int:
+        async with self._db.system_transaction() as transaction:
+            return await delete_expired(transaction, _EXPIRY_ROWS)

@@ -1,7 +1,7 @@
 """Keyset pagination: pages by the last row seen, so that page 10,000 costs what page 1 costs.
 
 Every list walks an index in its own order and stops when the page is full; nothing is sorted but what
-several such walks found (`Merge`). Rows are plain: they have the attributes of their model, and no session knows them.
+several such walks found (`Merge`).
 """
 
 from __future__ import annotations
@@ -9,21 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from sqlalchemy import True_, Uuid, bindparam, inspect, literal_column, select, true, tuple_
+from sqlalchemy import True_, Uuid, bindparam, literal_column, select, true, tuple_
 
+from stagely_rpc.db.sql.rows import table_of
 from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import BinaryExpression, BindParameter, ColumnElement, FromClause, Select, Table
+    from sqlalchemy import BinaryExpression, BindParameter, ColumnElement, FromClause, Select
 
-    from stagely_rpc.db.models import Base
     from stagely_rpc.db.session import Session
+    from stagely_rpc.db.sql.rows import Row
 
-Row = TypeVar("Row", bound="Base")
+AnyRow = TypeVar("AnyRow", bound="Row")
 
 EVERYTHING = true()
 """The condition of a list of which every row is visible."""
@@ -46,10 +47,10 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Found(Generic[Row]):
+class Found(Generic[AnyRow]):
     """A page's rows; `last` is where the next page continues, None at the end of the list."""
 
-    rows: Sequence[Row]
+    rows: Sequence[AnyRow]
     last: Cursor | None
 
 
@@ -89,18 +90,17 @@ def one_by_one(visible: ColumnElement[bool], known: BindParameter[Any] | None = 
     return select(true()).select_from(allowed).where(next(iter(allowed.c)) == column).scalar_subquery()
 
 
-class Listing(Generic[Row]):
-    """How the rows of a model are listed.
+class Listing(Generic[AnyRow]):
+    """How the rows of a table are listed.
 
     Where every row is visible, a statement is made once for all calls with the same filters, whatever they are for.
     """
 
     def __init__(
         self,
-        model: type[Row],
+        row_class: type[AnyRow],
         *equal: str,
         created: str = "created_at",
-        without: Collection[str] = (),
         walks: Sequence[str] = (),
         shared: Collection[str] = (),
         **filters: ColumnElement[bool],
@@ -108,10 +108,9 @@ class Listing(Generic[Row]):
         """Say what can be listed.
 
         Args:
-            model: of the rows.
-            equal: the attributes that filters of the same name compare with what is wanted.
-            created: the attribute that says when a row was created.
-            without: the attributes that rows don't have here.
+            row_class: of the rows; its fields are the columns that are listed.
+            equal: the columns that filters of the same name compare with what is wanted.
+            created: the column that says when a row was created.
             walks: the filters that have an index each. Of those that apply, the first one's is walked, and the others
                 are asked of each row on the way: PostgreSQL takes them for independent, expects to find next to
                 nothing, and would fetch and sort all of it.
@@ -119,14 +118,14 @@ class Listing(Generic[Row]):
                 has all of that: else PostgreSQL may walk the one of time, and pass what is not wanted.
             filters: the conditions of other filters. What is wanted by one is a parameter of its name, if it has one.
         """
-        attributes = {each.key: each.columns[0] for each in inspect(model).column_attrs}
-        self._columns = [column.label(name) for name, column in attributes.items() if name not in without]
-        self._table = cast("Table", inspect(model).local_table)
-        self._filters = {name: attributes[name] == bindparam(name) for name in equal} | filters
+        self._table = table_of(row_class)
+        self._row_class = row_class
+        self._columns = [self._table.c[name] for name in cast("Any", row_class)._fields]
+        self._filters = {name: self._table.c[name] == bindparam(name) for name in equal} | filters
         self._walks, self._shared = walks, shared
         self._created = created
-        self._place = attributes[created], attributes["id"]
-        self._statements: dict[tuple[frozenset[str], bool, Merge | None], Statement] = {}
+        self._place = self._table.c[created], self._table.c["id"]
+        self._statements: dict[tuple[frozenset[str], bool, Merge | None], Statement[AnyRow]] = {}
 
     async def fetch(
         self,
@@ -135,7 +134,7 @@ class Listing(Generic[Row]):
         wanted: Mapping[str, object],
         visible: ColumnElement[bool] = EVERYTHING,
         merge: Merge | None = None,
-    ) -> Found[Row]:
+    ) -> Found[AnyRow]:
         """Fetch one page, and look whether more follow.
 
         Args:
@@ -150,23 +149,24 @@ class Listing(Generic[Row]):
         parameters["size"] = page.size + 1
         if page.after is not None:
             parameters |= {"after_created": page.after.created_at, "after_id": page.after.id}
-        rows: Sequence[Any]
         if isinstance(visible, True_):
-            (rows,) = await session.ask(self._statement(names, page, merge).rows(**parameters))
+            (rows,) = await session.ask(self._statement(names, page, merge).all(**parameters))
         else:
-            rows = (await session.execute(self._built(names, page, visible, merge), parameters)).all()
+            make_row: Callable[[Sequence[Any]], AnyRow] = cast("Any", self._row_class)._make
+            found = await session.execute(self._built(names, page, visible, merge), parameters)
+            rows = [make_row(row) for row in found]
         return self._found(rows, page)
 
-    def _found(self, rows: Sequence[Any], page: Page) -> Found[Row]:
+    def _found(self, rows: Sequence[AnyRow], page: Page) -> Found[AnyRow]:
         if len(rows) <= page.size:
             return Found(rows=rows, last=None)
-        rows = rows[: page.size]
-        return Found(rows=rows, last=Cursor(created_at=getattr(rows[-1], self._created), id=rows[-1].id))
+        last: Any = rows[page.size - 1]
+        return Found(rows=rows[: page.size], last=Cursor(created_at=getattr(last, self._created), id=last.id))
 
-    def _statement(self, names: frozenset[str], page: Page, merge: Merge | None) -> Statement:
+    def _statement(self, names: frozenset[str], page: Page, merge: Merge | None) -> Statement[AnyRow]:
         key = names, page.after is None, merge
         if key not in self._statements:
-            self._statements[key] = Statement(self._built(names, page, EVERYTHING, merge))
+            self._statements[key] = Statement(self._built(names, page, EVERYTHING, merge), self._row_class)
         return self._statements[key]
 
     def _built(

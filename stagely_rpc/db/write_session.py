@@ -1,40 +1,42 @@
-"""The unit of work of a call that changes something."""
+"""The session of a call, or of the service's own work, that changes something."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-import psycopg
 from sqlalchemy import func, select
 
 from stagely_rpc.db import audit_entries
-from stagely_rpc.db.audit_changes import changes_between
-from stagely_rpc.db.driver.lease import Lease
-from stagely_rpc.db.driver.observer import Timed
-from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, domain_errors, violated_constraint
+from stagely_rpc.db.audit_entries import changes_between
+from stagely_rpc.db.driver.pipeline import BEGIN
+from stagely_rpc.db.errors import UnexpectedDatabaseError
 from stagely_rpc.db.idempotency import AlreadyAnsweredError
-from stagely_rpc.db.models import Project
+from stagely_rpc.db.models.rows import ProjectRow
 from stagely_rpc.db.session import Session
 from stagely_rpc.db.sql import rows
+from stagely_rpc.db.sql.rows import Row
 from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
 
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy import Executable, Result
 
     from stagely_rpc.call import Call
     from stagely_rpc.db.audit_entries import Entry
-    from stagely_rpc.db.batching.batches import Batches
+    from stagely_rpc.db.batching.point_read import PointRead
+    from stagely_rpc.db.driver.lease import Lease
     from stagely_rpc.db.driver.observer import Kind
     from stagely_rpc.db.driver.pipeline import Command
+    from stagely_rpc.db.driver.pool import ConnectionPool
     from stagely_rpc.db.idempotency import IdempotencyStore
-    from stagely_rpc.db.models import Base
+    from stagely_rpc.db.session import Parameters
     from stagely_rpc.db.sql.statement import Query
 
     OnConstraint = Mapping[str, Callable[[], Exception]]
+    Wake = Callable[[Collection[str]], None]
 
     class Message(Protocol):
         """A response, as far as it matters here."""
@@ -45,7 +47,8 @@ if TYPE_CHECKING:
 
 
 Answer = TypeVar("Answer", bound="Message")
-AnyRow = TypeVar("AnyRow", bound="Base")
+AnyRow = TypeVar("AnyRow", bound=Row)
+PointT = TypeVar("PointT")
 R1 = TypeVar("R1")
 R2 = TypeVar("R2")
 R3 = TypeVar("R3")
@@ -54,24 +57,27 @@ _NOW = Statement(select(func.now()))
 
 
 class WriteSession(Session):
-    """A call that changes something, in one READ COMMITTED transaction and, commonly, two waits.
+    """A session in one READ COMMITTED transaction and, commonly, two waits.
 
-    The first wait is for BEGIN and whatever the call must know and hold: `ask` sends several queries together. Writes
-    are only noted, and what becomes of their rows is computed; the second wait is for them, their audit rows, the kept
-    answer and COMMIT. If a constraint is violated, the end of the block raises the
-    error that `on_constraint` gives for it.
+    The first wait is for BEGIN and for what the call must know and lock: `ask` sends several queries together.
+    `insert`, `update`, `delete` and `record` only note what to write, and return the row as it will be. The second wait
+    is for all of that, the kept answer and COMMIT. `execute`, and an `ask` after something was noted, first send what
+    was noted, as SQLAlchemy's autoflush does.
     """
 
-    def __init__(self, engine: AsyncEngine, batches: Batches, answers: IdempotencyStore, call: Call) -> None:
+    def __init__(self, pool: ConnectionPool, store: IdempotencyStore, wake: Wake, call: Call) -> None:
         """Take what the call writes to; nothing is asked yet."""
-        super().__init__(engine, batches, call)
-        self._answers = answers
+        super().__init__(call)
+        self._pool = pool
+        self._store = store
+        self._wake = wake
         self._lease: Lease | None = None
         self._now: datetime | None = None
         self._writes: list[Query[Any]] = []
-        self._refusals: dict[str, Callable[[], Exception]] = {}
+        self._on_constraint: dict[str, Callable[[], Exception]] = {}
         self._entries: list[Entry] = []
         self._answer: bytes | None = None
+        self._topics: dict[str, None] = {}
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -80,20 +86,27 @@ class WriteSession(Session):
             if error is None:
                 self.call.check_decided()
                 self._check_recorded()
-                await self._finish()
+                await self._commit()
         finally:
             if self._lease is not None:
-                await self._lease.give_back()
+                await self._lease.close()
 
     @property
     def now(self) -> datetime:
-        """The time of the transaction, as the database has it; known once something was asked."""
+        """The time of the transaction, as the database has it; known once the transaction has begun."""
         if self._now is None:
             raise RuntimeError("the transaction has not begun")
         return self._now
 
-    @overload
-    async def ask(self) -> tuple[()]: ...
+    async def begin(self) -> None:
+        """Begin the transaction, if nothing is to be asked first.
+
+        Raises:
+            AlreadyAnsweredError: the request was answered before.
+            StagelyError: the database refused, or can't be asked.
+        """
+        await self._begun()
+
     @overload
     async def ask(self, one: Query[R1], /) -> tuple[R1]: ...
     @overload
@@ -103,81 +116,117 @@ class WriteSession(Session):
     @overload
     async def ask(self, *queries: Query[Any]) -> tuple[Any, ...]: ...
     async def ask(self, *queries: Query[Any]) -> tuple[Any, ...]:
-        """Send queries together within the transaction, which the first time begins, and return their results.
+        """Send queries together within the transaction, which begins at the first, and return their results.
 
-        Each sees what was committed before it began, and so what was committed while the one before it waited for a
-        lock: what must hold under a lock is asked after it.
+        Each query sees what was committed before it began, so also what was committed while the query before it waited
+        for a lock. Ask what must hold under a lock after the query that takes the lock.
 
         Raises:
             AlreadyAnsweredError: the request was answered before.
             StagelyError: the database refused, or can't be asked.
         """
-        if self._lease is not None:
-            return tuple(await self._run(queries))
-        with domain_errors():
-            self._lease = await Lease.take(self._engine)
-        claims = [] if self.call.repeatable is None else [self._answers.claim(self.call)]
-        _, self._now, *results = await self._run([b"BEGIN", _NOW.value(), *claims, *queries])
-        if claims and results[0] is None:
-            (sealed,) = await self._run([self._answers.stored(self.call)])
-            raise AlreadyAnsweredError(self._answers.open(self.call, sealed))
-        return tuple(results[len(claims) :])
+        if self._lease is None:
+            return tuple(await self._begun(*queries))
+        return tuple(await self._send(*queries))
+
+    async def read(self, point: PointRead[PointT], *key: object) -> PointT | None:
+        """Return the row with a key, or None, as the transaction sees it.
+
+        Raises:
+            AlreadyAnsweredError: the request was answered before.
+            StagelyError: the database refused, or can't be asked.
+        """
+        (found,) = await self.ask(point.query([key]))
+        return point.rows_of(found, 1)[0]
+
+    async def execute(self, statement: Executable, parameters: Parameters | None = None, /) -> Result[*tuple[Any, ...]]:
+        """Execute a statement within the transaction, after what was noted so far, and return its rows.
+
+        Raises:
+            AlreadyAnsweredError: the request was answered before.
+            StagelyError: the database refused, or can't be asked.
+        """
+        if self._lease is None:
+            await self._begun()
+        await self._send()
+        assert self._lease is not None
+        try:
+            return await self._lease.execute("write", statement, parameters)
+        except UnexpectedDatabaseError as violation:
+            self._raise_expected(violation)
+            raise
 
     def insert(
-        self, model: type[AnyRow], values: Mapping[str, Any], on_constraint: OnConstraint | None = None
+        self, row_class: type[AnyRow], values: Mapping[str, Any], on_constraint: OnConstraint | None = None
     ) -> AnyRow:
-        """Add a row when the transaction commits, and return it as it will be.
+        """Note a new row, and return it as it will be.
 
         Args:
-            model: of the row.
+            row_class: of the row.
             values: of its columns; the others get their defaults.
-            on_constraint: what makes the error that is raised if a constraint is violated, by the constraint's name.
+            on_constraint: by the name of a constraint, what makes the error to raise if it is violated.
         """
-        row = rows.new_row(model, values, self.now)
-        self._note(rows.insertion(model).rows(**row._asdict()), on_constraint)  # type: ignore[attr-defined]
+        row = rows.new_row(row_class, values, self.now)
+        statement, parameters = rows.insertion(row)
+        self._note(statement.all(**parameters), on_constraint)
         return row
 
-    def update(
-        self,
-        model: type[AnyRow],
-        row: AnyRow,
-        values: Mapping[str, Any],
-        on_constraint: OnConstraint | None = None,
+    async def insert_returning(
+        self, row_class: type[AnyRow], values: Mapping[str, Any], on_constraint: OnConstraint | None = None
     ) -> AnyRow:
-        """Change a row, which must be held, when the transaction commits; return it as it will be.
-
-        Nothing is written if nothing is different.
+        """Add a row now, and return it as the database made it: with its identity columns.
 
         Args:
-            model: of the row.
+            row_class: of the row.
+            values: of its columns; the database gives the others their values.
+            on_constraint: by the name of a constraint, what makes the error to raise if it is violated.
+
+        Raises:
+            StagelyError: the database refused, or can't be asked.
+        """
+        self._on_constraint.update(on_constraint or {})
+        row: AnyRow
+        insertion = rows.returning_insertion(row_class, frozenset(values))
+        ((row,),) = await self.ask(insertion.all(**values))
+        return row
+
+    def update(self, row: AnyRow, values: Mapping[str, Any], on_constraint: OnConstraint | None = None) -> AnyRow:
+        """Note a change of a row, which must be locked, and return it as it will be.
+
+        Nothing is written if no value is different.
+
+        Args:
             row: as it is.
             values: of the columns that are to change.
-            on_constraint: what makes the error that is raised if a constraint is violated, by the constraint's name.
+            on_constraint: by the name of a constraint, what makes the error to raise if it is violated.
         """
         different = {name: value for name, value in values.items() if getattr(row, name) != value}
         if not different:
             return row
-        statement = rows.change(model, frozenset(different))
-        self._note(statement.rows(**rows.key_of(row), **different), on_constraint)
+        statement = rows.change(type(row), frozenset(different))
+        self._note(statement.all(**rows.key_of(row), **different), on_constraint)
         return rows.changed_row(row, different, self.now)
 
-    def delete(self, model: type[AnyRow], row: AnyRow) -> None:
-        """Delete a row, which must be held, when the transaction commits."""
-        self._note(rows.deletion(model).rows(**rows.key_of(row)), None)
+    def delete(self, row: Row) -> None:
+        """Note that a row, which must be locked, is to be deleted."""
+        self._note(rows.deletion(type(row)).all(**rows.key_of(row)), None)
 
-    def record(self, model: type[AnyRow], before: AnyRow | None, after: AnyRow | None, **details: object) -> None:
-        """Write into the audit trail, when the transaction commits, what becomes of a row.
+    def record(self, before: Row | None, after: Row | None, *, action: str | None = None, **details: object) -> None:
+        """Note an audit entry of what happens to a row.
 
         Args:
-            model: of the row.
-            before: as it was; None if it is new.
-            after: as it will be; None if it is deleted.
+            before: the row as it was; None if it is new.
+            after: the row as it will be; None if it is deleted.
+            action: what happens, as `build_job.create`, where it is not what the RPC's policy says. The part before the
+                dot is the entry's resource type.
             details: what else is worth knowing.
         """
-        row: Any = before if after is None else after
-        project_id = row.id if model is Project else getattr(row, "project_id", None)
-        changes = changes_between(model, before, after)
-        self._entries.append(self._entry(row.id, project_id, ({"changes": changes} if changes else {}) | details))
+        row = before if after is None else after
+        assert row is not None
+        project_id = row.id if isinstance(row, ProjectRow) else getattr(row, "project_id", None)
+        changes = changes_between(before, after)
+        entry = self._entry(row.id, project_id, ({"changes": changes} if changes else {}) | details, action)
+        self._entries.append(entry)
         self._is_recorded = True
 
     def answer(self, response: Answer) -> Answer:
@@ -185,31 +234,60 @@ class WriteSession(Session):
         self._answer = response.SerializeToString() if self.call.repeatable else b""
         return response
 
+    def wake(self, topic: str) -> None:
+        """Wake those who wait for a topic, after COMMIT and never before it. A wake-up may be lost."""
+        self._topics[topic] = None
+
     def _note(self, write: Query[Any], on_constraint: OnConstraint | None) -> None:
         self._writes.append(write)
-        self._refusals.update(on_constraint or {})
+        self._on_constraint.update(on_constraint or {})
 
-    async def _finish(self) -> None:
-        """Send every write, what is recorded of them and the answer, and commit.
+    async def _begun(self, *queries: Query[Any]) -> list[Any]:
+        """Begin the transaction, if it has not begun, and send queries in the same wait; return their results."""
+        if self._lease is not None:
+            return await self._send(*queries)
+        self._lease = await self._pool.lease()
+        claims = [] if self.call.repeatable is None else [self._store.claim(self.call)]
+        _, self._now, *results = await self._run("write", [BEGIN, _NOW.value(), *claims, *queries])
+        if claims and results[0] is None:
+            (sealed,) = await self._send(self._store.stored(self.call))
+            raise AlreadyAnsweredError(self._store.open(self.call, sealed))
+        return results[len(claims) :]
+
+    async def _send(self, *queries: Query[Any]) -> list[Any]:
+        """Send what was noted so far, then queries, in one wait; return the results of the queries."""
+        writes, self._writes = self._writes, []
+        if not writes and not queries:
+            return []
+        return (await self._run("write", [*writes, *queries]))[len(writes) :]
+
+    async def _commit(self) -> None:
+        """Send every write, the audit entries and the answer, and commit; then wake who waits.
 
         Raises:
             RuntimeError: a servicer forgot `answer`.
         """
-        if self._answer is None:
+        if self.call.policy is not None and self._answer is None:
             raise RuntimeError(f"{self.call.method} ended its transaction without an answer")
+        if self._lease is None and not self._entries and not self.call.repeatable:
+            return
+        await self._begun()
         recorded = [audit_entries.appending(self._entries)] if self._entries else []
-        kept = [self._answers.keep(self.call, self._answer)] if self.call.repeatable else []
-        await self._run([*self._writes, *recorded, *kept, b"COMMIT"], "commit")
+        kept = [self._store.keep(self.call, self._answer or b"")] if self.call.repeatable else []
+        await self._run("commit", [*self._writes, *recorded, *kept, b"COMMIT"])
+        if self._topics:
+            self._wake(tuple(self._topics))
 
-    async def _run(self, steps: list[Query[Any] | Command] | tuple[Query[Any], ...], kind: Kind = "write") -> list[Any]:
+    async def _run(self, kind: Kind, steps: Sequence[Query[Any] | Command]) -> list[Any]:
         assert self._lease is not None
         try:
-            with Timed(self._batches.observer.exchanged, kind, steps):
-                return await self._lease.run(steps)
-        except psycopg.IntegrityError as violation:
-            refuse = self._refusals.get(violated_constraint(violation) or "")
-            if refuse is None:
-                raise domain_error(violation) from None
-            raise refuse() from violation
-        except DATABASE_ERRORS as error:
-            raise domain_error(error) from None
+            return await self._lease.run(kind, steps)
+        except UnexpectedDatabaseError as violation:
+            self._raise_expected(violation)
+            raise
+
+    def _raise_expected(self, violation: UnexpectedDatabaseError) -> None:
+        """Raise the error for a violated constraint, if a rule expects it."""
+        make_error = self._on_constraint.get(violation.constraint or "")
+        if make_error is not None:
+            raise make_error() from violation

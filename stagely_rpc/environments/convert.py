@@ -9,7 +9,7 @@ from stagely_rpc.db.etag import etag_of
 from stagely_rpc.wire.values import enum_numbers, to_timestamp
 
 if TYPE_CHECKING:
-    from stagely_rpc.db.models import Environment
+    from stagely_rpc.db.models.rows import EnvironmentRow
 
 STATUS_TO_PROTO = enum_numbers(environment_pb2.EnvironmentStatus)
 VM_STATUS_TO_PROTO = enum_numbers(environment_pb2.VmStatus)
@@ -17,7 +17,7 @@ VM_STATUS_TO_PROTO = enum_numbers(environment_pb2.VmStatus)
 _MICROS_PER_DOLLAR = 1_000_000
 
 
-def environment_to_proto(environment: Environment, domain: str) -> environment_pb2.Environment:
+def environment_to_proto(environment: EnvironmentRow, domain: str) -> environment_pb2.Environment:
     """Return an environment as callers see it.
 
     Args:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ARRAY, String, True_, and_, any_, bindparam, column, func, select
 
+from stagely_rpc.access import register_owner
 from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project
+from stagely_rpc.db.models.rows import EnvironmentRow, ProjectRow
 from stagely_rpc.db.paging import Found, Listing, Merge, Page, allowed_by
 from stagely_rpc.db.sql.statement import Statement, is_none_of
 
@@ -23,42 +25,52 @@ if TYPE_CHECKING:
 CLOSED_STATUSES = ("terminated", "reaped")
 """An environment in one of these is ended for good: its pull request is free for another."""
 
+register_owner(Environment, Environment.project_id, through=Project)
+
 _ENVIRONMENTS = select(Environment.__table__)
 _IS_OPEN = is_none_of(Environment.status, CLOSED_STATUSES)
 
-ENVIRONMENT_BY_ID = PointRead[Environment]("environment by id", _ENVIRONMENTS, Environment.id)
-ENVIRONMENT_BY_SUBDOMAIN = PointRead[Environment]("environment by subdomain", _ENVIRONMENTS, Environment.subdomain_hash)
-OPEN_ENVIRONMENT = PointRead[Environment](
-    "open environment of pull request", _ENVIRONMENTS.where(_IS_OPEN), Environment.project_id, Environment.pr_number
+ENVIRONMENT_BY_ID = PointRead("environment by id", EnvironmentRow, _ENVIRONMENTS, Environment.id)
+ENVIRONMENT_BY_SUBDOMAIN = PointRead(
+    "environment by subdomain", EnvironmentRow, _ENVIRONMENTS, Environment.subdomain_hash
+)
+OPEN_ENVIRONMENT = PointRead(
+    "open environment of pull request",
+    EnvironmentRow,
+    _ENVIRONMENTS.where(_IS_OPEN),
+    Environment.project_id,
+    Environment.pr_number,
 )
 
 _IS_IT = Environment.id == bindparam("id")
-_LOCK = Statement(_ENVIRONMENTS.where(_IS_IT).with_for_update(key_share=True))
+_LOCK = Statement(_ENVIRONMENTS.where(_IS_IT).with_for_update(key_share=True), EnvironmentRow)
 _LOCK_OPEN = Statement(
     _ENVIRONMENTS.where(
         Environment.project_id == bindparam("project_id"), Environment.pr_number == bindparam("pr_number"), _IS_OPEN
-    ).with_for_update(key_share=True)
+    ).with_for_update(key_share=True),
+    EnvironmentRow,
 )
 _HOLD_PROJECT = Statement(
     select(Project.__table__)
     .where(Project.id == select(Environment.project_id).where(_IS_IT).scalar_subquery())
-    .with_for_update(read=True)
+    .with_for_update(read=True),
+    ProjectRow,
 )
 
 
-def lock_environment(environment_id: uuid.UUID) -> Query[Environment | None]:
+def lock_environment(environment_id: uuid.UUID) -> Query[EnvironmentRow | None]:
     """Return the query for an environment, held until the transaction ends."""
-    return _LOCK.row(Environment, id=environment_id)
+    return _LOCK.first(id=environment_id)
 
 
-def lock_open_environment(project_id: uuid.UUID, pr_number: int) -> Query[Environment | None]:
+def lock_open_environment(project_id: uuid.UUID, pr_number: int) -> Query[EnvironmentRow | None]:
     """Return the query for the open environment of a pull request, held: until the transaction ends it stays open."""
-    return _LOCK_OPEN.row(Environment, project_id=project_id, pr_number=pr_number)
+    return _LOCK_OPEN.first(project_id=project_id, pr_number=pr_number)
 
 
-def hold_project(environment_id: uuid.UUID) -> Query[Project | None]:
+def hold_project(environment_id: uuid.UUID) -> Query[ProjectRow | None]:
     """Return the query for the project of an environment once no one changes it, kept so until the transaction ends."""
-    return _HOLD_PROJECT.row(Project, id=environment_id)
+    return _HOLD_PROJECT.first(id=environment_id)
 
 
 _OF_TEAM = select(Project.id).where(Project.team_id == bindparam("team_id"))
@@ -69,7 +81,7 @@ _STATUSES = (
     .render_derived()
 )
 _LIST = Listing(
-    Environment,
+    EnvironmentRow,
     "project_id",
     "pr_number",
     "branch_name",
@@ -80,7 +92,7 @@ _LIST = Listing(
 
 async def list_environments(
     session: Session, wanted: EnvironmentFilter, page: Page, visible: ColumnElement[bool]
-) -> Found[Environment]:
+) -> Found[EnvironmentRow]:
     """Return a page of the visible environments."""
     filters = {
         **wanted.model_dump(include={"project_id", "pr_number", "branch_name"}),

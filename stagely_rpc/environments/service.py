@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from stagely_rpc import access
 from stagely_rpc.access import ResourceRef
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project
+from stagely_rpc.db.models.rows import EnvironmentRow, TeamRow
 from stagely_rpc.environments import queries
 from stagely_rpc.environments.inputs import Transition
 from stagely_rpc.environments.queries import CLOSED_STATUSES
@@ -21,14 +22,12 @@ from stagely_rpc.errors import (
     AlreadyExistsError,
     FailedPreconditionError,
     NotFoundError,
-    ResourceExhaustedError,
 )
 from stagely_rpc.ids.service import new_id
 from stagely_rpc.projects import service as projects
-from stagely_rpc.teams import service as teams
+from stagely_rpc.quotas import service as quotas
 
 if TYPE_CHECKING:
-    from stagely_rpc.db.models import Team
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session
     from stagely_rpc.db.write_session import WriteSession
@@ -53,7 +52,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
 """Which status may follow on which. The database holds the same table, in a trigger."""
 
 
-async def create_environment(session: WriteSession, new: NewEnvironment) -> Environment:
+async def create_environment(session: WriteSession, new: NewEnvironment) -> EnvironmentRow:
     """Add a pending environment.
 
     Raises:
@@ -68,7 +67,7 @@ async def create_environment(session: WriteSession, new: NewEnvironment) -> Envi
     return _add_environment(session, team, live, new)
 
 
-async def ensure_environment(session: WriteSession, head: PullRequestHead) -> tuple[Environment, bool]:
+async def ensure_environment(session: WriteSession, head: PullRequestHead) -> tuple[EnvironmentRow, bool]:
     """See to it that a pull request has a live environment for a commit; tell whether it was created.
 
     Raises:
@@ -82,11 +81,11 @@ async def ensure_environment(session: WriteSession, head: PullRequestHead) -> tu
     environment = before
     if before.status == "failed" or before.commit_hash != head.commit_hash:
         environment = _move(session, team, live, before, head)
-    session.record(Environment, before, environment)
+    session.record(before, environment)
     return environment, False
 
 
-async def get_environment(session: Session, key: EnvironmentKey) -> Environment:
+async def get_environment(session: Session, key: EnvironmentKey) -> EnvironmentRow:
     """Return an environment.
 
     Raises:
@@ -105,13 +104,13 @@ async def get_environment(session: Session, key: EnvironmentKey) -> Environment:
     return environment
 
 
-async def list_environments(session: Session, wanted: EnvironmentFilter, page: Page) -> Found[Environment]:
+async def list_environments(session: Session, wanted: EnvironmentFilter, page: Page) -> Found[EnvironmentRow]:
     """Return a page of environments."""
     visible = access.visible_by_project(session, Environment.project_id)
     return await queries.list_environments(session, wanted, page, visible)
 
 
-async def update_environment(session: WriteSession, target: Target, changes: EnvironmentChanges) -> Environment:
+async def update_environment(session: WriteSession, target: Target, changes: EnvironmentChanges) -> EnvironmentRow:
     """Record what is the case with an environment, whatever its status, its project's and its team's are.
 
     Raises:
@@ -123,12 +122,12 @@ async def update_environment(session: WriteSession, target: Target, changes: Env
     if "commit_hash" in changes.model_fields_set and before.status in CLOSED_STATUSES:
         message = f"environment {before.subdomain_hash!r} is {before.status}: its commit can't change"
         raise FailedPreconditionError(message, subject=f"Environment {before.id}", reason="ENVIRONMENT_CLOSED")
-    environment = session.update(Environment, before, _column_values(changes))
-    session.record(Environment, before, environment)
+    environment = session.update(before, _column_values(changes))
+    session.record(before, environment)
     return environment
 
 
-async def transition_environment(session: WriteSession, transition: Transition) -> Environment:
+async def transition_environment(session: WriteSession, transition: Transition) -> EnvironmentRow:
     """Change the status of an environment.
 
     Raises:
@@ -146,12 +145,12 @@ async def transition_environment(session: WriteSession, transition: Transition) 
     else:
         before = await _lock_environment(session, transition)
     _check_transition(before, transition.status)
-    environment = session.update(Environment, before, _status_values(session, transition.status))
-    session.record(Environment, before, environment)
+    environment = session.update(before, _status_values(session, transition.status))
+    session.record(before, environment)
     return environment
 
 
-async def terminate_environment(session: WriteSession, target: Target) -> Environment:
+async def terminate_environment(session: WriteSession, target: Target) -> EnvironmentRow:
     """End an environment for good.
 
     Raises:
@@ -164,7 +163,7 @@ async def terminate_environment(session: WriteSession, target: Target) -> Enviro
 
 async def _hold_for_work(
     session: WriteSession, new: NewEnvironment | PullRequestHead
-) -> tuple[Team, int, Environment | None]:
+) -> tuple[TeamRow, int, EnvironmentRow | None]:
     """Hold a project in which work may start, and its team, for the quota.
 
     Returns:
@@ -182,14 +181,14 @@ async def _hold_for_work(
         projects.holding(new.project_id),
         *([] if new.pr_number is None else [queries.lock_open_environment(new.project_id, new.pr_number)]),
         # At last: the environment may have been waited for, and be live no more.
-        teams.count_live_environments(ref),
+        quotas.live_environments_of_team(ref),
         exclusively=True,
     )
     projects.active(project, missing)
     return team, live, opened[0] if opened else None
 
 
-async def _lock_to_build(session: WriteSession, target: Target) -> Environment:
+async def _lock_to_build(session: WriteSession, target: Target) -> EnvironmentRow:
     """Return an environment in which work may start, held with its project and its team, within the team's quota."""
     ref, missing = ResourceRef(Environment, target.id), NotFoundError("Environment", target.id)
     team, project, environment, live = await access.lock_team(
@@ -198,17 +197,17 @@ async def _lock_to_build(session: WriteSession, target: Target) -> Environment:
         missing,
         queries.hold_project(target.id),
         queries.lock_environment(target.id),
-        teams.count_live_environments(ref),
+        quotas.live_environments_of_team(ref),
         exclusively=True,
     )
     projects.active(project, missing)
     environment = access.unchanged(environment, target, missing)
     if environment.status == "failed":
-        _require_quota(team, live)
+        quotas.require_environment(team, live)
     return environment
 
 
-async def _lock_environment(session: WriteSession, target: Target) -> Environment:
+async def _lock_environment(session: WriteSession, target: Target) -> EnvironmentRow:
     """Return an environment, held, whatever its project and its team are."""
     ref, missing = ResourceRef(Environment, target.id), NotFoundError("Environment", target.id)
     environment = await access.authorize_and_fetch(session, ref, missing, queries.lock_environment(target.id))
@@ -216,19 +215,19 @@ async def _lock_environment(session: WriteSession, target: Target) -> Environmen
 
 
 def _add_environment(
-    session: WriteSession, team: Team, live: int, new: NewEnvironment | PullRequestHead
-) -> Environment:
+    session: WriteSession, team: TeamRow, live: int, new: NewEnvironment | PullRequestHead
+) -> EnvironmentRow:
     """Add a pending environment; the team must be held."""
-    _require_quota(team, live)
+    quotas.require_environment(team, live)
     environment = session.insert(
-        Environment,
+        EnvironmentRow,
         {**new.model_dump(), "subdomain_hash": _new_subdomain_hash(new.pr_number)},
         {
             "environments_subdomain_hash_key": _collision,
             "unique_open_environment_per_pr": partial(_is_open_already, new),
         },
     )
-    session.record(Environment, None, environment)
+    session.record(None, environment)
     return environment
 
 
@@ -254,17 +253,19 @@ def _new_subdomain_hash(pr_number: int | None) -> str:
     return f"env-{new_id()}" if pr_number is None else f"pr-{pr_number}-{new_id()}"
 
 
-def _move(session: WriteSession, team: Team, live: int, environment: Environment, head: PullRequestHead) -> Environment:
+def _move(
+    session: WriteSession, team: TeamRow, live: int, environment: EnvironmentRow, head: PullRequestHead
+) -> EnvironmentRow:
     """Have an open environment show another commit; one that is through, well or badly, starts over."""
     if environment.status == "failed":
-        _require_quota(team, live)
+        quotas.require_environment(team, live)
     values = {"branch_name": head.branch_name, "commit_hash": head.commit_hash}
     if environment.status in ("ready", "failed"):
         values["status"] = "building"
-    return session.update(Environment, environment, values)
+    return session.update(environment, values)
 
 
-def _check_transition(environment: Environment, status: str) -> None:
+def _check_transition(environment: EnvironmentRow, status: str) -> None:
     if status not in TRANSITIONS[environment.status]:
         message = f"environment {environment.subdomain_hash!r} is {environment.status}: it can't become {status}"
         raise FailedPreconditionError(message, subject=f"Environment {environment.id}", reason="ILLEGAL_TRANSITION")
@@ -278,13 +279,6 @@ def _status_values(session: WriteSession, status: str) -> dict[str, Any]:
     if status in CLOSED_STATUSES:
         values["terminated_at"] = session.now
     return values
-
-
-def _require_quota(team: Team, live: int) -> None:
-    """Check that a team, which is held exclusively, may have one live environment more."""
-    if live >= team.max_concurrent_stagelets:
-        message = f"team {team.slug!r} has {live} live environments and a quota of {team.max_concurrent_stagelets}"
-        raise ResourceExhaustedError(message, subject=f"Team {team.id}", reason="ENVIRONMENT_QUOTA_EXCEEDED")
 
 
 def _column_values(changes: EnvironmentChanges) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from stagely_rpc.wire.requests import parse, parse_changes
 
 if TYPE_CHECKING:
     from stagely_rpc.db.database import Database
-    from stagely_rpc.db.models import Environment
+    from stagely_rpc.db.models.rows import EnvironmentRow
     from stagely_rpc.wire.context import Context
     from stagely_rpc.wire.paging import PageTokens
 
@@ -97,5 +97,5 @@ class EnvironmentServicer(environment_pb2_grpc.EnvironmentServiceServicer):
             environment = await service.terminate_environment(session, target)
             return session.answer(environment_pb2.TerminateEnvironmentResponse(environment=self._to_proto(environment)))
 
-    def _to_proto(self, environment: Environment) -> environment_pb2.Environment:
+    def _to_proto(self, environment: EnvironmentRow) -> environment_pb2.Environment:
         return environment_to_proto(environment, self._domain)

@@ -9,13 +9,13 @@ from stagely_rpc.db.etag import etag_of
 from stagely_rpc.wire.values import enum_numbers, to_struct, to_timestamp
 
 if TYPE_CHECKING:
-    from stagely_rpc.db.models import Project
+    from stagely_rpc.db.models.rows import ProjectRow
 
 PROVIDER_TO_PROTO = enum_numbers(project_pb2.RepoProvider)
 SIZE_TO_PROTO = enum_numbers(project_pb2.PreviewSize)
 
 
-def project_to_proto(project: Project) -> project_pb2.Project:
+def project_to_proto(project: ProjectRow) -> project_pb2.Project:
     """Return a project as callers see it."""
     return project_pb2.Project(
         id=str(project.id),

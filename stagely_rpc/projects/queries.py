@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 
+from stagely_rpc.access import register_owner
 from stagely_rpc.db.batching.point_read import PointRead
-from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project
+from stagely_rpc.db.models import Project
+from stagely_rpc.db.models.rows import ProjectRow
 from stagely_rpc.db.paging import Found, Listing, Page
-from stagely_rpc.db.sql.statement import Statement, is_one_of
+from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
     import uuid
@@ -21,46 +23,40 @@ if TYPE_CHECKING:
     from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.projects.inputs import ProjectFilter
 
+register_owner(Project, Project.team_id)
+
 _PROJECTS = select(Project.__table__)
 
-PROJECT_BY_ID = PointRead[Project]("project by id", _PROJECTS, Project.id)
-PROJECT_BY_SLUG = PointRead[Project]("project by slug", _PROJECTS, Project.team_id, Project.slug)
+PROJECT_BY_ID = PointRead("project by id", ProjectRow, _PROJECTS, Project.id)
+PROJECT_BY_SLUG = PointRead("project by slug", ProjectRow, _PROJECTS, Project.team_id, Project.slug)
 
 _IS_IT = Project.id == bindparam("id")
-_HOLD = Statement(_PROJECTS.where(_IS_IT).with_for_update(read=True))
-_LIVE_ENVIRONMENTS = Statement(
-    select(func.count()).where(Environment.project_id == bindparam("id"), is_one_of(Environment.status, LIVE_STATUSES))
-)
+_HOLD = Statement(_PROJECTS.where(_IS_IT).with_for_update(read=True), ProjectRow)
 
 
-def hold_project(project_id: uuid.UUID) -> Query[Project | None]:
+def hold_project(project_id: uuid.UUID) -> Query[ProjectRow | None]:
     """Return the query for a project as it is once no one changes it, kept so until the transaction ends."""
-    return _HOLD.row(Project, id=project_id)
+    return _HOLD.first(id=project_id)
 
 
-def lock_project(project_id: uuid.UUID, *, to_delete: bool = False) -> Query[Project | None]:
+def lock_project(project_id: uuid.UUID, *, to_delete: bool = False) -> Query[ProjectRow | None]:
     """Return the query for a project, held until the transaction ends.
 
     To be deleted, it is held against new environments and secrets too, which else only refer to it.
     """
-    return _lock(to_delete=to_delete).row(Project, id=project_id)
+    return _lock(to_delete=to_delete).first(id=project_id)
 
 
 @cache
-def _lock(*, to_delete: bool) -> Statement:
-    return Statement(_PROJECTS.where(_IS_IT).with_for_update(key_share=not to_delete))
+def _lock(*, to_delete: bool) -> Statement[ProjectRow]:
+    return Statement(_PROJECTS.where(_IS_IT).with_for_update(key_share=not to_delete), ProjectRow)
 
 
-def count_live_environments(project_id: uuid.UUID) -> Query[int]:
-    """Return the query for how many live environments a project has."""
-    return _LIVE_ENVIRONMENTS.value(id=project_id)
-
-
-_LIST = Listing(Project, "team_id", "repo_url", "cloud_provider_id", "is_active")
+_LIST = Listing(ProjectRow, "team_id", "repo_url", "cloud_provider_id", "is_active")
 
 
 async def list_projects(
     session: Session, wanted: ProjectFilter, page: Page, visible: ColumnElement[bool]
-) -> Found[Project]:
+) -> Found[ProjectRow]:
     """Return a page of the visible projects."""
     return await _LIST.fetch(session, page, wanted.model_dump(), visible)

@@ -9,8 +9,10 @@ from stagely_rpc import access
 from stagely_rpc.access import ResourceRef
 from stagely_rpc.cloud_providers import service as cloud_providers
 from stagely_rpc.db.models import Project, Team
+from stagely_rpc.db.models.rows import ProjectRow
 from stagely_rpc.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
 from stagely_rpc.projects import queries
+from stagely_rpc.quotas import service as quotas
 
 if TYPE_CHECKING:
     import uuid
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from stagely_rpc.projects.inputs import NewProject, ProjectChanges, ProjectDeletion, ProjectFilter, ProjectKey
 
 
-async def create_project(session: WriteSession, new: NewProject) -> Project:
+async def create_project(session: WriteSession, new: NewProject) -> ProjectRow:
     """Add a project to a team.
 
     Raises:
@@ -41,12 +43,12 @@ async def create_project(session: WriteSession, new: NewProject) -> Project:
         "unique_project_slug": partial(_slug_taken, new.slug),
         "fk_projects_cloud_provider": partial(NotFoundError, "CloudProvider", new.cloud_provider_id),
     }
-    project = session.insert(Project, new.model_dump(), on_constraint)
-    session.record(Project, None, project)
+    project = session.insert(ProjectRow, new.model_dump(), on_constraint)
+    session.record(None, project)
     return project
 
 
-async def get_project(session: Session, key: ProjectKey) -> Project:
+async def get_project(session: Session, key: ProjectKey) -> ProjectRow:
     """Return a project, active or not.
 
     Raises:
@@ -62,12 +64,12 @@ async def get_project(session: Session, key: ProjectKey) -> Project:
     return project
 
 
-async def list_projects(session: Session, wanted: ProjectFilter, page: Page) -> Found[Project]:
+async def list_projects(session: Session, wanted: ProjectFilter, page: Page) -> Found[ProjectRow]:
     """Return a page of projects."""
     return await queries.list_projects(session, wanted, page, access.visible(session, Project.team_id))
 
 
-async def update_project(session: WriteSession, target: Target, changes: ProjectChanges) -> Project:
+async def update_project(session: WriteSession, target: Target, changes: ProjectChanges) -> ProjectRow:
     """Change a project.
 
     Raises:
@@ -83,8 +85,8 @@ async def update_project(session: WriteSession, target: Target, changes: Project
         cloud_providers.of_team(providers[0], cloud_provider_id, before.team_id)
     # It may be deleted after it was looked up.
     lost = {"fk_projects_cloud_provider": partial(NotFoundError, "CloudProvider", cloud_provider_id)}
-    project = session.update(Project, before, values, lost)
-    session.record(Project, before, project)
+    project = session.update(before, values, lost)
+    session.record(before, project)
     return project
 
 
@@ -97,21 +99,21 @@ async def delete_project(session: WriteSession, deletion: ProjectDeletion) -> No
         AbortedError: the etag is stale.
     """
     ref, lock = ResourceRef(Project, deletion.id), queries.lock_project(deletion.id, to_delete=True)
-    count = queries.count_live_environments(deletion.id)
+    count = quotas.live_environments_of_project(deletion.id)
     project, live = await access.lock_resource(session, ref, deletion, lock, count)
     if live and not deletion.force:
         message = f"project {project.slug!r} has {live} live environments: terminate them first, or force"
         raise FailedPreconditionError(message, subject=f"Project {project.id}", reason="PROJECT_HAS_LIVE_ENVIRONMENTS")
-    session.delete(Project, project)
-    session.record(Project, project, None)
+    session.delete(project)
+    session.record(project, None)
 
 
-def holding(project_id: uuid.UUID) -> Query[Project | None]:
+def holding(project_id: uuid.UUID) -> Query[ProjectRow | None]:
     """Return the query that holds a project in which work may start, which `active` looks at."""
     return queries.hold_project(project_id)
 
 
-def active(project: Project | None, missing: NotFoundError) -> Project:
+def active(project: ProjectRow | None, missing: NotFoundError) -> ProjectRow:
     """Return a project that is there and not archived.
 
     Raises:

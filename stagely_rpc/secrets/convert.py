@@ -9,12 +9,13 @@ from stagely_rpc.db.etag import etag_of
 from stagely_rpc.wire.values import enum_numbers, to_timestamp
 
 if TYPE_CHECKING:
-    from stagely_rpc.db.models import Secret
+    from stagely_rpc.db.models.rows import OwnedSecretRow, SecretRow, SecretSummary
+    from stagely_rpc.secrets.queries import Candidate
 
 TYPE_TO_PROTO = enum_numbers(secret_pb2.SecretType)
 
 
-def secret_to_proto(secret: Secret) -> secret_pb2.Secret:
+def secret_to_proto(secret: SecretRow | OwnedSecretRow | SecretSummary) -> secret_pb2.Secret:
     """Return a secret as callers see it, without its value."""
     return secret_pb2.Secret(
         id=str(secret.id),
@@ -31,7 +32,7 @@ def secret_to_proto(secret: Secret) -> secret_pb2.Secret:
     )
 
 
-def resolved_to_proto(secret: Secret, value: bytes) -> secret_pb2.ResolvedSecret:
+def resolved_to_proto(secret: Candidate, value: bytes) -> secret_pb2.ResolvedSecret:
     """Return a secret as the service that it is for gets it."""
     return secret_pb2.ResolvedSecret(
         key=secret.key,

@@ -11,10 +11,10 @@ from stagely_rpc.secrets.inputs import GLOBAL
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stagely_rpc.db.models import Secret
+    from stagely_rpc.secrets.queries import Candidate
 
 
-def overlaid(candidates: Iterable[Secret]) -> list[Secret]:
+def overlaid(candidates: Iterable[Candidate]) -> list[Candidate]:
     """Lay the secrets of a service's scope over the global ones: one for each key and each path, ordered by key.
 
     Args:
@@ -33,8 +33,8 @@ def overlaid(candidates: Iterable[Secret]) -> list[Secret]:
     return chosen
 
 
-def _refuse_conflicts(secrets: Iterable[Secret]) -> None:
-    files: dict[PurePosixPath, Secret] = {}
+def _refuse_conflicts(secrets: Iterable[Candidate]) -> None:
+    files: dict[PurePosixPath, Candidate] = {}
     for secret in secrets:
         if secret.file_path:
             path = PurePosixPath(secret.file_path)
@@ -47,7 +47,7 @@ def _refuse_conflicts(secrets: Iterable[Secret]) -> None:
                 raise _conflict(files[folder], secret)
 
 
-def _conflict(one: Secret, other: Secret) -> FailedPreconditionError:
+def _conflict(one: Candidate, other: Candidate) -> FailedPreconditionError:
     message = (
         f"the files of secrets {one.key!r} and {other.key!r} can't both be written:"
         f" {one.file_path!r} and {other.file_path!r}"

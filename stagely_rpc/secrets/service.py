@@ -11,6 +11,7 @@ from stagely_rpc.access import ResourceRef
 from stagely_rpc.crypto.envelope import Place
 from stagely_rpc.db.etag import check_etag
 from stagely_rpc.db.models import Project, Secret
+from stagely_rpc.db.models.rows import DataKeyRow, OwnedSecretRow, SecretRow, SecretSummary
 from stagely_rpc.errors import AbortedError, DataLossError, NotFoundError, PermissionDeniedError
 from stagely_rpc.projects import service as projects
 from stagely_rpc.projects.inputs import ProjectKey
@@ -20,14 +21,14 @@ from stagely_rpc.secrets.overlay import overlaid
 
 if TYPE_CHECKING:
     from stagely_rpc.crypto.envelope import Keyring
-    from stagely_rpc.db.models import DataKey
     from stagely_rpc.db.paging import Found, Page
-    from stagely_rpc.db.session import Session
+    from stagely_rpc.db.session import ReadSession, Session
     from stagely_rpc.db.write_session import OnConstraint, WriteSession
     from stagely_rpc.secrets.inputs import NewSecret, SecretDeletion, SecretFilter, ServiceScope
+    from stagely_rpc.secrets.queries import Candidate
 
 
-async def set_secret(session: WriteSession, keyring: Keyring, new: NewSecret) -> tuple[Secret, bool]:
+async def set_secret(session: WriteSession, keyring: Keyring, new: NewSecret) -> tuple[SecretRow, bool]:
     """Create a secret or replace it.
 
     Returns:
@@ -48,11 +49,11 @@ async def set_secret(session: WriteSession, keyring: Keyring, new: NewSecret) ->
         secret = _add(session, keyring, data_key, new)
     else:
         secret = _replace(session, keyring, data_key, before, new)
-    session.record(Secret, before, secret, **_named(secret))
+    session.record(before, secret, **_named(secret))
     return secret, before is None
 
 
-async def get_secret(session: Session, key: SecretKey) -> Secret:
+async def get_secret(session: Session, key: SecretKey) -> OwnedSecretRow:
     """Return a secret.
 
     Raises:
@@ -66,11 +67,11 @@ async def get_secret(session: Session, key: SecretKey) -> Secret:
     missing = NotFoundError("Secret", key)
     if secret is None:
         raise missing
-    await access.require_team(session, secret.team_id, missing)  # type: ignore[attr-defined]
+    await access.require_team(session, secret.team_id, missing)
     return secret
 
 
-async def list_secrets(session: Session, wanted: SecretFilter, page: Page) -> Found[Secret]:
+async def list_secrets(session: Session, wanted: SecretFilter, page: Page) -> Found[SecretSummary]:
     """Return a page of a project's secrets.
 
     Raises:
@@ -83,7 +84,7 @@ async def list_secrets(session: Session, wanted: SecretFilter, page: Page) -> Fo
     return found
 
 
-async def access_secret(session: Session, keyring: Keyring, key: SecretKey) -> tuple[Secret, bytes]:
+async def access_secret(session: ReadSession, keyring: Keyring, key: SecretKey) -> tuple[OwnedSecretRow, bytes]:
     """Return a secret and its value.
 
     Raises:
@@ -110,11 +111,13 @@ async def delete_secret(session: WriteSession, deletion: SecretDeletion) -> None
     missing = NotFoundError("Secret", deletion)
     _, found = await access.lock_team(session, ref, missing, queries.lock_secret(deletion))
     secret = access.unchanged(found, deletion, missing)
-    session.delete(Secret, secret)
-    session.record(Secret, secret, None, **_named(secret))
+    session.delete(secret)
+    session.record(secret, None, **_named(secret))
 
 
-async def resolve_secrets(session: Session, keyring: Keyring, wanted: ServiceScope) -> list[tuple[Secret, bytes]]:
+async def resolve_secrets(
+    session: ReadSession, keyring: Keyring, wanted: ServiceScope
+) -> list[tuple[Candidate, bytes]]:
     """Return the secrets that a service gets and their values, ordered by key: all of them or none.
 
     Raises:
@@ -140,7 +143,9 @@ def _check_creator(session: WriteSession, new: NewSecret) -> None:
         raise PermissionDeniedError(message, reason="ANOTHER_USER")
 
 
-def _replace(session: WriteSession, keyring: Keyring, data_key: DataKey, before: Secret, new: NewSecret) -> Secret:
+def _replace(
+    session: WriteSession, keyring: Keyring, data_key: DataKeyRow, before: SecretRow, new: NewSecret
+) -> SecretRow:
     check_etag(before, new.etag)
     values = {
         "encrypted_value": keyring.seal(data_key, new.value, place=_place(before.id)),
@@ -148,10 +153,10 @@ def _replace(session: WriteSession, keyring: Keyring, data_key: DataKey, before:
         "file_path": new.file_path,
         "file_permissions": new.file_permissions,
     }
-    return session.update(Secret, before, values)
+    return session.update(before, values)
 
 
-def _add(session: WriteSession, keyring: Keyring, data_key: DataKey, new: NewSecret) -> Secret:
+def _add(session: WriteSession, keyring: Keyring, data_key: DataKeyRow, new: NewSecret) -> SecretRow:
     if new.etag:
         raise AbortedError("the etag is stale: there is no such secret any more", reason="ETAG_STALE")
     secret_id = uuid.uuid4()
@@ -164,14 +169,14 @@ def _add(session: WriteSession, keyring: Keyring, data_key: DataKey, new: NewSec
         "secrets_project_id_fkey": partial(NotFoundError, "Project", new.project_id),
         "secrets_created_by_fkey": partial(NotFoundError, "User", new.created_by),
     }
-    return session.insert(Secret, values, on_constraint)
+    return session.insert(SecretRow, values, on_constraint)
 
 
 def _lost_race() -> AbortedError:
     return AbortedError("the secret was set at the same time: retry", may_run_again=True)
 
 
-async def _value_of(session: Session, keyring: Keyring, secret: Secret) -> bytes:
+async def _value_of(session: Session, keyring: Keyring, secret: OwnedSecretRow | Candidate) -> bytes:
     try:
         return await keyring.open(session, secret.encrypted_value, place=_place(secret.id))
     except DataLossError as error:
@@ -179,7 +184,7 @@ async def _value_of(session: Session, keyring: Keyring, secret: Secret) -> bytes
         raise DataLossError(message, reason=error.reason) from error
 
 
-def _named(secret: Secret) -> dict[str, Any]:
+def _named(secret: SecretRow | OwnedSecretRow | Candidate) -> dict[str, Any]:
     """Return what the audit trail says of a secret instead of its value."""
     return {"key": secret.key, "scope": secret.scope, "version": secret.row_version}
 

@@ -10,7 +10,7 @@ import structlog
 
 from stagely_rpc.audit.chain import ChainKey
 from stagely_rpc.crypto.probe import key_check
-from stagely_rpc.db.idempotency_expiry import Expiry
+from stagely_rpc.db.idempotency import Expiry
 from stagely_rpc.db.schema.revision import needed_revision
 from stagely_rpc.errors import ListenError, StagelyError
 from stagely_rpc.health import DatabaseProbe, HealthServicer, Prober, UnhealthyError, all_of, pool_probe, schema_check
@@ -169,8 +169,8 @@ class Server:
         starting.push_async_callback(self._probe.close)
         await self._probe()
         await self._db.start()
-        async with self._db.maintain() as session:
-            await self._keyring.check(session)
+        async with self._db.system_transaction() as transaction:
+            await self._keyring.check(transaction)
         starting.push_async_callback(self._authenticator.stop)
         await self._authenticator.start()
         # What the last calls leave to be recorded is recorded, then sealed.

@@ -9,13 +9,13 @@ from stagely_rpc.db.etag import etag_of
 from stagely_rpc.wire.values import enum_numbers, to_timestamp
 
 if TYPE_CHECKING:
-    from stagely_rpc.db.models import Team, TeamMember
+    from stagely_rpc.db.models.rows import TeamMemberRow, TeamRow
 
 PLAN_TO_PROTO = enum_numbers(team_pb2.BillingPlan)
 ROLE_TO_PROTO = enum_numbers(team_pb2.TeamRole)
 
 
-def team_to_proto(team: Team) -> team_pb2.Team:
+def team_to_proto(team: TeamRow) -> team_pb2.Team:
     """Return a team as callers see it."""
     return team_pb2.Team(
         id=str(team.id),
@@ -32,7 +32,7 @@ def team_to_proto(team: Team) -> team_pb2.Team:
     )
 
 
-def member_to_proto(member: TeamMember) -> team_pb2.TeamMember:
+def member_to_proto(member: TeamMemberRow) -> team_pb2.TeamMember:
     """Return a membership as callers see it."""
     return team_pb2.TeamMember(
         id=str(member.id),

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, cast
 from stagely_rpc import access
 from stagely_rpc.access import ResourceRef
 from stagely_rpc.db.etag import check_etag
-from stagely_rpc.db.models import Team, TeamMember
+from stagely_rpc.db.models import Team
+from stagely_rpc.db.models.rows import TeamMemberRow, TeamRow, UserRow
 from stagely_rpc.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
+from stagely_rpc.quotas import service as quotas
 from stagely_rpc.teams import queries
 from stagely_rpc.teams.inputs import TeamKey
 from stagely_rpc.users import service as users
 
 if TYPE_CHECKING:
     from stagely_rpc.call import Role
-    from stagely_rpc.db.models import User
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session
-    from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.db.write_session import WriteSession
     from stagely_rpc.fields import Target
     from stagely_rpc.teams.inputs import (
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
     )
 
 
-async def create_team(session: WriteSession, new: NewTeam) -> Team:
+async def create_team(session: WriteSession, new: NewTeam) -> TeamRow:
     """Add a team; the acting user, if there is one, becomes its owner.
 
     Raises:
         AlreadyExistsError: the slug is taken, by a deleted team too.
     """
-    await session.ask()
-    team = session.insert(Team, new.model_dump(), {"teams_slug_key": partial(_slug_taken, new.slug)})
+    await session.begin()
+    team = session.insert(TeamRow, new.model_dump(), {"teams_slug_key": partial(_slug_taken, new.slug)})
     session.team_id = team.id
     owner = session.acting_user
     if owner is None:
-        session.record(Team, None, team)
+        session.record(None, team)
         return team
-    session.insert(TeamMember, {"team_id": team.id, "user_id": owner.id, "role": "owner"})
-    session.record(Team, None, team, owner_id=owner.id)
+    session.insert(TeamMemberRow, {"team_id": team.id, "user_id": owner.id, "role": "owner"})
+    session.record(None, team, owner_id=owner.id)
     return team
 
 
-async def get_team(session: Session, key: TeamKey) -> Team:
+async def get_team(session: Session, key: TeamKey) -> TeamRow:
     """Return a team, deleted or not.
 
     Raises:
@@ -66,12 +66,12 @@ async def get_team(session: Session, key: TeamKey) -> Team:
     return team
 
 
-async def list_teams(session: Session, wanted: TeamFilter, page: Page) -> Found[Team]:
+async def list_teams(session: Session, wanted: TeamFilter, page: Page) -> Found[TeamRow]:
     """Return a page of teams."""
     return await queries.list_teams(session, wanted, page, access.visible(session, Team.id))
 
 
-async def update_team(session: WriteSession, target: Target, changes: TeamChanges) -> Team:
+async def update_team(session: WriteSession, target: Target, changes: TeamChanges) -> TeamRow:
     """Change a team.
 
     Raises:
@@ -82,12 +82,12 @@ async def update_team(session: WriteSession, target: Target, changes: TeamChange
     ref, missing = ResourceRef(Team, target.id), NotFoundError("Team", target.id)
     (before,) = await access.lock_team(session, ref, missing, exclusively=True)
     check_etag(before, target.etag)
-    team = session.update(Team, before, changes.model_dump(exclude_unset=True))
-    session.record(Team, before, team)
+    team = session.update(before, changes.model_dump(exclude_unset=True))
+    session.record(before, team)
     return team
 
 
-async def delete_team(session: WriteSession, deletion: TeamDeletion) -> Team:
+async def delete_team(session: WriteSession, deletion: TeamDeletion) -> TeamRow:
     """Delete a team softly.
 
     Raises:
@@ -96,17 +96,19 @@ async def delete_team(session: WriteSession, deletion: TeamDeletion) -> Team:
         AbortedError: the etag is stale.
     """
     ref, missing = ResourceRef(Team, deletion.id), NotFoundError("Team", deletion.id)
-    before, live = await access.lock_team(session, ref, missing, count_live_environments(ref), exclusively=True)
+    before, live = await access.lock_team(
+        session, ref, missing, quotas.live_environments_of_team(ref), exclusively=True
+    )
     check_etag(before, deletion.etag)
     if live and not deletion.force:
         message = f"team {before.slug!r} has {live} live environments: terminate them first, or force"
         raise FailedPreconditionError(message, subject=f"Team {before.id}", reason="TEAM_HAS_LIVE_ENVIRONMENTS")
-    team = session.update(Team, before, {"deleted_at": session.now})
-    session.record(Team, before, team)
+    team = session.update(before, {"deleted_at": session.now})
+    session.record(before, team)
     return team
 
 
-async def undelete_team(session: WriteSession, target: Target) -> Team:
+async def undelete_team(session: WriteSession, target: Target) -> TeamRow:
     """Restore a deleted team.
 
     Raises:
@@ -115,20 +117,15 @@ async def undelete_team(session: WriteSession, target: Target) -> Team:
         AbortedError: the etag is stale.
     """
     ref, missing = ResourceRef(Team, target.id), NotFoundError("Team", target.id)
-    before: Team
+    before: TeamRow
     (before,) = await access.lock_team_even_deleted(session, ref, missing, exclusively=True)
     check_etag(before, target.etag)
     if before.deleted_at is None:
         message = f"team {before.slug!r} is not deleted"
         raise FailedPreconditionError(message, subject=f"Team {before.id}", reason="TEAM_NOT_DELETED")
-    team = session.update(Team, before, {"deleted_at": None})
-    session.record(Team, before, team)
+    team = session.update(before, {"deleted_at": None})
+    session.record(before, team)
     return team
-
-
-def count_live_environments(ref: ResourceRef) -> Query[int]:
-    """Return the query for a team's live environments; exact as long as the team is held exclusively."""
-    return queries.count_live_environments(ref)
 
 
 def _not_found(key: TeamKey) -> NotFoundError:
@@ -140,7 +137,7 @@ def _slug_taken(slug: str) -> AlreadyExistsError:
     return AlreadyExistsError(message, resource_type="Team", resource_name=slug, reason="TEAM_SLUG_TAKEN")
 
 
-def _is_member_already(user: User, team: Team) -> AlreadyExistsError:
+def _is_member_already(user: UserRow, team: TeamRow) -> AlreadyExistsError:
     return AlreadyExistsError(
         f"user {user.email!r} is a member of team {team.slug!r} already",
         resource_type="TeamMember",
@@ -149,7 +146,7 @@ def _is_member_already(user: User, team: Team) -> AlreadyExistsError:
     )
 
 
-async def add_member(session: WriteSession, new: NewMember) -> TeamMember:
+async def add_member(session: WriteSession, new: NewMember) -> TeamMemberRow:
     """Make a user a member of a team.
 
     Raises:
@@ -162,12 +159,14 @@ async def add_member(session: WriteSession, new: NewMember) -> TeamMember:
     team, found = await access.lock_team(session, ref, missing, users.by_id(new.user_id), exclusively=True)
     access.require_rank(session, new.role)
     user = users.active(found, new.user_id)
-    member = session.insert(TeamMember, new.model_dump(), {"unique_team_user": partial(_is_member_already, user, team)})
-    session.record(TeamMember, None, member)
+    member = session.insert(
+        TeamMemberRow, new.model_dump(), {"unique_team_user": partial(_is_member_already, user, team)}
+    )
+    session.record(None, member)
     return member
 
 
-async def update_member(session: WriteSession, change: MemberChange) -> TeamMember:
+async def update_member(session: WriteSession, change: MemberChange) -> TeamMemberRow:
     """Change the role of a member.
 
     Raises:
@@ -180,8 +179,8 @@ async def update_member(session: WriteSession, change: MemberChange) -> TeamMemb
     access.require_rank(session, change.role)
     if change.role != "owner":
         _refuse_last_owner(before, owners)
-    member = session.update(TeamMember, before, {"role": change.role})
-    session.record(TeamMember, before, member, user_id=member.user_id)
+    member = session.update(before, {"role": change.role})
+    session.record(before, member, user_id=member.user_id)
     return member
 
 
@@ -196,11 +195,11 @@ async def remove_member(session: WriteSession, target: MemberTarget) -> None:
     """
     member, owners = await _lock_member(session, target)
     _refuse_last_owner(member, owners)
-    session.delete(TeamMember, member)
-    session.record(TeamMember, member, None)
+    session.delete(member)
+    session.record(member, None)
 
 
-async def list_members(session: Session, wanted: MemberFilter, page: Page) -> Found[TeamMember]:
+async def list_members(session: Session, wanted: MemberFilter, page: Page) -> Found[TeamMemberRow]:
     """Return a page of a team's members.
 
     Raises:
@@ -213,7 +212,7 @@ async def list_members(session: Session, wanted: MemberFilter, page: Page) -> Fo
     return found
 
 
-async def _lock_member(session: WriteSession, target: MemberTarget) -> tuple[TeamMember, int]:
+async def _lock_member(session: WriteSession, target: MemberTarget) -> tuple[TeamMemberRow, int]:
     """Return a member, and how many owners the team has; the lock on the team holds all its members."""
     _, member, owners = await access.lock_team(
         session,
@@ -230,7 +229,7 @@ async def _lock_member(session: WriteSession, target: MemberTarget) -> tuple[Tea
     return member, owners
 
 
-def _refuse_last_owner(member: TeamMember, owners: int) -> None:
+def _refuse_last_owner(member: TeamMemberRow, owners: int) -> None:
     if member.role == "owner" and owners == 1:
         message = "the last owner of a team can't be removed or demoted: make another member owner first"
         raise FailedPreconditionError(message, subject=f"TeamMember {member.user_id}", reason="LAST_OWNER")

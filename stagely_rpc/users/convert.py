@@ -9,10 +9,10 @@ from stagely_rpc.db.etag import etag_of
 from stagely_rpc.wire.values import to_timestamp
 
 if TYPE_CHECKING:
-    from stagely_rpc.db.models import User
+    from stagely_rpc.db.models.rows import UserRow
 
 
-def user_to_proto(user: User) -> user_pb2.User:
+def user_to_proto(user: UserRow) -> user_pb2.User:
     """Return a user as callers see it."""
     return user_pb2.User(
         id=str(user.id),

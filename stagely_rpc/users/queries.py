@@ -9,6 +9,7 @@ from sqlalchemy import True_, bindparam, or_, select
 
 from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.models import TeamMember, User
+from stagely_rpc.db.models.rows import UserRow
 from stagely_rpc.db.paging import Found, Listing, Merge, Page
 from stagely_rpc.db.sql.statement import Statement
 
@@ -24,44 +25,44 @@ if TYPE_CHECKING:
 _USERS = select(User.__table__)
 
 USER_BY = {
-    "id": PointRead[User]("user by id", _USERS, User.id),
-    "email": PointRead[User]("user by email", _USERS, User.email),
-    "github_id": PointRead[User]("user by GitHub id", _USERS, User.github_id),
-    "google_id": PointRead[User]("user by Google id", _USERS, User.google_id),
+    "id": PointRead("user by id", UserRow, _USERS, User.id),
+    "email": PointRead("user by email", UserRow, _USERS, User.email),
+    "github_id": PointRead("user by GitHub id", UserRow, _USERS, User.github_id),
+    "google_id": PointRead("user by Google id", UserRow, _USERS, User.google_id),
 }
 """By the name of the key that is given."""
 
-_USER = Statement(_USERS.where(User.id == bindparam("id")))
-_LOCK = Statement(_USERS.where(User.id == bindparam("id")).with_for_update(key_share=True))
+_USER = Statement(_USERS.where(User.id == bindparam("id")), UserRow)
+_LOCK = Statement(_USERS.where(User.id == bindparam("id")).with_for_update(key_share=True), UserRow)
 
 
-def get_user(user_id: uuid.UUID) -> Query[User | None]:
+def get_user(user_id: uuid.UUID) -> Query[UserRow | None]:
     """Return the query for a user, active or not."""
-    return _USER.row(User, id=user_id)
+    return _USER.first(id=user_id)
 
 
-def lock_user(user_id: uuid.UUID) -> Query[User | None]:
+def lock_user(user_id: uuid.UUID) -> Query[UserRow | None]:
     """Return the query for a user, held until the transaction ends, but not against what only refers to it."""
-    return _LOCK.row(User, id=user_id)
+    return _LOCK.first(id=user_id)
 
 
-def lock_candidates(login: UserLogin) -> Query[list[User]]:
+def lock_candidates(login: UserLogin) -> Query[list[UserRow]]:
     """Return the query for every user that a login may mean, by id or e-mail, held until the transaction ends.
 
     They are locked in the order of their ids: two logins that mean the same users wait for each other, and never both.
     """
     keys = login.model_dump(include={"email", "github_id", "google_id"}, exclude_none=True)
-    return _candidates(frozenset(keys)).rows(**keys)
+    return _candidates(frozenset(keys)).all(**keys)
 
 
 @cache
-def _candidates(keys: frozenset[str]) -> Statement:
+def _candidates(keys: frozenset[str]) -> Statement[UserRow]:
     is_meant = or_(*(getattr(User, key) == bindparam(key) for key in sorted(keys)))
-    return Statement(_USERS.where(is_meant).order_by(User.id).with_for_update(key_share=True))
+    return Statement(_USERS.where(is_meant).order_by(User.id).with_for_update(key_share=True), UserRow)
 
 
 _LIST = Listing(
-    User,
+    UserRow,
     "is_active",
     in_team=User.id.in_(select(TeamMember.user_id).where(TeamMember.team_id == bindparam("in_team"))),
 )
@@ -69,7 +70,7 @@ _MEMBERS = select(TeamMember.user_id).where(TeamMember.team_id == bindparam("tea
 _OF_TEAM = Merge((_MEMBERS,), User.id == _MEMBERS.c.user_id)
 
 
-async def list_users(session: Session, wanted: UserFilter, page: Page, visible: ColumnElement[bool]) -> Found[User]:
+async def list_users(session: Session, wanted: UserFilter, page: Page, visible: ColumnElement[bool]) -> Found[UserRow]:
     """Return a page of the visible users."""
     if wanted.team_id and isinstance(visible, True_):
         return await _LIST.fetch(session, page, wanted.model_dump(), visible, _OF_TEAM)

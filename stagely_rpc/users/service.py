@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stagely_rpc import access
 from stagely_rpc.db.etag import check_etag
-from stagely_rpc.db.models import User
+from stagely_rpc.db.models.rows import UserRow
 from stagely_rpc.errors import AbortedError, AlreadyExistsError, FailedPreconditionError, NotFoundError
 from stagely_rpc.users import queries
 
@@ -35,7 +35,7 @@ _UNIQUE = {"users_email_key": "email", "users_github_id_key": "github_id", "user
 """The constraints by which a field is one account's alone."""
 
 
-async def upsert_user(session: WriteSession, login: UserLogin) -> tuple[User, bool]:
+async def upsert_user(session: WriteSession, login: UserLogin) -> tuple[UserRow, bool]:
     """Find the user who logged in, or make one.
 
     Returns:
@@ -50,12 +50,12 @@ async def upsert_user(session: WriteSession, login: UserLogin) -> tuple[User, bo
     if candidates:
         return _log_in(session, _the_one(candidates, login), login), False
     values = {**login.model_dump(), "last_login_at": session.now}
-    user = session.insert(User, values, dict.fromkeys(_UNIQUE, _lost_race))
-    session.record(User, None, user)
+    user = session.insert(UserRow, values, dict.fromkeys(_UNIQUE, _lost_race))
+    session.record(None, user)
     return user, True
 
 
-async def get_user(session: Session, key: UserKey) -> User:
+async def get_user(session: Session, key: UserKey) -> UserRow:
     """Return a user, active or not.
 
     Raises:
@@ -69,12 +69,12 @@ async def get_user(session: Session, key: UserKey) -> User:
     return user
 
 
-def by_id(user_id: uuid.UUID) -> Query[User | None]:
+def by_id(user_id: uuid.UUID) -> Query[UserRow | None]:
     """Return the query for a user, whom `active` looks at."""
     return queries.get_user(user_id)
 
 
-def active(user: User | None, user_id: uuid.UUID) -> User:
+def active(user: UserRow | None, user_id: uuid.UUID) -> UserRow:
     """Return a user who is there and not deactivated.
 
     Raises:
@@ -87,12 +87,12 @@ def active(user: User | None, user_id: uuid.UUID) -> User:
     return user
 
 
-async def list_users(session: Session, wanted: UserFilter, page: Page) -> Found[User]:
+async def list_users(session: Session, wanted: UserFilter, page: Page) -> Found[UserRow]:
     """Return a page of users."""
     return await queries.list_users(session, wanted, page, access.visible_users(session, wanted.team_id))
 
 
-async def update_user(session: WriteSession, target: Target, changes: UserChanges) -> User:
+async def update_user(session: WriteSession, target: Target, changes: UserChanges) -> UserRow:
     """Change a user.
 
     Raises:
@@ -100,12 +100,12 @@ async def update_user(session: WriteSession, target: Target, changes: UserChange
         AbortedError: the etag is stale.
     """
     before = await _lock_user(session, target)
-    user = session.update(User, before, changes.model_dump(exclude_unset=True))
-    session.record(User, before, user)
+    user = session.update(before, changes.model_dump(exclude_unset=True))
+    session.record(before, user)
     return user
 
 
-async def deactivate_user(session: WriteSession, target: Target) -> User:
+async def deactivate_user(session: WriteSession, target: Target) -> UserRow:
     """Deactivate a user; one who is deactivated already stays as it is.
 
     Raises:
@@ -113,12 +113,12 @@ async def deactivate_user(session: WriteSession, target: Target) -> User:
         AbortedError: the etag is stale.
     """
     before = await _lock_user(session, target)
-    user = session.update(User, before, {"is_active": False})
-    session.record(User, before, user)
+    user = session.update(before, {"is_active": False})
+    session.record(before, user)
     return user
 
 
-async def _lock_user(session: WriteSession, target: Target) -> User:
+async def _lock_user(session: WriteSession, target: Target) -> UserRow:
     (user,) = await session.ask(queries.lock_user(target.id))
     if user is None:
         raise NotFoundError("User", target.id)
@@ -131,14 +131,14 @@ def _not_found(key: UserKey) -> NotFoundError:
     return NotFoundError("User", key.id or key.email or key.github_id or key.google_id)
 
 
-def _refuse_deactivated(user: User) -> None:
+def _refuse_deactivated(user: UserRow) -> None:
     if not user.is_active:
         # By the id: whoever adds a member knows that, and need not know the address.
         message = f"user {user.id} is deactivated"
         raise FailedPreconditionError(message, subject=f"User {user.id}", reason="USER_DEACTIVATED")
 
 
-def _the_one(candidates: Sequence[User], login: UserLogin) -> User:
+def _the_one(candidates: Sequence[UserRow], login: UserLogin) -> UserRow:
     """Return the one account that a login means, if it means but one."""
     found = {name: user for name in CONFLICT_REASONS if (user := _owner(candidates, name, login)) is not None}
     account = next(iter(found.values()))
@@ -147,12 +147,12 @@ def _the_one(candidates: Sequence[User], login: UserLogin) -> User:
     return account
 
 
-def _owner(candidates: Iterable[User], name: str, login: UserLogin) -> User | None:
+def _owner(candidates: Iterable[UserRow], name: str, login: UserLogin) -> UserRow | None:
     value = getattr(login, name)
     return next((user for user in candidates if value is not None and getattr(user, name) == value), None)
 
 
-def _log_in(session: WriteSession, before: User, login: UserLogin) -> User:
+def _log_in(session: WriteSession, before: UserRow, login: UserLogin) -> UserRow:
     """Bring an account up to date with a login that means it."""
     _refuse_deactivated(before)
     _refuse_takeover(before, login)
@@ -161,8 +161,8 @@ def _log_in(session: WriteSession, before: User, login: UserLogin) -> User:
     values["last_login_at"] = session.now
     # What was nobody's when the candidates were locked can be another's by now.
     on_constraint = {constraint: partial(_taken, login, [name]) for constraint, name in _UNIQUE.items()}
-    user = session.update(User, before, values, on_constraint)
-    session.record(User, before, user)
+    user = session.update(before, values, on_constraint)
+    session.record(before, user)
     return user
 
 
@@ -170,7 +170,7 @@ def _lost_race() -> AbortedError:
     return AbortedError("concurrent logins got in the way: retry", may_run_again=True)
 
 
-def _refuse_takeover(user: User, login: UserLogin) -> None:
+def _refuse_takeover(user: UserRow, login: UserLogin) -> None:
     """Check that whoever logs in is the one whose account it is.
 
     An e-mail address alone shows that only if it is verified, on both sides: else whoever made an account with the

@@ -12,34 +12,23 @@ libraries for this dispatch at the end of a turn, and keep what they have read.)
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from stagely_rpc.call import current_call
 from stagely_rpc.db.driver.observer import NULL_OBSERVER, Timed
-from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error
 from stagely_rpc.errors import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stagely_rpc.call import Call
-    from stagely_rpc.db.driver.observer import Kind, Observer
+    from stagely_rpc.db.driver.observer import Observer
     from stagely_rpc.db.sql.statement import Query
 
-    class Asking(Protocol):
-        """What sends queries, each batch on a connection of its own."""
+    class Ask(Protocol):
+        """Sends queries together, each time on a connection of its own, and returns their results."""
 
-        async def __call__(self, *queries: Query[Any]) -> list[Any]:
-            """Send them together, and return their results."""
-            ...
-
-    class Exchange(Protocol):
-        """What sends queries of some kind, each time on a connection of its own."""
-
-        async def __call__(self, kind: Kind, *queries: Query[Any]) -> list[Any]:
-            """Send them together, and return their results."""
-            ...
+        async def __call__(self, *queries: Query[Any]) -> list[Any]: ...  # noqa: D102
 
 
 Item = TypeVar("Item")
@@ -64,7 +53,7 @@ class Batchable(Protocol[Item_contra, Result_co]):
     @property
     def name(self) -> str: ...  # noqa: D102
 
-    async def perform(self, ask: Asking, items: Sequence[Item_contra]) -> Sequence[Result_co]:
+    async def perform(self, ask: Ask, items: Sequence[Item_contra]) -> Sequence[Result_co]:
         """Do it for each item, and return a result for each, in their order."""
         ...
 
@@ -99,23 +88,17 @@ class _Batch:
 
 
 class Batches:
-    """Gathers items by the work that is to be done with them, and has it done.
+    """Gathers items by what is to be done with them, and does it for many at a time."""
 
-    Attributes:
-        ask: sends queries at once, for whatever is not to be batch_sent.
-        observer: told of each batch, and of each item's answer.
-    """
-
-    def __init__(self, exchange: Exchange, observer: Observer = NULL_OBSERVER) -> None:
-        """Take what does the asking.
+    def __init__(self, ask: Ask, observer: Observer = NULL_OBSERVER) -> None:
+        """Take what a batch is sent with.
 
         Args:
-            exchange: sends queries.
-            observer: told of each batch, and of each item's answer.
+            ask: sends queries.
+            observer: sees each batch, and each item's answer.
         """
-        self.ask: Asking = partial(exchange, "read")
-        self.observer = observer
-        self._ask_together: Asking = partial(exchange, "batch")
+        self._ask = ask
+        self._observer = observer
         self._gathered: dict[Batchable[Any, Any], _Batch] = {}
         self._arrivals = 0
         self._gathering: asyncio.Task[None] | None = None
@@ -139,7 +122,7 @@ class Batches:
         if self._gathering is None:
             self._gathering = asyncio.create_task(self._gather(), name="batches")
         try:
-            with Timed(self.observer.answered, work.name):
+            with Timed(self._observer.answered, work.name):
                 return _value_of(await future)
         except asyncio.CancelledError:
             batch.caller_cancelled()
@@ -172,9 +155,9 @@ class Batches:
         wanted = [(item, future, call) for item, future, call in waiting if not future.done()]
         if not wanted:
             return
-        self.observer.batch_sent(work.name, [call for _, _, call in wanted])
+        self._observer.batch_sent(work.name, [call for _, _, call in wanted])
         try:
-            results: Sequence[Any] = await work.perform(self._ask_together, [item for item, _, _ in wanted])
+            results: Sequence[Any] = await work.perform(self._ask, [item for item, _, _ in wanted])
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits is told
             await self._fail(work, wanted, error)
             return
@@ -186,7 +169,7 @@ class Batches:
 
         A database that is away or has too much to do fails them all: asking for each would be asking too much.
         """
-        if len(wanted) == 1 or (isinstance(error, DATABASE_ERRORS) and isinstance(domain_error(error), TransientError)):
+        if len(wanted) == 1 or isinstance(error, TransientError):
             for _, future, _ in wanted:
                 _tell(future, _Failed(error))
             return
@@ -196,7 +179,8 @@ class Batches:
 
 def _value_of(result: Result | _Failed) -> Result:
     if isinstance(result, _Failed):
-        raise domain_error(result.error) if isinstance(result.error, DATABASE_ERRORS) else result.error
+        # Many callers may raise the same error: none sees the traceback of another.
+        raise result.error.with_traceback(None)
     return result
 
 

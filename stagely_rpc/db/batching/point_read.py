@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from sqlalchemy import ARRAY, and_, bindparam, column, func, literal_column, select, true
 
@@ -15,39 +15,46 @@ if TYPE_CHECKING:
     from sqlalchemy import Select, TableValuedAlias
     from sqlalchemy.orm import InstrumentedAttribute
 
-    from stagely_rpc.db.batching.batches import Asking
+    from stagely_rpc.db.batching.batches import Ask
+    from stagely_rpc.db.sql.statement import Query
 
-Row = TypeVar("Row")
+RowT = TypeVar("RowT")
 
 _PLACE = "place"
 
 
-class PointRead(Generic[Row]):
-    """A read of one row by its key, or of none, that is work for a batch.
+class PointRead(Generic[RowT]):
+    """A read of one row by its key, or of none, which many callers can share.
 
     Attributes:
-        name: what is read by what, for the metrics.
+        name: what is read by which key, for the metrics.
         statement: for any number of keys: `SELECT …, place FROM unnest($1, $2…) WITH ORDINALITY, LATERAL (SELECT …)`.
     """
 
-    def __init__(self, name: str, rows: Select[*tuple[Any, ...]], *key: InstrumentedAttribute[Any]) -> None:
+    def __init__(
+        self, name: str, row_class: type[RowT], rows: Select[*tuple[Any, ...]], *key: InstrumentedAttribute[Any]
+    ) -> None:
         """Take the statement.
 
         Args:
-            name: what is read by what, such as `team by id`.
-            rows: the SELECT of the row's columns, and whatever else holds of it, but not its key.
+            name: what is read by which key, such as `team by id`.
+            row_class: a NamedTuple with a field for each column of the rows, in the same order.
+            rows: the SELECT of the row's columns, with its conditions except for the key.
             key: the columns of the key; at most one row has one.
         """
         self.name = name
+        self._row_class = cast("Any", row_class)
         self._select = rows
         self._key = key
 
     @cached_property
-    def statement(self) -> Statement:  # noqa: D102 - an attribute of the class
+    def statement(self) -> Statement[Any]:  # noqa: D102 - an attribute of the class
         wanted = self._wanted()
         is_wanted = and_(*(mine == theirs for mine, theirs in zip(self._key, list(wanted.c)[:-1], strict=True)))
         # The limit has each key looked up by its index. As a join, many keys would be compared with a whole table.
         row = self._select.where(is_wanted).limit(literal_column("1")).lateral("row")
+        if (names := tuple(row.c.keys())) != self._row_class._fields:
+            raise TypeError(f"{self._row_class.__name__} is not a row of {', '.join(names)}")
         return Statement(select(*row.c, wanted.c[_PLACE]).select_from(wanted).join(row, true()))
 
     def _wanted(self) -> TableValuedAlias:
@@ -57,11 +64,19 @@ class PointRead(Generic[Row]):
         columns = [column(name, mine.type) for name, mine in zip(names, self._key, strict=True)]
         return func.unnest(*arrays).table_valued(*columns, with_ordinality=_PLACE, name="wanted").render_derived()
 
-    async def perform(self, ask: Asking, items: Sequence[tuple[Any, ...]]) -> Sequence[Row | None]:
+    def query(self, keys: Sequence[tuple[Any, ...]]) -> Query[list[Any]]:
+        """Return the query for the rows of keys; `rows_of` gives its result the order of the keys."""
+        columns = {f"key_{number}": list(values) for number, values in enumerate(zip(*keys, strict=True))}
+        return self.statement.all(**columns)
+
+    def rows_of(self, found: Sequence[Sequence[Any]], keys: int) -> list[RowT | None]:
+        """Return the row of each of so many keys, or None."""
+        rows: list[RowT | None] = [None] * keys
+        for *values, place in found:
+            rows[place - 1] = self._row_class._make(values)
+        return rows
+
+    async def perform(self, ask: Ask, items: Sequence[tuple[Any, ...]]) -> Sequence[RowT | None]:
         """Read the rows of keys."""
-        keys = {f"key_{number}": list(values) for number, values in enumerate(zip(*items, strict=True))}
-        (rows,) = await ask(self.statement.rows(**keys))
-        found: list[Row | None] = [None] * len(items)
-        for row in rows:
-            found[row.place - 1] = row
-        return found
+        (found,) = await ask(self.query(items))
+        return self.rows_of(found, len(items))

@@ -1,68 +1,123 @@
-"""Connections of the pool, lent to one piece of work each."""
+"""A connection of the pool, lent to one piece of work.
+
+Above a lease no one sees a driver's error: what PostgreSQL or psycopg refuses is raised as an error of the domain.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import psycopg
 from psycopg import pq
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from stagely_rpc.db.driver.observer import Timed
 from stagely_rpc.db.driver.pipeline import run
 from stagely_rpc.db.driver.prepared import FORGOTTEN
-from stagely_rpc.db.errors import is_of_outdated_plan
+from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, is_broken_off, is_of_outdated_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, MutableMapping, Sequence
 
-    from sqlalchemy import PoolProxiedConnection
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy import Executable, Result
+    from sqlalchemy.engine import FrozenResult
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from stagely_rpc.db.driver.observer import Kind
     from stagely_rpc.db.driver.pipeline import Command
-    from stagely_rpc.db.driver.pool import TrimmedPool
+    from stagely_rpc.db.driver.pool import ConnectionPool
     from stagely_rpc.db.sql.statement import Query
 
 
 class Lease:
-    """A connection of the pool, lent to one piece of work: from `take` to `give_back`."""
+    """A connection of the pool, until `close` gives it back.
 
-    __slots__ = ("_connection", "_pool", "_prepared", "_proxied")
+    Attributes:
+        is_broken: whether the connection broke, so that another one may do what this one did not.
+        info: what is kept with the connection for as long as it is open.
+    """
 
-    def __init__(self, pool: TrimmedPool, proxied: PoolProxiedConnection) -> None:
+    __slots__ = ("_connection", "_driver", "_orm", "_pool", "_prepared", "info", "is_broken")
+
+    def __init__(self, pool: ConnectionPool, connection: AsyncConnection) -> None:
+        """Take a connection that was just taken out of the pool."""
+        proxied = cast("Any", connection.sync_connection).connection
         self._pool = pool
-        self._proxied = proxied
-        self._connection = cast("psycopg.AsyncConnection[Any]", proxied.driver_connection)
-        self._prepared = pool.preparing.prepared_on(self._connection, proxied.info)
-
-    @classmethod
-    async def take(cls, engine: AsyncEngine) -> Lease:
-        """Take a connection out of the pool, or wait for one.
-
-        Raises:
-            sqlalchemy.exc.TimeoutError: none came free in time.
-            psycopg.Error: the database can't be reached.
-        """
-        pool = cast("TrimmedPool", engine.sync_engine.pool)
-        return cls(pool, await greenlet_spawn(pool.connect))
+        self._connection = connection
+        self._driver: psycopg.AsyncConnection[Any] = proxied.driver_connection
+        self.info: MutableMapping[Any, Any] = proxied.info
+        self._prepared = pool.prepared.on(self._driver, self.info)
+        self._orm: AsyncSession | None = None
+        self.is_broken = False
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.give_back()
+        await self.close()
 
-    async def run(self, steps: Sequence[Query[Any] | Command]) -> list[Any]:
+    async def run(self, kind: Kind, steps: Sequence[Query[Any] | Command]) -> list[Any]:
         """Send queries and commands together, and return the results.
 
         Raises:
-            psycopg.Error: what went wrong with the first that failed.
+            StagelyError: what went wrong with the first that failed.
+            UnexpectedDatabaseError: a constraint was violated, or there is a fault in this service.
         """
-        was_idle = self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE
         try:
-            return await run(self._connection, self._prepared, steps)
+            with Timed(self._pool.observer.exchanged, kind, steps):
+                return await self._run(steps)
+        except DATABASE_ERRORS as error:
+            raise self._domain_error(error) from None
+
+    async def execute(
+        self, kind: Kind, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Result[*tuple[Any, ...]]:
+        """Execute a statement as a session of SQLAlchemy does, and return its rows.
+
+        Raises:
+            StagelyError: the database refused, or can't be asked.
+            UnexpectedDatabaseError: a constraint was violated, or there is a fault in this service.
+        """
+        if self._orm is None:
+            self._orm = AsyncSession(self._connection, autoflush=False, expire_on_commit=False)
+        try:
+            with Timed(self._pool.observer.exchanged, kind, ()):
+                return await self._orm.execute(statement, parameters)
+        except DATABASE_ERRORS as error:
+            raise self._domain_error(error) from None
+
+    async def fetch(
+        self, kind: Kind, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> FrozenResult[Any]:
+        """Execute a statement, and return its rows for a time after the lease is closed.
+
+        Raises:
+            StagelyError: the database refused, or can't be asked.
+        """
+        return (await self.execute(kind, statement, parameters)).freeze()
+
+    async def close(self) -> None:
+        """End an open transaction, and give the connection back; a broken one is closed.
+
+        It is done to its end even if the caller is cancelled meanwhile.
+        """
+        if self._is_idle():
+            # Nothing is sent, so nothing is waited for, and no cancellation comes between.
+            await self._give_back()
+        else:
+            await self._pool.clean_up(self._clean_up())
+
+    def _is_idle(self) -> bool:
+        pgconn = self._driver.pgconn
+        is_idle = pgconn.transaction_status == pq.TransactionStatus.IDLE
+        return is_idle and pgconn.pipeline_status == pq.PipelineStatus.OFF
+
+    async def _run(self, steps: Sequence[Query[Any] | Command]) -> list[Any]:
+        was_idle = self._driver.pgconn.transaction_status == pq.TransactionStatus.IDLE
+        try:
+            return await run(self._driver, self._prepared, steps)
         except psycopg.errors.ReadOnlySqlTransaction:
-            self._pool.distrust(self._proxied)
+            self._pool.distrust(self)
             raise
         except psycopg.Error as error:
             if not self._unprepares(error) or not was_idle:
@@ -70,11 +125,11 @@ class Lease:
         return await self._run_again(steps)
 
     def _unprepares(self, error: psycopg.Error) -> bool:
-        """Tell whether only preparing is to blame for an error; if so, nothing is prepared on this lease any more."""
+        """Tell whether only a prepared statement is to blame; if so, nothing is prepared on this lease any more."""
         if isinstance(error, FORGOTTEN):
-            self._pool.preparing.give_up()
+            self._pool.prepared.give_up()
         elif is_of_outdated_plan(error):
-            self._pool.preparing.outdate(self._prepared)
+            self._pool.prepared.outdate(self._prepared)
         else:
             return False
         self._prepared = None
@@ -82,29 +137,27 @@ class Lease:
 
     async def _run_again(self, steps: Sequence[Query[Any] | Command]) -> list[Any]:
         """Send what had no effect, for it was the whole of a transaction that failed."""
-        if self._connection.pgconn.transaction_status != pq.TransactionStatus.IDLE:
-            await run(self._connection, None, [b"ROLLBACK"])
-        return await run(self._connection, None, steps)
+        if self._driver.pgconn.transaction_status != pq.TransactionStatus.IDLE:
+            await run(self._driver, None, [b"ROLLBACK"])
+        return await run(self._driver, None, steps)
 
-    async def give_back(self) -> None:
-        """End whatever transaction is open, and put the connection back into the pool; a broken one is closed.
+    def _domain_error(self, error: BaseException) -> Exception:
+        self.is_broken = is_broken_off(error)
+        return domain_error(error)
 
-        It is done to its end even if the caller is cancelled meanwhile.
-        """
-        pgconn = self._connection.pgconn
-        is_whole = pgconn.pipeline_status == pq.PipelineStatus.OFF
-        if is_whole and pgconn.transaction_status == pq.TransactionStatus.IDLE:
-            await greenlet_spawn(self._proxied.close)
-        else:
-            await asyncio.shield(asyncio.create_task(self._clean_up(is_whole=is_whole), name="connection clean-up"))
-
-    async def _clean_up(self, *, is_whole: bool) -> None:
+    async def _clean_up(self) -> None:
         try:
-            if is_whole:
-                await self.run([b"ROLLBACK"])
+            if self._driver.pgconn.pipeline_status == pq.PipelineStatus.OFF:
+                await run(self._driver, None, [b"ROLLBACK"])
         except psycopg.Error:
-            is_whole = False
-        if not is_whole:
-            self._pool.distrust(self._proxied)
-            await greenlet_spawn(self._proxied.invalidate)
-        await greenlet_spawn(self._proxied.close)
+            self.is_broken = True
+        if not self._is_idle():
+            self._pool.distrust(self)
+            await self._connection.invalidate()
+        await self._give_back()
+
+    async def _give_back(self) -> None:
+        if self._orm is not None:
+            await self._orm.close()
+        await self._connection.close()
+        self._pool.given_back()

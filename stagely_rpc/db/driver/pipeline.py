@@ -1,7 +1,7 @@
 """Queries in one wait: sent to PostgreSQL together, and their results fetched together (pipeline mode of libpq).
 
 psycopg's own pipelines and cursors do the same for any use; here every statement is prepared, unless that would be
-forgotten (`preparing`), every result is read whole, and a query takes a quarter of the time of a cursor's
+forgotten (`prepared`), every result is read whole, and a query takes a quarter of the time of a cursor's
 (docs/performance-notes.md). What is used of psycopg below its cursors is its libpq wrapper, its adaptation of values
 and `AsyncConnection.wait`.
 
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
     Results = list[pq.abc.PGresult]
 
-Command = Literal[b"BEGIN", b"COMMIT", b"ROLLBACK"]
+Command = Literal[b"BEGIN ISOLATION LEVEL READ COMMITTED", b"COMMIT", b"ROLLBACK"]
+
+BEGIN: Command = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+"""Whatever the database's default is: what is asked after a lock must see what was committed before it was had."""
 
 _FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED)
 
@@ -38,16 +41,16 @@ class Prepared:
     """What is prepared on a connection.
 
     Attributes:
-        edition: counts how often the plans of before were left behind.
+        generation: counts how often all statements had to be prepared again.
         names: of the statements that are prepared, by their texts.
     """
 
-    edition: int = 0
+    generation: int = 0
     names: dict[bytes, bytes] = field(default_factory=dict)
 
     def text_of(self, text: bytes) -> bytes:
-        """Return what is prepared for a statement, which a pooler takes for another one in each edition."""
-        return b"/* %d */ %b" % (self.edition, text) if self.edition else text
+        """Return what is prepared for a statement, which differs from generation to generation."""
+        return b"/* %d */ %b" % (self.generation, text) if self.generation else text
 
 
 async def run(
@@ -99,12 +102,12 @@ class _Exchange:
         """Return the name of a prepared statement, which is prepared now if it is not yet."""
         name = prepared.names.get(text)
         if name is None:
-            edition = prepared.text_of(text)
-            name = prepared.names[text] = name_of(edition)
-            # Even if preparing failed before, PgBouncer takes the name for used, and disconnects whoever uses it twice.
+            prepared_text = prepared.text_of(text)
+            name = prepared.names[text] = name_of(prepared_text)
+            # Even if preparing failed before, PgBouncer takes the name for used, and disconnects who uses it twice.
             self._send(text, partial(self._pgconn.send_close_prepared, name), None)
             self._new.append((len(self._readers), partial(prepared.names.pop, text)))
-            self._send(text, partial(self._pgconn.send_prepare, name, edition), None)
+            self._send(text, partial(self._pgconn.send_prepare, name, prepared_text), None)
         return name
 
     def _send(self, text: bytes, command: Callable[[], None], reader: Callable[[pq.abc.PGresult], Any] | None) -> None:

@@ -1,9 +1,9 @@
 """Rows as they will be: what the database makes of an INSERT or UPDATE, known before it is sent.
 
-A write is sent together with its audit row, its answer and COMMIT, and both of these say what became of the row: it is
-computed here instead of asked for. The time is the transaction's, which the database gave; the defaults are those of
-the models; and what the triggers do, raise `row_version` and set `updated_at`, is done here too. Tests compare all of
-it with what the database has (tests/db/sql/test_rows.py).
+A write is sent together with its audit row, its answer and COMMIT. Both of these need the row as it will be, so it is
+computed here: the time is the transaction's, which the database gave; the defaults are those of the models; and
+`row_version` and `updated_at`, which triggers write, are computed in the same way. Tests compare all of it with what
+the database has (tests/db/sql/test_rows.py).
 """
 
 from __future__ import annotations
@@ -11,84 +11,137 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from sqlalchemy import Column, DateTime, Uuid, bindparam, delete, insert, inspect, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from stagely_rpc.db.sql.statement import Statement, row_class
+from stagely_rpc.db.models.rows import MODEL_OF
+from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Table
-
-    from stagely_rpc.db.models import Base
-
-AnyRow = TypeVar("AnyRow", bound="Base")
 
 _KEY = "key_id"
 
 
-def new_row(model: type[AnyRow], values: Mapping[str, Any], now: datetime) -> AnyRow:
-    """Return the row that an INSERT of some columns makes: the others get their defaults."""
-    defaults = _defaults(model)
-    if unknown := values.keys() - defaults.keys():
-        raise KeyError(f"{model.__name__} has no {', '.join(sorted(unknown))}")
-    every = [
-        values[name] if name in values else now if default is _NOW else uuid.uuid4() if default is _NEW_ID else default
-        for name, default in defaults.items()
-    ]
-    return cast("AnyRow", row_class(tuple(defaults))(every))
+class Row(Protocol):
+    """A row with an id: an instance of one of the NamedTuples of `db.models.rows`."""
+
+    @property
+    def id(self) -> uuid.UUID: ...  # noqa: D102
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+def new_row(row_class: type[AnyRow], values: Mapping[str, Any], now: datetime) -> AnyRow:
+    """Return the row that an INSERT of some columns makes; the other columns get their defaults.
+
+    Raises:
+        KeyError: there is no such column.
+    """
+    defaults = _defaults(row_class)
+    _check_columns(row_class, values)
+    made: AnyRow = _maker(row_class)(
+        [
+            values[name]
+            if name in values
+            else now
+            if default is _NOW
+            else uuid.uuid4()
+            if default is _NEW_ID
+            else default
+            for name, default in defaults.items()
+        ]
+    )
+    return made
 
 
 def changed_row(row: AnyRow, values: Mapping[str, Any], now: datetime) -> AnyRow:
     """Return what an UPDATE of some columns makes of a row."""
-    names = cast("Any", row)._fields
-    kept = {"updated_at": now} if "updated_at" in names else {}
-    if "row_version" in names:
-        kept["row_version"] = cast("Any", row).row_version + 1
-    return cast("AnyRow", cast("Any", row)._replace(**values, **kept))
+    changed = row._asdict() | dict(values)
+    if "updated_at" in changed:
+        changed["updated_at"] = now
+    if "row_version" in changed:
+        changed["row_version"] += 1
+    made: AnyRow = _maker(type(row))(changed.values())
+    return made
+
+
+def _maker(row_class: Any) -> Any:  # noqa: ANN401 - no protocol can say what NamedTuple's constructor takes
+    return row_class._make
+
+
+def insertion(row: Row) -> tuple[Statement[Any], dict[str, Any]]:
+    """Return the INSERT of a row with all its columns, and its parameters."""
+    return _insertion(type(row)), row._asdict()
 
 
 @cache
-def insertion(model: type[Base]) -> Statement:
-    """Return the INSERT of a row with all its columns."""
-    table = _table(model)
+def _insertion(row_class: type[Row]) -> Statement[Any]:
+    table = table_of(row_class)
     return Statement(insert(table).values({column.key: bindparam(column.key) for column in table.columns}))
 
 
 @cache
-def change(model: type[Base], names: frozenset[str]) -> Statement:
+def returning_insertion(row_class: type[AnyRow], names: frozenset[str]) -> Statement[AnyRow]:
+    """Return the INSERT of some columns, which returns the row that the database made: with its identity columns.
+
+    Raises:
+        KeyError: there is no such column.
+    """
+    table = table_of(row_class)
+    _check_columns(row_class, names)
+    values: dict[str, Any] = {name: bindparam(name) for name in sorted(names)}
+    return Statement(insert(table).values(values).returning(*table.columns), row_class)
+
+
+@cache
+def change(row_class: type[Row], names: frozenset[str]) -> Statement[Any]:
     """Return the UPDATE of some columns of the row with an id."""
-    table = _table(model)
+    table = table_of(row_class)
     values: dict[str, Any] = {name: bindparam(name) for name in sorted(names)}
     return Statement(update(table).where(table.c.id == bindparam(_KEY)).values(values))
 
 
 @cache
-def deletion(model: type[Base]) -> Statement:
+def deletion(row_class: type[Row]) -> Statement[Any]:
     """Return the DELETE of the row with an id."""
-    table = _table(model)
+    table = table_of(row_class)
     return Statement(delete(table).where(table.c.id == bindparam(_KEY)))
 
 
-def key_of(row: Base) -> dict[str, object]:
+def key_of(row: Row) -> dict[str, object]:
     """Return the parameter by which `change` and `deletion` find a row."""
-    return {_KEY: row.id}  # type: ignore[attr-defined]
+    return {_KEY: row.id}
 
 
-def _table(model: type[Base]) -> Table:
-    return cast("Table", inspect(model).local_table)
+@cache
+def table_of(row_class: type[Row]) -> Table:
+    """Return the table that rows of a class are of.
+
+    Raises:
+        KeyError: it is not a row class of `db.models.rows`.
+    """
+    return cast("Table", inspect(MODEL_OF[row_class]).local_table)
 
 
 _NOW, _NEW_ID = object(), object()
 
 
+def _check_columns(row_class: type[Row], names: Iterable[str]) -> None:
+    if unknown := set(names) - _defaults(row_class).keys():
+        raise KeyError(f"{row_class.__name__} has no {', '.join(sorted(unknown))}")
+
+
 @cache
-def _defaults(model: type[Base]) -> dict[str, object]:
+def _defaults(row_class: type[Row]) -> dict[str, object]:
     """Return what each column gets that an INSERT leaves out, in the order of the columns."""
-    return {column.key: _default(column) for column in _table(model).columns}
+    return {column.key: _default(column) for column in table_of(row_class).columns}
 
 
 def _default(column: Column[Any]) -> object:

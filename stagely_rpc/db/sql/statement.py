@@ -6,11 +6,10 @@ one statement at a time whose rows become objects, would take several times as l
 
 from __future__ import annotations
 
-from collections import namedtuple
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 import orjson
 from psycopg.types.json import Jsonb
@@ -27,10 +26,8 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.sql.elements import ClauseElement
 
-    Rows = list[Any]
-
 Result = TypeVar("Result")
-Model = TypeVar("Model")
+RowT = TypeVar("RowT")
 
 
 class _Boolean(Boolean):
@@ -66,42 +63,56 @@ _DIALECT: Dialect = cast("Any", _Dialect)(paramstyle="numeric_dollar")
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[Result]):
-    """A statement with its parameters.
+    """A statement with its parameters, ready to be sent.
 
     Attributes:
         statement: what is sent.
         values: its parameters, in its order.
-        result_of: what its rows are for whoever asks.
+        result_of: what makes the result of the rows.
     """
 
-    statement: Statement
+    statement: Statement[Any]
     values: tuple[Any, ...]
-    result_of: Callable[[Rows], Result]
+    result_of: Callable[[list[Any]], Result]
 
 
-class Statement:
-    """A statement, compiled once, whose parameters are given by name each time that it is sent."""
+class Statement(Generic[RowT]):
+    """A statement, compiled once. Its parameters are given by name each time that it is sent."""
 
-    def __init__(self, clause: ClauseElement) -> None:
-        """Take the statement, which is compiled when it is first used.
+    @overload
+    def __init__(self: Statement[Any], clause: ClauseElement) -> None: ...
+    @overload
+    def __init__(self, clause: ClauseElement, row_class: type[RowT]) -> None: ...
+    def __init__(self, clause: ClauseElement, row_class: type[Any] = tuple) -> None:
+        """Take the statement, which is compiled at its first use.
 
         Args:
-            clause: of SQLAlchemy Core, with `bindparam`s for what differs from one time to the next.
+            clause: of SQLAlchemy Core, with a `bindparam` for each value that differs from one time to the next.
+            row_class: of its rows: a NamedTuple with a field for each column, in the same order.
         """
         self._clause = clause
-        self._make_row: Callable[[Sequence[Any]], Any] | None = None
+        self._row_class = row_class
+        self._is_checked = False
 
     @cached_property
     def only_reads(self) -> bool:
-        """Whether it may be sent again if nothing is known of its end."""
+        """Whether it may be sent again if it is not known how it ended."""
         return isinstance(self._clause, Select)
 
     def row_maker(self, result: PGresult) -> Callable[[Sequence[Any]], Any]:
-        """Return what makes a row of values of the result, whose columns are always the same."""
-        if self._make_row is None:
-            names = [(result.fname(number) or b"").decode() for number in range(result.nfields)]
-            self._make_row = row_class(tuple(names))
-        return self._make_row
+        """Return what makes a row of the values of a result.
+
+        Raises:
+            TypeError: the row class has other fields than the result has columns.
+        """
+        if self._row_class is tuple:
+            return tuple
+        if not self._is_checked:
+            names = tuple((result.fname(number) or b"").decode() for number in range(result.nfields))
+            if names != self._row_class._fields:
+                raise TypeError(f"{self._row_class.__name__} is not a row of {', '.join(names)}")
+            self._is_checked = True
+        return cast("Callable[[Sequence[Any]], Any]", self._row_class._make)
 
     @cached_property
     def text(self) -> bytes:
@@ -127,17 +138,16 @@ class Statement:
             ]
         )
 
-    def rows(self, **parameters: object) -> Query[Rows]:
+    def all(self, **parameters: object) -> Query[list[RowT]]:
         """Return the query for all rows."""
         return Query(self, self._bound(parameters), _all)
 
-    def row(self, model: type[Model], **parameters: object) -> Query[Model | None]:
-        """Return the query for the one row, which has the attributes of a model, or None."""
-        del model
-        return Query(self, self._bound(parameters), cast("Callable[[Rows], Model | None]", _first))
+    def first(self, **parameters: object) -> Query[RowT | None]:
+        """Return the query for the first row, or None."""
+        return Query(self, self._bound(parameters), _first)
 
     def value(self, **parameters: object) -> Query[Any]:
-        """Return the query for the one value of the one row; None if there is no row."""
+        """Return the query for the first value of the first row; None if there is no row."""
         return Query(self, self._bound(parameters), _value)
 
 
@@ -163,20 +173,13 @@ def json_of(value: object) -> bytes:
     return orjson.dumps(value, default=str)
 
 
-def _all(rows: Rows) -> Rows:
+def _all(rows: list[Any]) -> list[Any]:
     return rows
 
 
-def _first(rows: Rows) -> object:
+def _first(rows: list[Any]) -> Any:  # noqa: ANN401 - a row of any class
     return rows[0] if rows else None
 
 
-def _value(rows: Rows) -> object:
+def _value(rows: list[Any]) -> Any:  # noqa: ANN401
     return rows[0][0] if rows else None
-
-
-@lru_cache(maxsize=512)
-def row_class(names: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
-    """Return what makes a row of values: a named tuple, whose attributes are the columns."""
-    made: Any = cast("Any", namedtuple)("Row", names)  # noqa: PYI024 - the names are known only now
-    return cast("Callable[[Sequence[Any]], Any]", made._make)
