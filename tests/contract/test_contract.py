@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 
-from stagely_rpc.server import server as composition_root
+from stagely_rpc.server import services as composition_root
 from tests.support.methods import FILES, LISTS, METHODS, SERVICES
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from stagely_rpc.db.schema.migrations import MigrationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CREATE = "import sys; from stagely_rpc.db import migrations; print(migrations.create_revision(sys.argv[1]))"
+CREATE = "import sys; from stagely_rpc.db.schema import migrations; print(migrations.create_revision(sys.argv[1]))"
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_new_revision_follows_the_last(source_tree: Path) -> None:
 
 
 MIGRATIONS_OF_TREE = (
-    "from stagely_rpc.db import migrations; from alembic.script import ScriptDirectory;"
+    "from stagely_rpc.db.schema import migrations; from alembic.script import ScriptDirectory;"
     "head = migrations.head_revision();"
     "print(head, ScriptDirectory(migrations.migrations_directory()).get_revision(head).down_revision)"
 )
@@ -120,7 +120,7 @@ def test_name_that_is_no_snake_case_is_refused(name: str) -> None:
 
 def test_installed_package_finds_its_migrations_but_gets_no_new_ones(source_tree: Path) -> None:
     (source_tree / "migrations").rename(source_tree / "stagely_rpc" / "_migrations")
-    head = run(source_tree, "from stagely_rpc.db import migrations; print(migrations.head_revision())")
+    head = run(source_tree, "from stagely_rpc.db.schema import migrations; print(migrations.head_revision())")
     created = run(source_tree, CREATE, "add_team_colours")
 
     assert head.stdout.strip() == migrations.head_revision()
@@ -129,6 +129,6 @@ def test_installed_package_finds_its_migrations_but_gets_no_new_ones(source_tree
 
 def test_package_without_migrations_says_so(source_tree: Path) -> None:
     shutil.rmtree(source_tree / "migrations")
-    head = run(source_tree, "from stagely_rpc.db import migrations; print(migrations.head_revision())")
+    head = run(source_tree, "from stagely_rpc.db.schema import migrations; print(migrations.head_revision())")
 
     assert head.stderr.strip().endswith("MigrationError: the migrations are not installed")

@@ -24,7 +24,7 @@ WAITING_FOR_OTHERS = """
     SELECT FROM pg_stat_activity
     WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'
 """
-MIGRATE = "import sys; from stagely_rpc.db import migrations; print(*migrations.upgrade(sys.argv[1]))"
+MIGRATE = "import sys; from stagely_rpc.db.schema import migrations; print(*migrations.upgrade(sys.argv[1]))"
 
 
 @contextmanager

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.support.telemetry.observed import observed
+
+__all__ = ["observed"]
