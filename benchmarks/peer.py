@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import grpc
 import psycopg
@@ -39,7 +40,7 @@ class TeamPeer(team_pb2_grpc.TeamServiceServicer):
             team = session.get(Team, uuid.UUID(request.id))
             if team is None:
                 context.abort(grpc.StatusCode.NOT_FOUND, "no such team")
-            return team_pb2.GetTeamResponse(team=team_to_proto(team))
+            return team_pb2.GetTeamResponse(team=team_to_proto(cast("Any", team)))
 
 
 class EnvironmentPeer(environment_pb2_grpc.EnvironmentServiceServicer):
@@ -56,7 +57,8 @@ class EnvironmentPeer(environment_pb2_grpc.EnvironmentServiceServicer):
             environment = session.scalar(select(Environment).filter_by(subdomain_hash=request.subdomain_hash))
             if environment is None:
                 context.abort(grpc.StatusCode.NOT_FOUND, "no such environment")
-            return environment_pb2.GetEnvironmentResponse(environment=environment_to_proto(environment, DOMAIN))
+            message = environment_to_proto(cast("Any", environment), DOMAIN)
+            return environment_pb2.GetEnvironmentResponse(environment=message)
 
 
 def serve(conninfo: str, port: int) -> None:

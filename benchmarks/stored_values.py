@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 
 from stagely_rpc.crypto.envelope import Keyring, Place
-from stagely_rpc.db.models import DataKey
+from stagely_rpc.db.models.rows import DataKeyRow
 
 
 class StoredValues:
@@ -13,12 +14,13 @@ class StoredValues:
 
     def __init__(self, encryption_key: bytes) -> None:
         self._keyring = Keyring(encryption_key)
-        self._data_keys: dict[str, DataKey] = {}
+        self._data_keys: dict[str, DataKeyRow] = {}
 
-    def data_key(self, team: str) -> DataKey:
+    def data_key(self, team: str) -> DataKeyRow:
         """Return the data key of a team, by the hexadecimal digits of its id; the first time it is made."""
         if team not in self._data_keys:
-            self._data_keys[team] = DataKey(**self._keyring.new_data_key(uuid.UUID(team)))
+            new = self._keyring.new_data_key(uuid.UUID(team))
+            self._data_keys[team] = DataKeyRow(**new, created_at=datetime.now(UTC), retired_at=None)
         return self._data_keys[team]
 
     def sealed(self, team: str, value: bytes, place: Place) -> str:

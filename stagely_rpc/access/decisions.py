@@ -65,9 +65,7 @@ async def require_team(session: Session, team_id: uuid.UUID, hidden: NotFoundErr
         PermissionDeniedError: the user's role in the team does not do.
     """
     user = session.acting_user
-    found: queries.Membership | None = None
-    if user is not None:
-        found = await session.read(queries.ROLE, team_id, user.id)
+    found = None if user is None else await session.read(queries.ROLE, team_id, user.id)
     decide(session, team_id, found and found.role, hidden)
 
 

@@ -55,8 +55,8 @@ def team_id_of(model: type[Base]) -> ScalarSelect[Any]:
     Raises:
         LookupError: no slice has registered the model.
     """
-    has_id = _id_of(model) == _REF
-    return _team_ids(model).where(has_id).scalar_subquery()
+    team_ids = _team_ids(model)
+    return team_ids.where(_id_of(model) == _REF).scalar_subquery()
 
 
 def _team_ids(model: type[Base]) -> Select[Any]:

@@ -105,7 +105,8 @@ class WriteSession(Session):
             AlreadyAnsweredError: the request was answered before.
             StagelyError: the database refused, or can't be asked.
         """
-        await self._begun()
+        if self._lease is None:
+            await self._begun()
 
     @overload
     async def ask(self, one: Query[R1], /) -> tuple[R1]: ...
@@ -146,8 +147,7 @@ class WriteSession(Session):
             AlreadyAnsweredError: the request was answered before.
             StagelyError: the database refused, or can't be asked.
         """
-        if self._lease is None:
-            await self._begun()
+        await self.begin()
         await self._send()
         assert self._lease is not None
         try:
@@ -243,9 +243,7 @@ class WriteSession(Session):
         self._on_constraint.update(on_constraint or {})
 
     async def _begun(self, *queries: Query[Any]) -> list[Any]:
-        """Begin the transaction, if it has not begun, and send queries in the same wait; return their results."""
-        if self._lease is not None:
-            return await self._send(*queries)
+        """Begin the transaction, and send queries in the same wait; return their results."""
         self._lease = await self._pool.lease()
         claims = [] if self.call.repeatable is None else [self._store.claim(self.call)]
         _, self._now, *results = await self._run("write", [BEGIN, _NOW.value(), *claims, *queries])
@@ -271,7 +269,7 @@ class WriteSession(Session):
             raise RuntimeError(f"{self.call.method} ended its transaction without an answer")
         if self._lease is None and not self._entries and not self.call.repeatable:
             return
-        await self._begun()
+        await self.begin()
         recorded = [audit_entries.appending(self._entries)] if self._entries else []
         kept = [self._store.keep(self.call, self._answer or b"")] if self.call.repeatable else []
         await self._run("commit", [*self._writes, *recorded, *kept, b"COMMIT"])

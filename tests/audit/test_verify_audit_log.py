@@ -104,4 +104,4 @@ async def test_readers_hold_no_connection_between_the_steps(team_id: str, databa
     async with opened(database_url) as db, reading(db) as session:
         async for step in verification.verify(session, KEY, uuid.UUID(team_id), None):
             if isinstance(step, verification.Progress):
-                assert db._engine.sync_engine.pool.status().endswith("Current Checked out connections: 0")
+                assert db.connections().in_use == 0

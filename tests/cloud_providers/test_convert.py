@@ -9,13 +9,14 @@ import pytest
 from stagely.v1 import cloud_provider_pb2
 from stagely_rpc.cloud_providers.convert import cloud_provider_to_proto
 from stagely_rpc.db.etag import etag_of
-from stagely_rpc.db.models import CloudProvider
+from stagely_rpc.db.models.rows import CloudProviderRow
 from stagely_rpc.wire.values import to_struct, to_timestamp
+from tests.support.rows import row_of
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
-def stored_provider(**overrides: object) -> CloudProvider:
+def stored_provider(**overrides: object) -> CloudProviderRow:
     given = {
         "id": uuid.uuid4(),
         "team_id": uuid.uuid4(),
@@ -28,7 +29,7 @@ def stored_provider(**overrides: object) -> CloudProvider:
         "updated_at": MOMENT,
         "row_version": 1,
     }
-    return CloudProvider(**given | overrides)
+    return row_of(CloudProviderRow, **given | overrides)
 
 
 def test_every_column_but_the_credentials_is_in_the_message() -> None:

@@ -32,7 +32,7 @@ AS_ITS_OWN = """
 async def test_an_unknown_data_key_is_data_loss(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
     place = make_place()
     stored = await sealed(db, keyring, b"x", team_id, place)
-    async with db.maintain() as session:
+    async with db.system_transaction() as session:
         await execute(session, "DELETE FROM data_keys WHERE team_id = :team_id", team_id=team_id)
 
     with pytest.raises(DataLossError) as lost:
@@ -58,7 +58,7 @@ async def test_a_changed_data_key_is_data_loss(own_db: Database, keyring: Keyrin
     team_id, other = await make_team_id(db), await make_team_id(db)
     await sealed(db, keyring, b"x", other, make_place())
     stored = await sealed(db, keyring, b"x", team_id, place)
-    async with db.maintain() as session:
+    async with db.system_transaction() as session:
         await execute(session, f"UPDATE data_keys SET {change} WHERE team_id = :team", team=team_id, other=other)  # noqa: S608
 
     with pytest.raises(DataLossError) as unread:
@@ -72,7 +72,7 @@ async def test_a_changed_data_key_is_data_loss(own_db: Database, keyring: Keyrin
 async def test_a_data_key_belongs_to_its_team(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
     place = make_place()
     stored = await sealed(db, keyring, b"x", team_id, place)
-    async with db.maintain() as session:
+    async with db.system_transaction() as session:
         thief = await make_team_id(db)
         await execute(session, "UPDATE data_keys SET team_id = :thief WHERE team_id = :team", thief=thief, team=team_id)
 
@@ -166,7 +166,7 @@ async def test_a_retired_data_key_still_opens_and_another_seals(
 ) -> None:
     place = make_place()
     old = await sealed(db, keyring, b"old", team_id, place)
-    async with db.maintain() as session:
+    async with db.system_transaction() as session:
         await execute(session, "UPDATE data_keys SET retired_at = now() WHERE team_id = :team", team=team_id)
 
     new = await sealed(db, keyring, b"new", team_id, place)

@@ -215,7 +215,7 @@ async def test_the_form_is_as_it_is_described(db: Database, keyring: Keyring, te
 
 async def test_what_the_first_release_stored_still_opens(own_db: Database) -> None:
     known = STORED_BY_THE_FIRST_RELEASE
-    async with own_db.maintain() as session:
+    async with own_db.system_transaction() as session:
         await execute(session, "INSERT INTO teams (id, slug, name) VALUES (:team_id, 'web', 'Web')", **known)
         await execute(
             session,

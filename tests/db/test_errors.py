@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from stagely_rpc.db.errors import UnexpectedDatabaseError
-from stagely_rpc.db.models import Team
+from stagely_rpc.db.models.rows import TeamRow
 from stagely_rpc.errors import (
     AbortedError,
     AlreadyExistsError,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stagely_rpc.db.database import Database
 
 INSERT = text("INSERT INTO teams (slug, name) VALUES (:slug, 'canary-' || 'value')")
-IS_IDLE = text("SELECT state = 'idle' FROM pg_stat_activity WHERE pid = :pid")
+IS_IDLE = "SELECT state = 'idle' FROM pg_stat_activity WHERE pid = %(pid)s"
 CONNECTIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'stagely-rpc'"
 )
@@ -40,13 +40,13 @@ async def db(fresh_database_url: str) -> AsyncIterator[Database]:
 
 
 async def test_violation_of_a_named_constraint_is_the_refusal_that_was_given_for_it(db: Database) -> None:
-    async with db.maintain() as session:
+    async with db.system_transaction() as session:
         await session.execute(INSERT, {"slug": "web"})
 
     with pytest.raises(AlreadyExistsError) as refused:
         async with writing(db) as session:
-            await session.ask()
-            session.insert(Team, {"slug": "web", "name": "Web"}, {"teams_slug_key": lambda: TAKEN})
+            await session.begin()
+            session.insert(TeamRow, {"slug": "web", "name": "Web"}, {"teams_slug_key": lambda: TAKEN})
 
     assert refused.value is TAKEN
 
@@ -54,8 +54,8 @@ async def test_violation_of_a_named_constraint_is_the_refusal_that_was_given_for
 async def test_violation_of_another_constraint_is_no_domain_error_and_tells_no_value(db: Database) -> None:
     with pytest.raises(UnexpectedDatabaseError) as error:
         async with writing(db) as session:
-            await session.ask()
-            session.insert(Team, {"slug": "-", "name": "canary-value"}, {"teams_slug_key": lambda: TAKEN})
+            await session.begin()
+            session.insert(TeamRow, {"slug": "-", "name": "canary-value"}, {"teams_slug_key": lambda: TAKEN})
 
     assert "valid_slug" in str(error.value)
     assert "23514" in str(error.value)
@@ -65,7 +65,7 @@ async def test_violation_of_another_constraint_is_no_domain_error_and_tells_no_v
 
 async def test_write_that_raises_leaves_nothing(db: Database) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with db.maintain() as session:
+        async with db.system_transaction() as session:
             await session.execute(INSERT, {"slug": "web"})
             raise ZeroDivisionError
 
@@ -73,12 +73,13 @@ async def test_write_that_raises_leaves_nothing(db: Database) -> None:
         assert (await session.execute(text("SELECT count(*) FROM teams"))).scalar_one() == 0
 
 
-async def test_read_holds_no_transaction(db: Database) -> None:
+async def test_read_holds_no_transaction_and_no_connection(db: Database, fresh_database_url: str) -> None:
     async with reading(db) as session:
-        await session.execute(text("SELECT 1"))
-        pid = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
-        async with reading(db) as other:
-            assert (await other.execute(IS_IDLE, {"pid": pid})).scalar_one()
+        pid = await session.scalar(text("SELECT pg_backend_pid()"))
+
+        assert db.connections().in_use == 0
+        with psycopg.connect(fresh_database_url) as other:
+            assert other.execute(IS_IDLE, {"pid": pid}).fetchone() == (True,)
 
 
 async def test_terminated_connection_is_unavailable_and_the_next_call_works(db: Database) -> None:
@@ -95,7 +96,7 @@ async def test_database_without_space_or_memory_is_unavailable(db: Database, cod
     fails = text(f"DO $$ BEGIN RAISE EXCEPTION 'canary-value' USING ERRCODE = '{code}'; END $$")
 
     with pytest.raises(UnavailableError) as refused:
-        async with db.maintain() as session:
+        async with db.system_transaction() as session:
             await session.execute(fails)
 
     assert refused.value.reason == "DATABASE_OUT_OF_RESOURCES"
@@ -119,7 +120,7 @@ async def test_read_only_database_is_unavailable(fresh_database_url: str) -> Non
     db = database_at(fresh_database_url)
 
     with pytest.raises(UnavailableError):
-        async with db.maintain() as session:
+        async with db.system_transaction() as session:
             await session.execute(INSERT, {"slug": "web"})
 
     await db.close()
@@ -127,19 +128,19 @@ async def test_read_only_database_is_unavailable(fresh_database_url: str) -> Non
 
 async def test_statement_that_takes_too_long_exceeds_the_deadline(db: Database) -> None:
     with pytest.raises(DeadlineExceededError):
-        async with db.maintain() as session:
+        async with db.system_transaction() as session:
             await session.execute(text("SET LOCAL statement_timeout = 50"))
             await session.execute(text("SELECT pg_sleep(10)"))
 
 
 async def test_deadlock_is_aborted_for_one_of_the_two(db: Database) -> None:
-    async with db.maintain() as session:
+    async with db.system_transaction() as session:
         await session.execute(INSERT, {"slug": "web"})
         await session.execute(INSERT, {"slug": "api"})
     both_hold_one = asyncio.Barrier(2)
 
     async def lock(first: str, second: str) -> None:
-        async with db.maintain() as session:
+        async with db.system_transaction() as session:
             await session.execute(text("SELECT FROM teams WHERE slug = :slug FOR UPDATE"), {"slug": first})
             await both_hold_one.wait()
             await session.execute(text("SELECT FROM teams WHERE slug = :slug FOR UPDATE"), {"slug": second})
@@ -150,14 +151,14 @@ async def test_deadlock_is_aborted_for_one_of_the_two(db: Database) -> None:
 
 
 async def test_serialization_failure_is_aborted(db: Database) -> None:
-    async with db.maintain() as session:
+    async with db.system_transaction() as session:
         await session.execute(INSERT, {"slug": "web"})
 
     with pytest.raises(AbortedError):
-        async with db.maintain() as session:
+        async with db.system_transaction() as session:
             await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             await session.execute(text("SELECT FROM teams"))
-            async with db.maintain() as other:
+            async with db.system_transaction() as other:
                 await other.execute(text("UPDATE teams SET name = 'other'"))
             await session.execute(text("UPDATE teams SET name = 'mine'"))
 
@@ -167,7 +168,7 @@ async def test_full_pool_is_overload_after_a_bounded_wait(db: Database) -> None:
     inside = asyncio.Semaphore(0)
 
     async def hold() -> None:
-        async with reading(db) as session:
+        async with db.system_transaction() as session:
             await session.execute(text("SELECT 1"))
             inside.release()
             await release.wait()
@@ -213,7 +214,7 @@ async def test_idle_connections_are_closed_down_to_what_load_needs(fresh_databas
     together = asyncio.Barrier(6)
 
     async def use() -> None:
-        async with reading(db) as session:
+        async with db.system_transaction() as session:
             await session.execute(text("SELECT 1"))
             await together.wait()
 
@@ -224,9 +225,9 @@ async def test_idle_connections_are_closed_down_to_what_load_needs(fresh_databas
             return int(row[0])
 
     await asyncio.gather(*(use() for _ in range(6)))
-    await db._trimmer.trim()
+    await db._pool.trim()
     needed_lately = await connections()
-    await db._trimmer.trim()
+    await db._pool.trim()
 
     assert needed_lately == 6
     await eventually(connections, 2)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from stagely.v1 import cloud_provider_pb2, environment_pb2, project_pb2, secret_pb2, team_pb2, user_pb2
+from stagely_rpc.db.driver.pipeline import BEGIN
 from tests.access.test_matrix import request_of
 from tests.support.methods import METHODS
 from tests.support.rpc import connected, running_server
@@ -97,7 +98,7 @@ async def test_it_waits_for_the_database_twice_at_most(
         renewable.use()
 
         assert len(made) <= 2, made
-        assert not method.changes_something or (made[0][0], made[-1][-1]) == ("BEGIN", "COMMIT")
+        assert not method.changes_something or (made[0][0], made[-1][-1]) == (BEGIN.decode(), "COMMIT")
 
 
 @pytest.mark.parametrize("method", WRITES, ids=str)

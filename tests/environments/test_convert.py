@@ -10,16 +10,17 @@ import pytest
 
 from stagely.v1 import environment_pb2
 from stagely_rpc.db.etag import etag_of
-from stagely_rpc.db.models import Environment
+from stagely_rpc.db.models.rows import EnvironmentRow
 from stagely_rpc.environments.convert import STATUS_TO_PROTO, VM_STATUS_TO_PROTO, environment_to_proto
 from stagely_rpc.environments.inputs import Status, VmStatus
+from tests.support.rows import row_of
 
 ID = uuid.UUID("4f9c2e3a-8d11-4c55-9b1e-0a6f2d7c8e90")
 PROJECT_ID = uuid.UUID("00000000-0000-4000-8000-000000000001")
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
 
-def row(**overrides: Any) -> Environment:
+def row(**overrides: Any) -> EnvironmentRow:
     given = {
         "id": ID,
         "project_id": PROJECT_ID,
@@ -39,7 +40,7 @@ def row(**overrides: Any) -> Environment:
         "updated_at": NOON,
         "row_version": 3,
     }
-    return Environment(**(given | overrides))
+    return row_of(EnvironmentRow, **(given | overrides))
 
 
 def test_every_field_of_the_message_is_filled() -> None:

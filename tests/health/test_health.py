@@ -286,10 +286,9 @@ async def test_sessions_that_began_read_only_are_replaced_once_the_database_take
 async def test_pool_in_full_use_is_no_ill_health(fresh_database_url: str) -> None:
     async with (
         running_server(fresh_database_url, database_pool_size=1, **QUICK) as server,
-        server._db.maintain() as session,
+        server._db.system_transaction(),
         health_of(server) as health,
     ):
-        _ = await session.connection()
         for _ in range(10):
             await asyncio.sleep(0.05)
             assert await status_of(health) == SERVING

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from stagely.v1 import secret_pb2, team_pb2, team_pb2_grpc
-from stagely_rpc.db.idempotency_expiry import Expiry
+from stagely_rpc.db.idempotency import Expiry
 from tests.support.databases import database_at
 from tests.support.methods import METHODS
 from tests.support.refusals import refused

@@ -7,14 +7,15 @@ import pytest
 
 from stagely.v1 import project_pb2
 from stagely_rpc.db.etag import etag_of
-from stagely_rpc.db.models import Project
+from stagely_rpc.db.models.rows import ProjectRow
 from stagely_rpc.projects.convert import project_to_proto
 from stagely_rpc.wire.values import to_struct, to_timestamp
+from tests.support.rows import row_of
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
-def stored_project(**overrides: object) -> Project:
+def stored_project(**overrides: object) -> ProjectRow:
     given = {
         "id": uuid.uuid4(),
         "team_id": uuid.uuid4(),
@@ -30,7 +31,7 @@ def stored_project(**overrides: object) -> Project:
         "updated_at": MOMENT,
         "row_version": 1,
     }
-    return Project(**given | overrides)
+    return row_of(ProjectRow, **given | overrides)
 
 
 def test_every_column_is_in_the_message() -> None:

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stagely.v1 import secret_pb2
-from stagely_rpc.db.models import Secret
+from stagely_rpc.db.models.rows import SecretRow
 from stagely_rpc.secrets.convert import TYPE_TO_PROTO, resolved_to_proto, secret_to_proto
+from stagely_rpc.secrets.queries import Candidate
+from tests.support.rows import row_of
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
-def a_secret(**overrides: object) -> Secret:
+def a_secret(**overrides: object) -> SecretRow:
     given = {
         "id": uuid.uuid4(),
         "project_id": uuid.uuid4(),
@@ -24,7 +26,11 @@ def a_secret(**overrides: object) -> Secret:
         "updated_at": CREATED + timedelta(microseconds=1),
         "row_version": 1,
     } | overrides
-    return Secret(**given)
+    return row_of(SecretRow, **given)
+
+
+def candidate_of(secret: SecretRow) -> Candidate:
+    return row_of(Candidate, **{name: getattr(secret, name) for name in Candidate._fields})
 
 
 @pytest.mark.parametrize(
@@ -32,7 +38,7 @@ def a_secret(**overrides: object) -> Secret:
 )
 def test_each_type_has_its_number(stored: str, number: secret_pb2.SecretType.ValueType) -> None:
     assert secret_to_proto(a_secret(secret_type=stored)).secret_type == number
-    assert resolved_to_proto(a_secret(secret_type=stored), b"").secret_type == number
+    assert resolved_to_proto(candidate_of(a_secret(secret_type=stored)), b"").secret_type == number
 
 
 def test_the_types_are_those_of_the_contract() -> None:
@@ -57,13 +63,15 @@ def test_every_field_is_filled() -> None:
 
 
 def test_nothing_of_the_stored_value_is_in_a_message() -> None:
-    assert "sealed" not in str(secret_to_proto(a_secret())) + str(resolved_to_proto(a_secret(), b"opened"))
+    assert "sealed" not in str(secret_to_proto(a_secret())) + str(
+        resolved_to_proto(candidate_of(a_secret()), b"opened")
+    )
 
 
 def test_a_resolved_secret_has_every_field() -> None:
     secret = a_secret(secret_type="file", file_path="/a", file_permissions="0600", scope="web")
 
-    message = resolved_to_proto(secret, b"opened")
+    message = resolved_to_proto(candidate_of(secret), b"opened")
 
     assert {field.name for field, _ in message.ListFields()} == set(message.DESCRIPTOR.fields_by_name)
     assert (message.value, message.scope) == (b"opened", "web")

@@ -5,13 +5,15 @@ import uuid
 
 import pytest
 
-from stagely_rpc.db.models import Secret
 from stagely_rpc.errors import FailedPreconditionError
 from stagely_rpc.secrets.overlay import overlaid
+from stagely_rpc.secrets.queries import Candidate
+from tests.support.rows import row_of
 
 
-def a_secret(key: str, scope: str = "global", path: str | None = None) -> Secret:
-    return Secret(id=uuid.uuid4(), key=key, scope=scope, secret_type="file" if path else "env", file_path=path)
+def a_secret(key: str, scope: str = "global", path: str | None = None) -> Candidate:
+    secret_type = "file" if path else "env"
+    return row_of(Candidate, id=uuid.uuid4(), key=key, scope=scope, secret_type=secret_type, file_path=path)
 
 
 def test_the_order_of_candidates_does_not_matter() -> None:
@@ -51,7 +53,7 @@ def test_a_path_that_only_a_hidden_secret_has_is_free() -> None:
         (a_secret("A", "web", "/a"), a_secret("B", path="/a/b")),
     ],
 )
-def test_files_that_cannot_both_be_written_are_refused(one: Secret, other: Secret) -> None:
+def test_files_that_cannot_both_be_written_are_refused(one: Candidate, other: Candidate) -> None:
     with pytest.raises(FailedPreconditionError) as refused:
         overlaid([one, other])
 

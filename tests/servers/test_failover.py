@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from stagely_rpc.client import StagelyError, connect
 from stagely_rpc.db.models import Team
+from stagely_rpc.db.models.rows import TeamRow
 from stagely_rpc.errors import UnavailableError
 from stagely_rpc.health.health_servicer import NOT_SERVING, SERVING
 from tests.support.databases import database_at, writing
@@ -141,17 +142,17 @@ async def test_primary_that_comes_back_as_the_standby_takes_over_again(pair: Pai
 
 async def write(db: Database) -> None:
     async with writing(db) as session:
-        await session.ask()
-        session.insert(Team, {"slug": f"team-{secrets.token_hex(8)}", "name": "Web"})
+        await session.begin()
+        session.insert(TeamRow, {"slug": f"team-{secrets.token_hex(8)}", "name": "Web"})
 
 
 async def maintain(db: Database) -> None:
-    async with db.maintain() as session:
-        session.add(Team(slug=f"team-{secrets.token_hex(8)}", name="Web"))
+    async with db.system_transaction() as session:
+        await session.execute(insert(Team).values(slug=f"team-{secrets.token_hex(8)}", name="Web"))
 
 
 async def backend_of(db: Database) -> int:
-    async with db.maintain() as session:
+    async with db.system_transaction() as session:
         return int((await session.execute(select(func.pg_backend_pid()))).scalar_one())
 
 

@@ -33,7 +33,7 @@ FEW = KEEPING._replace(kept=25)
 """Fewer than there are statements, so that it often closes one for another; more than are ever sent together."""
 
 
-PREPARED_ANEW = "the types of columns have changed: statements are prepared anew"
+PREPARED_AGAIN = "column types changed: statements are prepared again"
 MIGRATIONS: tuple[LiteralString, ...] = (
     "ALTER TABLE teams ADD COLUMN motto text",
     "ALTER TABLE teams ALTER COLUMN name TYPE varchar(300)",
@@ -145,7 +145,7 @@ async def test_callers_notice_nothing_of_migrations(
         calls = await asyncio.gather(*callers)
 
     assert all(calls)
-    assert 1 <= [log["event"] for log in logs].count(PREPARED_ANEW) <= len(MIGRATIONS)
+    assert 1 <= [log["event"] for log in logs].count(PREPARED_AGAIN) <= len(MIGRATIONS)
     # The sessions still have what was prepared before, which a server that starts is not to be refused for either.
     async with serving(pooler.url(DATABASE)) as channel:
         started = team_pb2_grpc.TeamServiceStub(channel)

@@ -173,8 +173,8 @@ async def names_in_a_session(db: Database) -> list[str]:
     """Return the names of the statements that are prepared in a session in which two were just asked."""
     async with writing(db) as session:
         await session.ask(ADDED.value(a=1))
-        (found,) = await session.ask(NAMES.rows())
-    return [row.name for row in found if row.name.startswith(("stagely_", "PGBOUNCER_"))]
+        (found,) = await session.ask(NAMES.all())
+    return [name for (name,) in found if name.startswith(("stagely_", "PGBOUNCER_"))]
 
 
 async def added(db: Database, number: int) -> int:
@@ -235,7 +235,7 @@ async def test_forgotten_statement_within_a_transaction_has_the_call_run_again(
                 async with writing(db) as session:
                     await session.ask(ADDED.value(a=1))
                     assert session._lease is not None
-                    await session._lease._connection.execute("DEALLOCATE ALL")
+                    await session._lease._driver.execute("DEALLOCATE ALL")
                     await session.ask(ADDED.value(a=1))
 
     assert lost.value.may_run_again

@@ -7,14 +7,15 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from stagely.v1 import team_pb2
-from stagely_rpc.db.models import Team, TeamMember
+from stagely_rpc.db.models.rows import TeamMemberRow, TeamRow
 from stagely_rpc.teams.convert import PLAN_TO_PROTO, ROLE_TO_PROTO, member_to_proto, team_to_proto
+from tests.support.rows import row_of
 
 NOW = datetime(2026, 11, 22, 8, 30, 0, 123456, tzinfo=UTC)
 NOW_PROTO = Timestamp(seconds=int(NOW.timestamp()), nanos=123_456_000)
 
 
-def team_row(**overrides: object) -> Team:
+def team_row(**overrides: object) -> TeamRow:
     given = {
         "id": uuid.UUID(int=1),
         "slug": "web",
@@ -26,7 +27,7 @@ def team_row(**overrides: object) -> Team:
         "updated_at": NOW,
         "row_version": 1,
     }
-    return Team(**(given | overrides))
+    return row_of(TeamRow, **(given | overrides))
 
 
 def test_every_plan_and_every_role_has_its_number() -> None:
@@ -65,7 +66,8 @@ def test_everything_is_converted() -> None:
 
 @pytest.mark.parametrize("role", ROLE_TO_PROTO)
 def test_member_is_converted(role: str) -> None:
-    row = TeamMember(
+    row = row_of(
+        TeamMemberRow,
         id=uuid.UUID(int=1),
         team_id=uuid.UUID(int=2),
         user_id=uuid.UUID(int=3),

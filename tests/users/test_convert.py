@@ -5,14 +5,15 @@ from datetime import UTC, datetime
 
 from stagely.v1 import user_pb2
 from stagely_rpc.db.etag import etag_of
-from stagely_rpc.db.models import User
+from stagely_rpc.db.models.rows import UserRow
 from stagely_rpc.users.convert import user_to_proto
 from stagely_rpc.wire.values import to_timestamp
+from tests.support.rows import row_of
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
-def stored_user(**overrides: object) -> User:
+def stored_user(**overrides: object) -> UserRow:
     given = {
         "id": uuid.uuid4(),
         "email": "ada@example.com",
@@ -23,7 +24,7 @@ def stored_user(**overrides: object) -> User:
         "updated_at": MOMENT,
         "row_version": 1,
     }
-    return User(**given | overrides)
+    return row_of(UserRow, **given | overrides)
 
 
 def test_every_column_is_in_the_message() -> None:

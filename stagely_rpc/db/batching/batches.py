@@ -12,6 +12,7 @@ libraries for this dispatch at the end of a turn, and keep what they have read.)
 from __future__ import annotations
 
 import asyncio
+from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from stagely_rpc.call import current_call
@@ -169,9 +170,13 @@ class Batches:
 
         A database that is away or has too much to do fails them all: asking for each would be asking too much.
         """
-        if len(wanted) == 1 or isinstance(error, TransientError):
+        if len(wanted) == 1:
+            _tell(wanted[0][1], _Failed(error))
+            return
+        if isinstance(error, TransientError):
             for _, future, _ in wanted:
-                _tell(future, _Failed(error))
+                # Each caller raises an error of its own, with a traceback of its own.
+                _tell(future, _Failed(copy(error)))
             return
         for each in wanted:
             await self._perform(work, [each])
@@ -179,8 +184,7 @@ class Batches:
 
 def _value_of(result: Result | _Failed) -> Result:
     if isinstance(result, _Failed):
-        # Many callers may raise the same error: none sees the traceback of another.
-        raise result.error.with_traceback(None)
+        raise result.error
     return result
 
 

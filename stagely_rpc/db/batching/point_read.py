@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from stagely_rpc.db.batching.batches import Ask
     from stagely_rpc.db.sql.statement import Query
 
-RowT = TypeVar("RowT")
+RowT_co = TypeVar("RowT_co", covariant=True)
 
 _PLACE = "place"
 
 
-class PointRead(Generic[RowT]):
+class PointRead(Generic[RowT_co]):
     """A read of one row by its key, or of none, which many callers can share.
 
     Attributes:
@@ -32,7 +32,7 @@ class PointRead(Generic[RowT]):
     """
 
     def __init__(
-        self, name: str, row_class: type[RowT], rows: Select[*tuple[Any, ...]], *key: InstrumentedAttribute[Any]
+        self, name: str, row_class: type[RowT_co], rows: Select[*tuple[Any, ...]], *key: InstrumentedAttribute[Any]
     ) -> None:
         """Take the statement.
 
@@ -69,14 +69,14 @@ class PointRead(Generic[RowT]):
         columns = {f"key_{number}": list(values) for number, values in enumerate(zip(*keys, strict=True))}
         return self.statement.all(**columns)
 
-    def rows_of(self, found: Sequence[Sequence[Any]], keys: int) -> list[RowT | None]:
+    def rows_of(self, found: Sequence[Sequence[Any]], keys: int) -> list[RowT_co | None]:
         """Return the row of each of so many keys, or None."""
-        rows: list[RowT | None] = [None] * keys
+        rows: list[RowT_co | None] = [None] * keys
         for *values, place in found:
             rows[place - 1] = self._row_class._make(values)
         return rows
 
-    async def perform(self, ask: Ask, items: Sequence[tuple[Any, ...]]) -> Sequence[RowT | None]:
+    async def perform(self, ask: Ask, items: Sequence[tuple[Any, ...]]) -> Sequence[RowT_co | None]:
         """Read the rows of keys."""
         (found,) = await ask(self.query(items))
         return self.rows_of(found, len(items))

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from sqlalchemy import Column, DateTime, Uuid, bindparam, delete, insert, inspect, update
+from sqlalchemy import Column, DateTime, Identity, Uuid, bindparam, delete, insert, inspect, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from stagely_rpc.db.models.rows import MODEL_OF
@@ -120,8 +120,7 @@ def key_of(row: Row) -> dict[str, object]:
     return {_KEY: row.id}
 
 
-@cache
-def table_of(row_class: type[Row]) -> Table:
+def table_of(row_class: type[Any]) -> Table:
     """Return the table that rows of a class are of.
 
     Raises:
@@ -134,7 +133,7 @@ _NOW, _NEW_ID = object(), object()
 
 
 def _check_columns(row_class: type[Row], names: Iterable[str]) -> None:
-    if unknown := set(names) - _defaults(row_class).keys():
+    if unknown := set(names) - set(table_of(row_class).columns.keys()):
         raise KeyError(f"{row_class.__name__} has no {', '.join(sorted(unknown))}")
 
 
@@ -147,6 +146,8 @@ def _defaults(row_class: type[Row]) -> dict[str, object]:
 def _default(column: Column[Any]) -> object:
     if column.server_default is None:
         return None
+    if isinstance(column.server_default, Identity):
+        raise TypeError(f"only the database can number {column}: use insert_returning")
     if isinstance(column.type, DateTime):
         return _NOW
     if isinstance(column.type, Uuid):

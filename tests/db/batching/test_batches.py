@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from stagely_rpc.access.queries import Membership
 from stagely_rpc.db.audit_entries import APPEND, Entry
 from stagely_rpc.db.batching.batches import MAX_ITEMS, QUIET_TURNS
 from stagely_rpc.db.batching.point_read import PointRead
@@ -30,11 +31,21 @@ if TYPE_CHECKING:
 SLUGS = [f"team-{number}" for number in range(20)]
 UNLUCKY_BUILDS = 13
 
-BY_SLUG = PointRead[Any]("team by slug", select(Team.slug, Team.max_concurrent_builds), Team.slug)
-DIVIDED = PointRead[Any](
-    "quotient", select((100 / (Team.max_concurrent_builds - UNLUCKY_BUILDS)).label("n")), Team.slug
+
+class Builds(NamedTuple):
+    slug: str
+    max_concurrent_builds: int
+
+
+class Quotient(NamedTuple):
+    n: Any
+
+
+BY_SLUG = PointRead("team by slug", Builds, select(Team.slug, Team.max_concurrent_builds), Team.slug)
+DIVIDED = PointRead(
+    "quotient", Quotient, select((100 / (Team.max_concurrent_builds - UNLUCKY_BUILDS)).label("n")), Team.slug
 )
-ROLE = PointRead[Any]("role", select(TeamMember.role), TeamMember.team_id, TeamMember.user_id)
+ROLE = PointRead("role", Membership, select(TeamMember.role), TeamMember.team_id, TeamMember.user_id)
 
 
 class Observed(NullObserver):
@@ -48,7 +59,7 @@ class Observed(NullObserver):
         self.batches.append((work, len(calls)))
 
     async def builds(self, slug: str) -> int | None:
-        row = await self.db.look_up(BY_SLUG, slug)
+        row = await self.db.fetch(BY_SLUG, slug)
         return None if row is None else row.max_concurrent_builds
 
     async def append(self, entry: Entry) -> None:
@@ -128,7 +139,7 @@ async def test_key_of_several_columns_is_compared_as_a_whole(teams_url: str) -> 
 
     async with observed(teams_url) as one:
         pairs = [(team, user) for team in teams for user in users]
-        rows = await asyncio.gather(*(one.db.look_up(ROLE, *pair) for pair in pairs))
+        rows = await asyncio.gather(*(one.db.fetch(ROLE, *pair) for pair in pairs))
 
     assert [row and row.role for row in rows] == ["owner", None, None, "viewer"]
 
@@ -145,7 +156,7 @@ async def test_whatever_is_asked_together_is_answered_as_if_it_were_asked_alone(
 
 
 async def test_failing_key_fails_alone(reads: Observed) -> None:
-    outcomes = await asyncio.gather(*(reads.db.look_up(DIVIDED, slug) for slug in SLUGS), return_exceptions=True)
+    outcomes = await asyncio.gather(*(reads.db.fetch(DIVIDED, slug) for slug in SLUGS), return_exceptions=True)
 
     failed = [slug for slug, outcome in zip(SLUGS, outcomes, strict=True) if isinstance(outcome, BaseException)]
     assert failed == [f"team-{UNLUCKY_BUILDS}"]

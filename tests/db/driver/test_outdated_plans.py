@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PREPARED_BY_THEN = 10
 """psycopg prepares what it has executed five times."""
-PREPARED_ANEW = "the types of columns have changed: statements are prepared anew"
+PREPARED_AGAIN = "column types changed: statements are prepared again"
 
 NUMBER = Statement(select(literal_column("1").label("number")))
 NAMES = Statement(select(column("name")).select_from(table("teams")))
@@ -71,14 +71,14 @@ async def test_call_is_to_run_again_that_had_its_transaction_before(fresh_databa
     await db.start()
     try:
         async with writing(db) as session:
-            await session.ask(NAMES.rows())
+            await session.ask(NAMES.all())
         with pytest.raises(AbortedError) as lost:
             async with writing(db) as session:
                 await session.ask(NUMBER.value())
                 widen(fresh_database_url, 300)
-                await session.ask(NAMES.rows())
+                await session.ask(NAMES.all())
         async with writing(db) as session:
-            assert await session.ask(NUMBER.value(), NAMES.rows()) == (1, [])
+            assert await session.ask(NUMBER.value(), NAMES.all()) == (1, [])
     finally:
         await db.close()
 
@@ -94,4 +94,4 @@ async def test_it_is_told_once_for_all_connections(fresh_database_url: str) -> N
             for _ in range(2):
                 await asyncio.gather(*(update(channel, team.id) for _ in range(PREPARED_BY_THEN)))
 
-    assert [log["log_level"] for log in logs if log["event"] == PREPARED_ANEW] == ["info"]
+    assert [log["log_level"] for log in logs if log["event"] == PREPARED_AGAIN] == ["info"]

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import INET, JSONB
 
-from stagely_rpc.db.driver.pipeline import Prepared, run
+from stagely_rpc.db.driver.pipeline import BEGIN, Prepared, run
 from stagely_rpc.db.sql.statement import Statement
 
 if TYPE_CHECKING:
@@ -79,11 +79,9 @@ def remembered() -> Prepared:
 
 
 async def test_results_come_in_the_order_of_the_queries(connection: psycopg.AsyncConnection[Any]) -> None:
-    results = await run(
-        connection, Prepared(), [b"BEGIN", ADDED.value(a=1), ADDED.rows(a=2), ADDED.value(a=3), b"COMMIT"]
-    )
+    results = await run(connection, Prepared(), [BEGIN, ADDED.value(a=1), ADDED.all(a=2), ADDED.value(a=3), b"COMMIT"])
 
-    assert [results[0], results[1], results[2][0].sum, results[3], results[4]] == [None, 2, 3, 4, None]
+    assert [results[0], results[1], results[2][0][0], results[3], results[4]] == [None, 2, 3, 4, None]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,13 +134,13 @@ async def test_what_is_sent_together_is_one_transaction(connection: psycopg.Asyn
     insert = _Raw("INSERT INTO things VALUES ('one')")
 
     with pytest.raises(psycopg.errors.DivisionByZero):
-        await run(connection, None, [insert.rows(), DIVIDED.value(by=0)])
+        await run(connection, None, [insert.all(), DIVIDED.value(by=0)])
 
     assert await run(connection, None, [count.value()]) == [0]
-    assert await run(connection, None, [insert.rows(), count.value()]) == [[], 1]
+    assert await run(connection, None, [insert.all(), count.value()]) == [[], 1]
 
 
-class _Raw(Statement):
+class _Raw(Statement[Any]):
     """A statement as it is written."""
 
     def __init__(self, text: str) -> None:

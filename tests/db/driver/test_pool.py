@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stagely_rpc.db.driver.lease import Lease
 from stagely_rpc.errors import OverloadedError
 from tests.support.databases import database_at
 from tests.support.eventually import eventually
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from stagely_rpc.db.database import Database
+    from stagely_rpc.db.driver.lease import Lease
 
 SIZE = 2
 
@@ -26,12 +26,12 @@ SIZE = 2
 async def full_pool(url: str, *, wait_seconds: float = 5) -> AsyncIterator[tuple[Database, list[Lease]]]:
     """A pool whose connections are all in use."""
     db = database_at(url, size=SIZE, wait_seconds=wait_seconds)
-    leases = [await Lease.take(db._engine) for _ in range(SIZE)]
+    leases = [await db._pool.lease() for _ in range(SIZE)]
     try:
         yield db, leases
     finally:
         for lease in leases:
-            await lease.give_back()
+            await lease.close()
         await db.close()
 
 
@@ -48,14 +48,14 @@ async def test_pool_in_full_use_that_nobody_waits_for_does_not_stand_still(datab
 
 async def test_pool_stands_still_from_when_a_call_has_to_wait(database_url: str) -> None:
     async with full_pool(database_url) as (db, leases):
-        waiting = asyncio.create_task(Lease.take(db._engine))
+        waiting = asyncio.create_task(db._pool.lease())
         await eventually(lambda: is_stalled(db), expected=True)
         before, began = db.stalled_seconds(), time.monotonic()
         await asyncio.sleep(0.1)
         slept = time.monotonic() - began
         assert db.stalled_seconds() >= before + slept
 
-        await leases.pop().give_back()
+        await leases.pop().close()
         leases.append(await waiting)
 
         assert db.stalled_seconds() == 0
@@ -63,16 +63,16 @@ async def test_pool_stands_still_from_when_a_call_has_to_wait(database_url: str)
 
 async def test_connection_that_is_given_back_starts_the_time_anew_for_those_who_still_wait(database_url: str) -> None:
     async with full_pool(database_url) as (db, leases):
-        waiting = [asyncio.create_task(Lease.take(db._engine)) for _ in range(2)]
+        waiting = [asyncio.create_task(db._pool.lease()) for _ in range(2)]
         await eventually(lambda: is_stalled(db), expected=True)
         await asyncio.sleep(0.2)
         before = db.stalled_seconds()
 
-        await leases.pop().give_back()
+        await leases.pop().close()
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
 
         assert 0 < db.stalled_seconds() < before
-        await leases.pop().give_back()
+        await leases.pop().close()
         leases.extend(await asyncio.gather(*waiting))
 
 
@@ -82,6 +82,6 @@ async def test_pool_stands_still_though_whoever_waited_has_given_up(database_url
             await db.ask()
         assert db.stalled_seconds() > 0
 
-        await leases.pop().give_back()
+        await leases.pop().close()
 
         assert db.stalled_seconds() == 0

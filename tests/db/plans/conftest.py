@@ -4,14 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stagely_rpc.db.driver.pool import PoolLimits, engine_of
+from stagely_rpc.db.driver.pool import ConnectionPool, PoolLimits
 from tests.support.plans.explaining import Explainer
 from tests.support.plans.world import populated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from tests.support.plans.world import World
     from tests.support.postgres import PostgresServer
@@ -24,10 +22,10 @@ def world(postgres_server: PostgresServer) -> World:
 
 
 @pytest.fixture(scope="session")
-async def engine(world: World) -> AsyncIterator[AsyncEngine]:
-    engine = engine_of(world.url, PoolLimits(size=2))
-    yield engine.execution_options(isolation_level="READ COMMITTED")
-    await engine.dispose()
+async def pool(world: World) -> AsyncIterator[ConnectionPool]:
+    pool = ConnectionPool(world.url, PoolLimits(size=2))
+    yield pool
+    await pool.close()
 
 
 @pytest.fixture(scope="session")

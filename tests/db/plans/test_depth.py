@@ -12,8 +12,7 @@ from tests.support.plans.lists import PAGE_SIZE, cases
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
+    from stagely_rpc.db.driver.pool import ConnectionPool
     from tests.support.plans.explaining import Explainer, Node, Plan
     from tests.support.plans.world import World
 
@@ -40,12 +39,12 @@ MARGIN = 10
 
 @pytest.mark.parametrize(("name", "filters"), LISTS)
 async def test_deep_page_reads_no_more_than_the_first(
-    world: World, engine: AsyncEngine, explainer: Explainer, name: str, filters: str
+    world: World, pool: ConnectionPool, explainer: Explainer, name: str, filters: str
 ) -> None:
     labelled = dict(cases(name, world.keys))
     plans = []
     for place in ("first", "later"):
-        (asked,) = await asked_by(engine, labelled[f"{filters}, {place}"], world.keys)
+        (asked,) = await asked_by(pool, labelled[f"{filters}, {place}"], world.keys)
         plans.append(explainer.plan(asked, "generic"))
     first, deep = plans
 

@@ -13,8 +13,7 @@ from tests.support.plans.lists import LISTS, cases
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
+    from stagely_rpc.db.driver.pool import ConnectionPool
     from tests.support.plans.world import World
 
 
@@ -34,11 +33,11 @@ def loaded() -> Iterator[list[object]]:
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_no_object_is_made_of_the_rows_of_a_list(world: World, engine: AsyncEngine, name: str) -> None:
+async def test_no_object_is_made_of_the_rows_of_a_list(world: World, pool: ConnectionPool, name: str) -> None:
     case: Any = dict(cases(name, world.keys))["all, first"]
-    async with Asker(engine, noted=[]) as session:
+    async with await pool.lease() as lease:
         with loaded() as made:
-            found = await case(session, world.keys)
+            found = await case(Asker(pool, lease, noted=[]), world.keys)
 
     assert found.rows
     assert made == []

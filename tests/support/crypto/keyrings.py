@@ -12,11 +12,10 @@ from tests.support.databases import reading, writing
 from tests.support.secret_markers import ENCRYPTION_KEY
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession
-
     from stagely_rpc.crypto.envelope import Keyring
     from stagely_rpc.db.database import Database
-    from stagely_rpc.db.models import DataKey
+    from stagely_rpc.db.models.rows import DataKeyRow
+    from stagely_rpc.db.session import Executor
     from stagely_rpc.db.write_session import WriteSession
 
 KEY = ENCRYPTION_KEY
@@ -30,7 +29,7 @@ def make_place() -> Place:
 async def make_team_id(db: Database) -> uuid.UUID:
     """Add a team, without the service."""
     slug = f"team-{uuid.uuid4().hex[:12]}"
-    async with db.maintain() as session:
+    async with db.system_transaction() as session:
         added = await session.scalars(
             text("INSERT INTO teams (slug, name) VALUES (:slug, 'Web') RETURNING id"), {"slug": slug}
         )
@@ -44,7 +43,7 @@ async def sealed(db: Database, keyring: Keyring, plaintext: bytes, team_id: uuid
         return keyring.seal(await data_key_of(session, keyring, team_id), plaintext, place=place)
 
 
-async def data_key_of(session: WriteSession, keyring: Keyring, team_id: uuid.UUID) -> DataKey:
+async def data_key_of(session: WriteSession, keyring: Keyring, team_id: uuid.UUID) -> DataKeyRow:
     """Return the team's active data key, which is made if there is none, as services do."""
     (data_key,) = await session.ask(keyring.active(ResourceRef(Team, team_id)))
     return data_key or await keyring.make_active(session, team_id)
@@ -55,5 +54,5 @@ async def opened(db: Database, keyring: Keyring, stored: str, place: Place) -> b
         return await keyring.open(session, stored, place=place)
 
 
-async def execute(session: AsyncSession, statement: str, **parameters: object) -> None:
+async def execute(session: Executor, statement: str, **parameters: object) -> None:
     await session.execute(text(statement), parameters)

@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import psycopg
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from stagely_rpc.db.driver.lease import Lease
+from stagely_rpc.db.driver.pipeline import BEGIN
+from stagely_rpc.db.session import Executor
 from stagely_rpc.db.sql.statement import Query
 from tests.support.plans.explaining import Asked
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from collections.abc import Mapping
 
+    from sqlalchemy import Executable, Result
+
+    from stagely_rpc.db.driver.lease import Lease
+    from stagely_rpc.db.driver.pool import ConnectionPool
     from tests.support.plans.cases import Case
     from tests.support.plans.world import Keys
 
 
-class Asker(AsyncSession):
+class Asker(Executor):
     """Asks as each kind of session does, and notes the queries."""
 
-    def __init__(self, engine: AsyncEngine, noted: list[Asked]) -> None:
-        super().__init__(engine)
-        self._engine = engine
+    def __init__(self, pool: ConnectionPool, lease: Lease, noted: list[Asked]) -> None:
+        self._pool = pool
+        self._lease = lease
         self._noted = noted
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None, /
+    ) -> Result[*tuple[Any, ...]]:
+        return await self._lease.execute("read", statement, parameters)
 
     async def ask(self, *queries: Query[Any]) -> list[Any]:
         self._noted += map(Asked.of_query, queries)
-        async with await Lease.take(self._engine) as lease:
-            return await lease.run(queries)
+        return await self._pool.exchange("read", *queries)
 
 
-async def asked_by(engine: AsyncEngine, case: Case, keys: Keys) -> list[Asked]:
+async def asked_by(pool: ConnectionPool, case: Case, keys: Keys) -> list[Asked]:
     """Return the statements of a case; what they did is undone."""
     noted: list[Asked] = []
     execute = psycopg.AsyncCursor.execute
@@ -44,16 +52,15 @@ async def asked_by(engine: AsyncEngine, case: Case, keys: Keys) -> list[Asked]:
             noted.append(Asked.of_driver(query, params))
         return await execute(cursor, query, params, **options)
 
-    async with Asker(engine, noted) as session:
-        # A new connection asks questions of its own: both that may be used are there before anything is noted.
-        connection = await (await session.connection()).get_raw_connection()
-        async with await Lease.take(engine):
+    # A new connection asks questions of its own: both that may be used are there before anything is noted.
+    async with await pool.lease() as lease:
+        async with await pool.lease():
             pass
-        database = cast("psycopg.AsyncConnection", connection.driver_connection).info.dbname
+        database = lease._driver.info.dbname
+        await lease.run("read", [BEGIN])
         with patch.object(psycopg.AsyncCursor, "execute", note):
-            result = case(session, keys)
+            result = case(Asker(pool, lease, noted), keys)
             if isinstance(result, Query):
                 return [Asked.of_query(result)]
             await result
-        await session.rollback()
     return noted

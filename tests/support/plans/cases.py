@@ -1,4 +1,4 @@
-"""Every statement of the service but for its lists: what makes it, such as `access.hold_team`, with what to ask for."""
+"""Every statement of the service but for its lists: what makes it, such as `access.lock_team`, with what to ask for."""
 
 from __future__ import annotations
 
@@ -16,10 +16,20 @@ from stagely_rpc.call import Call, Caller, IdempotentRequest, Permissions
 from stagely_rpc.cloud_providers import queries as cloud_providers
 from stagely_rpc.crypto import queries as crypto
 from stagely_rpc.db import audit_entries, idempotency
-from stagely_rpc.db.models import CloudProvider, Environment, Project, Secret, Team, TeamMember, User
+from stagely_rpc.db.models import CloudProvider, Environment, Project, Secret, Team
+from stagely_rpc.db.models.rows import (
+    CloudProviderRow,
+    EnvironmentRow,
+    ProjectRow,
+    SecretRow,
+    TeamMemberRow,
+    TeamRow,
+    UserRow,
+)
 from stagely_rpc.db.sql import rows
 from stagely_rpc.environments import queries as environments
 from stagely_rpc.projects import queries as projects
+from stagely_rpc.quotas import queries as quotas
 from stagely_rpc.secrets import queries as stored_secrets
 from stagely_rpc.secrets.inputs import SecretKey, SecretName, ServiceScope
 from stagely_rpc.teams import queries as teams
@@ -60,9 +70,7 @@ def by_key(point: PointRead[Any], *names: str) -> list[Case]:
 
 
 def _of_keys(point: PointRead[Any], keys: list[tuple[Any, ...]]) -> Query[Any]:
-    return point.statement.rows(
-        **{f"key_{place}": list(values) for place, values in enumerate(zip(*keys, strict=True))}
-    )
+    return point.query(keys)
 
 
 def _another(value: object) -> object:
@@ -105,6 +113,15 @@ def _entry(keys: Keys) -> audit_entries.Entry:
     )
 
 
+_NEW_SECRET = {"key": "NEW", "encrypted_value": ""}
+
+
+def _insertion(keys: Keys) -> Query[Any]:
+    row = rows.new_row(SecretRow, {"project_id": keys.project_id, **_NEW_SECRET}, datetime.now(UTC))
+    statement, parameters = rows.insertion(row)
+    return statement.all(**parameters)
+
+
 _ANSWERS = idempotency.IdempotencyStore(bytes(32), 60)
 _LINK = Link(1_000_000, bytes(32))
 
@@ -115,13 +132,16 @@ CASES: dict[str, list[Case]] = {
     "access.TEAMMATES": by_key(access.TEAMMATES, "user_id", "actor_id"),
     "access.get_team_id": about(lambda about, _: access.get_team_id(about)),
     "access.get_role": about(lambda about, keys: access.get_role(about, keys.user_id)),
-    "access.hold_team": [
-        *about(lambda about, _: access.hold_team(about, exclusively=True)),
-        *about(lambda about, _: access.hold_team(about, exclusively=False)),
+    "access.lock_team": [
+        *about(lambda about, _: access.lock_team(about, exclusively=True)),
+        *about(lambda about, _: access.lock_team(about, exclusively=False)),
     ],
     "teams.TEAM_BY_ID": by_key(teams.TEAM_BY_ID, "team_id"),
     "teams.TEAM_BY_SLUG": by_key(teams.TEAM_BY_SLUG, "subdomain_hash"),
-    "teams.count_live_environments": about(lambda about, _: teams.count_live_environments(about)),
+    "quotas.count_live_environments_of_team": about(lambda about, _: quotas.count_live_environments_of_team(about)),
+    "quotas.count_live_environments_of_project": [
+        lambda _, keys: quotas.count_live_environments_of_project(keys.project_id)
+    ],
     "teams.get_member": [lambda _, keys: teams.get_member(keys.team_id, keys.user_id)],
     "teams.count_owners": [lambda _, keys: teams.count_owners(keys.team_id)],
     "users.USER_BY[id]": by_key(users.USER_BY["id"], "user_id"),
@@ -138,7 +158,6 @@ CASES: dict[str, list[Case]] = {
         lambda _, keys: projects.lock_project(keys.project_id),
         lambda _, keys: projects.lock_project(keys.project_id, to_delete=True),
     ],
-    "projects.count_live_environments": [lambda _, keys: projects.count_live_environments(keys.project_id)],
     "cloud_providers.PROVIDER_BY_ID": by_key(cloud_providers.PROVIDER_BY_ID, "team_id"),
     "cloud_providers.PROVIDER_BY_NAME": by_key(cloud_providers.PROVIDER_BY_NAME, "team_id", "subdomain_hash"),
     "cloud_providers.CREDENTIALS": by_key(cloud_providers.CREDENTIALS, "team_id"),
@@ -197,27 +216,26 @@ CASES: dict[str, list[Case]] = {
         lambda session, keys: audit.list_placed(session, keys.team_id, keys.later, 500),
         lambda session, keys: audit.list_placed(session, NO_TEAM, keys.later, 500),
     ],
-    "once.delete_expired": [lambda session, _: idempotency.delete_expired(session, 500)],
-    "once.claim": [lambda _, keys: _ANSWERS.claim(_call(keys))],
-    "once.stored": [lambda _, keys: _ANSWERS.stored(_call(keys))],
-    "once.keep": [lambda _, keys: _ANSWERS.keep(_call(keys), b"answer")],
-    "trail.appending": [lambda _, keys: audit_entries.appending([_entry(keys)])],
-    "rows.insertion": [
-        lambda _, keys: rows.insertion(Secret).rows(
-            **rows.new_row(
-                Secret, {"project_id": keys.project_id, "key": "NEW", "encrypted_value": ""}, datetime.now(UTC)
-            )._asdict()  # type: ignore[attr-defined]
+    "idempotency.delete_expired": [lambda session, _: idempotency.delete_expired(session, 500)],
+    "idempotency.claim": [lambda _, keys: _ANSWERS.claim(_call(keys))],
+    "idempotency.stored": [lambda _, keys: _ANSWERS.stored(_call(keys))],
+    "idempotency.keep": [lambda _, keys: _ANSWERS.keep(_call(keys), b"answer")],
+    "audit_entries.appending": [lambda _, keys: audit_entries.appending([_entry(keys)])],
+    "rows.insertion": [lambda _, keys: _insertion(keys)],
+    "rows.returning_insertion": [
+        lambda _, keys: rows.returning_insertion(SecretRow, frozenset(_NEW_SECRET) | {"project_id"}).all(
+            project_id=keys.project_id, **_NEW_SECRET
         )
     ],
     "rows.change": [
-        lambda _, keys: rows.change(Environment, frozenset({"vm_id"})).rows(key_id=keys.environment_id, vm_id="i-1"),
-        lambda _, keys: rows.change(Team, frozenset({"name"})).rows(key_id=keys.team_id, name="Acme"),
-        lambda _, keys: rows.change(User, frozenset({"name"})).rows(key_id=keys.user_id, name="Ada"),
+        lambda _, keys: rows.change(EnvironmentRow, frozenset({"vm_id"})).all(key_id=keys.environment_id, vm_id="i-1"),
+        lambda _, keys: rows.change(TeamRow, frozenset({"name"})).all(key_id=keys.team_id, name="Acme"),
+        lambda _, keys: rows.change(UserRow, frozenset({"name"})).all(key_id=keys.user_id, name="Ada"),
     ],
     "rows.deletion": [
-        lambda _, keys: rows.deletion(Secret).rows(key_id=keys.secret_id),
-        lambda _, keys: rows.deletion(Project).rows(key_id=keys.project_id),
-        lambda _, keys: rows.deletion(CloudProvider).rows(key_id=keys.team_id),
-        lambda _, keys: rows.deletion(TeamMember).rows(key_id=keys.user_id),
+        lambda _, keys: rows.deletion(SecretRow).all(key_id=keys.secret_id),
+        lambda _, keys: rows.deletion(ProjectRow).all(key_id=keys.project_id),
+        lambda _, keys: rows.deletion(CloudProviderRow).all(key_id=keys.team_id),
+        lambda _, keys: rows.deletion(TeamMemberRow).all(key_id=keys.user_id),
     ],
 }
