@@ -1,25 +1,27 @@
 """The innermost interceptor: turns the bytes of a request into its message, inside the chain.
 
-gRPC's own decoding happens outside every interceptor and answers bytes that are no message with an internal error. Here
-they are what they are, the caller's mistake.
+gRPC decodes outside of every interceptor, and answers malformed bytes with an internal error. Here they are
+INVALID_ARGUMENT.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import grpc
 from google.protobuf.message import DecodeError
 
 from stagely_rpc.errors import InvalidArgumentError, Violation
-from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
+from stagely_rpc.interceptors.stream_context import with_messages
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, with_behavior
 from stagely_rpc.wire.malformed import malformed_text_fields
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    import grpc
     from google.protobuf.message import Message
 
+    from stagely_rpc.interceptors.wrapping import Behavior
     from stagely_rpc.wire.context import Context
 
 
@@ -36,16 +38,28 @@ class DecodingInterceptor(WrappingInterceptor):
         decode, behavior = handler.request_deserializer, behavior_of(handler)
         if decode is None:
             return handler
-        prepare = _decoded_stream if handler.request_streaming else _decoded
+        serve = _of_stream(decode, behavior) if handler.request_streaming else _of_message(decode, behavior)
+        return with_behavior(handler, serve, request_deserializer=None)
 
-        async def answer(request: Any, context: Context) -> object:  # noqa: ANN401
-            return await behavior(prepare(decode, request), context)
 
-        async def stream(request: Any, context: Context) -> AsyncIterator[object]:  # noqa: ANN401
-            async for response in behavior(prepare(decode, request), context):
-                yield response
+def _of_message(decode: Callable[[bytes], Message], behavior: Behavior) -> Behavior:
+    async def serve(request: bytes, context: Context) -> object:
+        return await behavior(_decoded(decode, request), context)
 
-        return wrapped(handler, answer=answer, stream=stream, request_deserializer=None)
+    return serve
+
+
+def _of_stream(decode: Callable[[bytes], Message], behavior: Behavior) -> Behavior:
+    """Decode the requests whichever way they are read: from the iterator, or by `context.read`."""
+
+    async def serve(requests: AsyncIterator[bytes], context: Context) -> object:
+        async def read() -> object:
+            raw = await context.read()
+            return raw if raw is grpc.aio.EOF else _decoded(decode, raw)
+
+        return await behavior(_decoded_stream(decode, requests), with_messages(context, read=read))
+
+    return serve
 
 
 def _decoded(decode: Callable[[bytes], Message], raw: bytes) -> Message:

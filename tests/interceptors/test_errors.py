@@ -42,6 +42,7 @@ EXAMPLES: dict[type[StagelyError], StagelyError] = {
         errors.DataLossError("does not authenticate"),
         errors.DeadlineExceededError("too slow"),
         errors.UnavailableError("away"),
+        errors.DrainingError("token"),
     )
 }
 DETAILS = {
@@ -52,6 +53,7 @@ DETAILS = {
     errors.ResourceExhaustedError: "QuotaFailure",
     errors.OverloadedError: "RetryInfo",
     errors.UnavailableError: "RetryInfo",
+    errors.DrainingError: "RetryInfo",
 }
 
 
