@@ -116,9 +116,9 @@ def connect(
         target=target, tls=tls, has_token=not isinstance(tokens, NoToken), allow_plaintext=allow_plaintext_token
     )
     channel = (
-        grpc.aio.secure_channel(target, credentials, options=channels.options())
+        grpc.aio.secure_channel(target, credentials, options=channels.options_for(target))
         if credentials
-        else grpc.aio.insecure_channel(target, options=channels.options())
+        else grpc.aio.insecure_channel(target, options=channels.options_for(target))
     )
     return Stagely(target, Calls(channel, tokens, timeout))
 
@@ -141,9 +141,9 @@ def connect_sync(
         target=target, tls=tls, has_token=not isinstance(tokens, NoToken), allow_plaintext=allow_plaintext_token
     )
     channel = (
-        grpc.secure_channel(target, credentials, options=channels.options())
+        grpc.secure_channel(target, credentials, options=channels.options_for(target))
         if credentials
-        else grpc.insecure_channel(target, options=channels.options())
+        else grpc.insecure_channel(target, options=channels.options_for(target))
     )
     return SyncStagely(target, SyncCalls(channel, tokens, timeout))
 
