@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     StreamCall = grpc.aio.StreamUnaryCall[Any, Any] | grpc.aio.StreamStreamCall[Any, Any]
 
@@ -50,14 +50,16 @@ async def sending(call: StreamCall, requests: Requests[Any]) -> AsyncIterator[No
     finally:
         sender.cancel()
         call.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await sender
+        await asyncio.wait({sender})
+        if not sender.cancelled():
+            sender.exception()
 
 
 async def _send(call: StreamCall, requests: Requests[Any]) -> None:
     try:
-        async for request in _each(requests):
-            await call.write(request)
+        async with aclosing(_each(requests)) as each:
+            async for request in each:
+                await call.write(request)
         await call.done_writing()
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
         # The call has ended: whoever reads it finds out why.
@@ -67,7 +69,7 @@ async def _send(call: StreamCall, requests: Requests[Any]) -> None:
         raise
 
 
-async def _each(requests: Requests[Request]) -> AsyncIterator[Request]:
+async def _each(requests: Requests[Request]) -> AsyncGenerator[Request, None]:
     if isinstance(requests, AsyncIterable):
         async for request in requests:
             yield request

@@ -6,6 +6,7 @@ INVALID_ARGUMENT.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from stagely_rpc.interceptors.wrapping import Behavior
     from stagely_rpc.wire.context import Context
+
+
+_CANCELLATION_SECONDS, _CANCELLATION_TURNS = 0.02, 3
 
 
 class DecodingInterceptor(WrappingInterceptor):
@@ -55,7 +59,10 @@ def _of_stream(decode: Callable[[bytes], Message], behavior: Behavior) -> Behavi
     async def serve(requests: AsyncIterator[bytes], context: Context) -> object:
         async def read() -> object:
             raw = await context.read()
-            return raw if raw is grpc.aio.EOF else _decoded(decode, raw)
+            if raw is not grpc.aio.EOF:
+                return _decoded(decode, raw)
+            await _expect_cancellation()
+            return raw
 
         return await behavior(_decoded_stream(decode, requests), with_messages(context, read=read))
 
@@ -73,6 +80,19 @@ def _decoded(decode: Callable[[bytes], Message], raw: bytes) -> Message:
 async def _decoded_stream(decode: Callable[[bytes], Message], raw: AsyncIterator[bytes]) -> AsyncIterator[Message]:
     async for part in raw:
         yield _decoded(decode, part)
+    await _expect_cancellation()
+
+
+async def _expect_cancellation() -> None:
+    """Wait at the end of the requests, in case the caller has cut them off.
+
+    grpc.aio ends a cancelled stream as it ends a complete one, and cancels the call a moment later: up to 4 ms were
+    measured. Without the wait, the servicer would take half of the requests for all of them.
+    """
+    await asyncio.sleep(_CANCELLATION_SECONDS)
+    # A loop that was busy may run its timers before it learns of the cancellation.
+    for _ in range(_CANCELLATION_TURNS):
+        await asyncio.sleep(0)
 
 
 def _decode_error(message_class: Any, raw: bytes) -> InvalidArgumentError:  # noqa: ANN401 - untyped in gRPC

@@ -40,7 +40,7 @@ STATUS_BY_ERROR: dict[type[errors.StagelyError], grpc.StatusCode] = {
     errors.DrainingError: grpc.StatusCode.UNAVAILABLE,
 }
 
-# `context.abort` was called, or a write failed because the caller is gone.
+# `context.abort` was called, or gRPC could not send a response: nothing else can be sent either.
 _FROM_GRPC = (grpc.aio.AbortError, grpc.aio.InternalError)
 _DETAILS_HEADER = "grpc-status-details-bin"
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 
 PACKAGE = "stagely.test"
-POLICY = annotations_pb2.Policy(permission="notes.use", role=annotations_pb2.ROLE_MEMBER)
+FOR_MEMBERS = annotations_pb2.Policy(permission="notes.use", role=annotations_pb2.ROLE_MEMBER)
+FOR_TEAMMATES = annotations_pb2.Policy(permission="notes.use", acting_for=annotations_pb2.ACTING_FOR_TEAMMATE)
 STRING, INT64 = FieldDescriptorProto.TYPE_STRING, FieldDescriptorProto.TYPE_INT64
 
 
@@ -33,7 +34,12 @@ def _message(name: str, **fields: FieldDescriptorProto.Type.ValueType) -> Descri
 
 
 def _method(
-    name: str, *, requests: bool = False, responses: bool = False, reads: bool = False
+    name: str,
+    *,
+    requests: bool = False,
+    responses: bool = False,
+    reads: bool = False,
+    policy: annotations_pb2.Policy = FOR_MEMBERS,
 ) -> MethodDescriptorProto:
     method = MethodDescriptorProto(
         name=name,
@@ -42,7 +48,7 @@ def _method(
         client_streaming=requests,
         server_streaming=responses,
     )
-    method.options.Extensions[annotations_pb2.policy].CopyFrom(POLICY)
+    method.options.Extensions[annotations_pb2.policy].CopyFrom(policy)
     if reads:
         method.options.idempotency_level = MethodOptions.NO_SIDE_EFFECTS
     return method
@@ -75,7 +81,7 @@ def _file() -> FileDescriptor:
                     _method("GetNote"),
                     _method("WatchNotes", responses=True),
                     _method("TailNotes", responses=True, reads=True),
-                    _method("ListenNotes", responses=True, reads=True),
+                    _method("ListenNotes", responses=True, reads=True, policy=FOR_TEAMMATES),
                     _method("UploadNotes", requests=True),
                     _method("ExchangeNotes", requests=True, responses=True),
                 ],
