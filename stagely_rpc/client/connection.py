@@ -41,7 +41,7 @@ class Stagely(Services):
         return Services(self._calls.acting_for(user_id))
 
     async def close(self) -> None:
-        """Close the connection; calls under way are cancelled."""
+        """Close the connection; calls in progress are cancelled."""
         await self._calls.channel.close()
 
     async def __aenter__(self) -> Self:
@@ -72,7 +72,7 @@ class SyncStagely(SyncServices):
         return SyncServices(self._calls.acting_for(user_id))
 
     def close(self) -> None:
-        """Close the connection; calls under way are cancelled."""
+        """Close the connection; calls in progress are cancelled."""
         self._calls.channel.close()
 
     def __enter__(self) -> Self:

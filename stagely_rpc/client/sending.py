@@ -62,7 +62,7 @@ async def _send(call: StreamCall, requests: Requests[Any]) -> None:
                 await call.write(request)
         await call.done_writing()
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        # The call has ended: whoever reads it finds out why.
+        # The call has ended: reading it gives the reason.
         return
     except BaseException:
         call.cancel()

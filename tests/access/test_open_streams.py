@@ -213,7 +213,7 @@ async def test_stream_ends_when_the_permissions_of_its_caller_are_withdrawn(
 
 
 class Told(Admission):
-    """Admits every call, and decides about open streams as it is told to.
+    """Admits every call, and decides about open streams as a test says.
 
     Attributes:
         again: raised by the next decisions about open streams; after the last, they are admitted.
