@@ -262,6 +262,25 @@ async def test_stream_goes_on_with_a_new_token_when_its_own_has_expired(database
     assert len(board.asked) == 4
 
 
+async def test_stream_that_says_no_place_is_not_begun_again_with_a_new_token(database_url: str, board: Board) -> None:
+    board.add("one")
+
+    def fetch() -> str:
+        return token("hub", "notes.use", exp=time.time() - LEEWAY_SECONDS + 1.5)
+
+    async with (
+        note_server(database_url, board, jwt_secret=JWT_SECRET) as server,
+        clients(f"127.0.0.1:{server.port}", token=fetch) as (notes, sync_notes),
+    ):
+        stream, sync_stream = notes.listen(topic=str(uuid.uuid4())), sync_notes.listen(topic=str(uuid.uuid4()))
+        assert (await anext(stream)).text == (await asyncio.to_thread(next, sync_stream)).text == "one"
+
+        with pytest.raises(client.UnauthenticatedError):
+            await anext(stream)
+        with pytest.raises(client.UnauthenticatedError):
+            await asyncio.to_thread(next, sync_stream)
+
+
 async def test_stream_with_a_fixed_token_ends_with_it(database_url: str, board: Board) -> None:
     board.add("one")
     fixed = token("hub", "notes.use", exp=time.time() - LEEWAY_SECONDS + 1.5)
