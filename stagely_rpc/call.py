@@ -115,9 +115,26 @@ class IdempotentRequest:
     fingerprint: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class TeamOwner:
+    """A team that owns what a call is about."""
+
+    id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class UserOwner:
+    """A user that a call is about, whom the acting user may see because both are in a team."""
+
+    id: uuid.UUID
+
+
+Owner = TeamOwner | UserOwner
+
+
 @dataclass(slots=True)
 class Call:
-    """One RPC under way.
+    """One RPC in progress.
 
     Attributes:
         method: full name, such as `/stagely.v1.TeamService/GetTeam`.
@@ -129,6 +146,8 @@ class Call:
         caller: who calls, once that is known.
         repeatable: set where the request has a `request_id`.
         is_decided: whether it was decided that the user that the caller acts for may do or see this.
+        owners: by whom that was decided, so that it can be decided again while a stream is open; None for a unary
+            call. What a list shows is decided by each of its queries, and is not in here.
         trace_id: of the trace that the call is a part of, where it is sampled: 32 hexadecimal digits.
         span: of the call in that trace.
         metadata: what came with the call beside its request; a token too.
@@ -143,6 +162,7 @@ class Call:
     caller: Caller = NOBODY
     repeatable: IdempotentRequest | None = None
     is_decided: bool = False
+    owners: set[Owner] | None = None
     trace_id: str | None = None
     span: Span | None = field(default=None, repr=False)
     metadata: Metadata = field(default=(), repr=False)

@@ -182,6 +182,20 @@ class OverloadedError(TransientError):
     default_reason = "OVERLOADED"
 
 
+class DrainingError(TransientError):
+    """The server drains and ends its streams.
+
+    Attributes:
+        resume_token: where the stream can be resumed, on any replica; empty if the stream does not say.
+    """
+
+    default_reason = "SERVER_DRAINING"
+
+    def __init__(self, resume_token: str = "") -> None:
+        super().__init__("the server is stopping: resume on another connection", retry_after_seconds=0.2)
+        self.resume_token = resume_token
+
+
 class ListenError(Exception):
     """A port can't be listened on: one line that says which, and why that may be."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stagely_rpc.access.again import admit_again
 from stagely_rpc.access.decisions import (
     admit,
     authorize_and_fetch,
@@ -20,6 +21,7 @@ from stagely_rpc.access.ownership import ResourceRef, register_owner
 __all__ = [
     "ResourceRef",
     "admit",
+    "admit_again",
     "authorize_and_fetch",
     "lock_resource",
     "lock_team",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from sqlalchemy import true
 
 from stagely_rpc.access import queries
-from stagely_rpc.call import ROLES, User, includes
+from stagely_rpc.call import ROLES, TeamOwner, User, UserOwner, includes
 from stagely_rpc.db.models import Project
 from stagely_rpc.errors import NotFoundError, PermissionDeniedError
 
@@ -123,13 +123,27 @@ def decide(session: Session, team_id: uuid.UUID, role: Role | None, hidden: NotF
     user = session.acting_user
     if user is None:
         return
+    if session.call.owners is not None:
+        session.call.owners.add(TeamOwner(team_id))
+    denial = role_denial(session.call.policy, user, team_id, role)
+    if denial is not None and role is None:
+        raise hidden from denial
+    if denial is not None:
+        raise denial
+
+
+def role_denial(
+    policy: Policy | None, user: User, team_id: uuid.UUID, role: Role | None
+) -> PermissionDeniedError | None:
+    """Return why a user's role in a team does not allow a call; None if it does."""
     if role is None:
         message = f"user {user.id} is no member of the team"
-        raise hidden from PermissionDeniedError(message, reason="NOT_A_MEMBER", team_id=team_id)
-    needed = _needed_role(session.call.policy)
+        return PermissionDeniedError(message, reason="NOT_A_MEMBER", team_id=team_id)
+    needed = _needed_role(policy)
     if needed is None or not includes(role, needed):
         message = f"user {user.id} is {role} in the team, and {needed} is needed"
-        raise PermissionDeniedError(message, reason="ROLE_MISSING", team_id=team_id)
+        return PermissionDeniedError(message, reason="ROLE_MISSING", team_id=team_id)
+    return None
 
 
 async def require_user(session: Session, user_id: uuid.UUID, hidden: NotFoundError) -> None:
@@ -144,8 +158,15 @@ async def require_user(session: Session, user_id: uuid.UUID, hidden: NotFoundErr
         return
     acting_for = session.call.policy and session.call.policy.acting_for
     if acting_for == "teammate" and await session.read(queries.TEAMMATES, acting.id, user_id) is not None:
+        if session.call.owners is not None:
+            session.call.owners.add(UserOwner(user_id))
         return
-    raise hidden from PermissionDeniedError(f"user {acting.id} is another", reason="ANOTHER_USER")
+    raise hidden from another_user_denial(acting)
+
+
+def another_user_denial(user: User) -> PermissionDeniedError:
+    """Return why a user may not see another one."""
+    return PermissionDeniedError(f"user {user.id} is another", reason="ANOTHER_USER")
 
 
 def require_no_user(session: Session, resource: str) -> None:

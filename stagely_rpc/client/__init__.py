@@ -8,6 +8,9 @@
 `connect_sync` is the same without asyncio. Each RPC of the contract is a method whose arguments are the request's
 fields: an enum value also by its short name, such as `role="owner"`; JSON as a dict, a time as a `datetime`. It returns
 the response, or the one message that is in it. A call fails with a `StagelyError` of the class of its status code.
+
+A stream of responses is an iterator. One that says where it is, by a `resume_token` in each response, goes on by itself
+when its connection or its server ends. A stream of requests takes an iterator, and is sent once.
 """
 
 from __future__ import annotations

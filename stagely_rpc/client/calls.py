@@ -1,32 +1,40 @@
-"""How a call of an async client is made: with a deadline, a token and whom it acts for; and its errors typed."""
+"""How an async client makes a call of each kind: with a deadline, a token and the user that it acts for."""
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from stagely_rpc.client.errors import UnauthenticatedError, typed
+from google.protobuf.message import Message
+
+from stagely_rpc.client.errors import StagelyError, UnauthenticatedError, typed
 from stagely_rpc.client.headers import Deadline, acting_for_header, headers_with
+from stagely_rpc.client.resuming import Resumption
+from stagely_rpc.client.sending import sending
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
     import grpc
 
     from stagely_rpc.client.headers import Headers
+    from stagely_rpc.client.resuming import Cursor, Resumable
+    from stagely_rpc.client.sending import Requests
     from stagely_rpc.client.tokens import Tokens
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+ResponseMessage = TypeVar("ResponseMessage", bound=Message)
 
 
 class Calls:
-    """What all calls of a client have in common.
+    """Makes the calls of a client.
 
     Attributes:
-        channel: over which they go.
+        channel: that they are sent over.
     """
 
     def __init__(self, channel: grpc.aio.Channel, tokens: Tokens, timeout: float, headers: Headers = ()) -> None:
@@ -43,7 +51,7 @@ class Calls:
         self,
         rpc: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
         request: Request,
-        timeout: float | None,  # noqa: ASYNC109 - a deadline that the service is told
+        timeout: float | None,  # noqa: ASYNC109 - a deadline that is sent along
     ) -> Response:
         """Make a call with one response.
 
@@ -73,20 +81,21 @@ class Calls:
         self,
         rpc: grpc.aio.UnaryStreamMultiCallable[Request, Response],
         request: Request,
-        timeout: float | None,  # noqa: ASYNC109 - a deadline that the service is told
+        timeout: float | None,  # noqa: ASYNC109 - a deadline that is sent along
     ) -> AsyncGenerator[Response, None]:
         """Make a call with a stream of responses. It lasts as long as it is read, unless it is given a deadline.
 
         Raises:
             StagelyError: it failed.
         """
-        token = await self._token()
+        token, has_begun = await self._token(), False
         try:
             async with aclosing(self._streamed(rpc, request, token, timeout)) as responses:
                 async for response in responses:
+                    has_begun = True
                     yield response
-        except UnauthenticatedError:  # comes before the first response
-            if not self._tokens.refused(token):
+        except UnauthenticatedError:
+            if not self._tokens.refused(token) or has_begun:
                 raise
         else:
             return
@@ -94,12 +103,83 @@ class Calls:
             async for response in responses:
                 yield response
 
+    async def resumable_stream(
+        self,
+        rpc: grpc.aio.UnaryStreamMultiCallable[Resumable, ResponseMessage],
+        request: Resumable,
+        cursor: Cursor,
+        timeout: float | None,  # noqa: ASYNC109 - a deadline that is sent along
+    ) -> AsyncGenerator[ResponseMessage, None]:
+        """Make a call with a stream of responses, and call again after an interruption: no response comes twice.
+
+        Raises:
+            StagelyError: it failed, or was interrupted before the first response.
+        """
+        stream = Resumption(request, cursor, timeout)
+        while True:
+            token = await self._token()
+            try:
+                async with aclosing(self._streamed(rpc, stream.request, token, stream.seconds_left())) as responses:
+                    async for response in responses:
+                        stream.advance(response)
+                        yield response
+            except StagelyError as error:
+                is_refused = isinstance(error, UnauthenticatedError)
+                pause = stream.pause_after(error, has_new_token=is_refused and self._tokens.refused(token))
+            else:
+                return
+            await asyncio.sleep(pause)
+
+    async def send(
+        self,
+        rpc: grpc.aio.StreamUnaryMultiCallable[Request, Response],
+        requests: Requests[Request],
+        timeout: float | None,  # noqa: ASYNC109 - a deadline that is sent along
+    ) -> Response:
+        """Make a call with a stream of requests and one response. It is made once: what was sent is gone.
+
+        Raises:
+            StagelyError: it failed.
+        """
+        token = await self._token()
+        call = rpc(timeout=timeout, metadata=headers_with(token, self._headers))
+        with self._refusable(token), typed():
+            async with sending(call, requests):
+                return await call
+
+    async def exchange(
+        self,
+        rpc: grpc.aio.StreamStreamMultiCallable[Request, Response],
+        requests: Requests[Request],
+        timeout: float | None,  # noqa: ASYNC109 - a deadline that is sent along
+    ) -> AsyncGenerator[Response, None]:
+        """Make a call with a stream of requests and one of responses. It is made once.
+
+        Raises:
+            StagelyError: it failed.
+        """
+        token = await self._token()
+        call = rpc(timeout=timeout, metadata=headers_with(token, self._headers))
+        with self._refusable(token), typed():
+            async with sending(call, requests):
+                async for response in call:
+                    yield response
+
+    @contextmanager
+    def _refusable(self, token: str) -> Iterator[None]:
+        """Have the next call use another token if this one is refused."""
+        try:
+            yield
+        except UnauthenticatedError:
+            self._tokens.refused(token)
+            raise
+
     async def _streamed(
         self,
         rpc: grpc.aio.UnaryStreamMultiCallable[Request, Response],
         request: Request,
         token: str,
-        timeout: float | None,  # noqa: ASYNC109 - a deadline that the service is told
+        timeout: float | None,  # noqa: ASYNC109 - a deadline that is sent along
     ) -> AsyncGenerator[Response, None]:
         call = rpc(request, timeout=timeout, metadata=headers_with(token, self._headers))
         try:

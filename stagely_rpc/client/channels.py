@@ -82,6 +82,11 @@ def options() -> tuple[tuple[str, str | int], ...]:
     )
 
 
+def options_for(target: str) -> tuple[tuple[str, str | int], ...]:
+    """Return the options of a channel. What stays on this host goes to no proxy that the environment names."""
+    return (*options(), ("grpc.enable_http_proxy", 0)) if is_loopback(target) else options()
+
+
 def credentials(
     *, target: str, tls: bool | Tls, has_token: bool, allow_plaintext: bool
 ) -> grpc.ChannelCredentials | None:

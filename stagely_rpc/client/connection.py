@@ -41,7 +41,7 @@ class Stagely(Services):
         return Services(self._calls.acting_for(user_id))
 
     async def close(self) -> None:
-        """Close the connection; calls under way are cancelled."""
+        """Close the connection; calls in progress are cancelled."""
         await self._calls.channel.close()
 
     async def __aenter__(self) -> Self:
@@ -72,7 +72,7 @@ class SyncStagely(SyncServices):
         return SyncServices(self._calls.acting_for(user_id))
 
     def close(self) -> None:
-        """Close the connection; calls under way are cancelled."""
+        """Close the connection; calls in progress are cancelled."""
         self._calls.channel.close()
 
     def __enter__(self) -> Self:
@@ -116,9 +116,9 @@ def connect(
         target=target, tls=tls, has_token=not isinstance(tokens, NoToken), allow_plaintext=allow_plaintext_token
     )
     channel = (
-        grpc.aio.secure_channel(target, credentials, options=channels.options())
+        grpc.aio.secure_channel(target, credentials, options=channels.options_for(target))
         if credentials
-        else grpc.aio.insecure_channel(target, options=channels.options())
+        else grpc.aio.insecure_channel(target, options=channels.options_for(target))
     )
     return Stagely(target, Calls(channel, tokens, timeout))
 
@@ -141,9 +141,9 @@ def connect_sync(
         target=target, tls=tls, has_token=not isinstance(tokens, NoToken), allow_plaintext=allow_plaintext_token
     )
     channel = (
-        grpc.secure_channel(target, credentials, options=channels.options())
+        grpc.secure_channel(target, credentials, options=channels.options_for(target))
         if credentials
-        else grpc.insecure_channel(target, options=channels.options())
+        else grpc.insecure_channel(target, options=channels.options_for(target))
     )
     return SyncStagely(target, SyncCalls(channel, tokens, timeout))
 

@@ -29,7 +29,7 @@ Request = TypeVar("Request", bound=PageRequest)
 
 
 class Pager(Generic[Item, Page]):
-    """A list: `async for` yields its items over all pages, and each time begins anew."""
+    """A list: `async for` yields its items over all pages, from the start each time."""
 
     def __init__(
         self, fetch: Callable[[Request], Awaitable[Page]], request: Request, items: Callable[[Page], Iterable[Item]]
@@ -55,7 +55,7 @@ class Pager(Generic[Item, Page]):
 
 
 class SyncPager(Generic[Item, Page]):
-    """A list: `for` yields its items over all pages, and each time begins anew."""
+    """A list: `for` yields its items over all pages, from the start each time."""
 
     def __init__(
         self, fetch: Callable[[Request], Page], request: Request, items: Callable[[Page], Iterable[Item]]

@@ -1,12 +1,15 @@
 """The service config of a channel (gRFC A2): load balancing, and which calls are sent again after which codes.
 
-gRPC repeats calls by itself. UNAVAILABLE is retried for every RPC that may be repeated: what only reads, and what
-carries a `request_id`, by which the service knows the repetition. So is CANCELLED, by which a server of gRPC's core
-answers what it sheds, and what arrives between the moment in which it begins to stop and the one in which the client
-hears of it; who cancels a call here sends nothing again. ABORTED is retried where it can only be a deadlock or a lost
-race, of which nothing remains. Where the request has an etag it is not: a stale etag is ABORTED too, and stays stale;
-whoever read too long ago has to read again. RESOURCE_EXHAUSTED is not retried: more calls are no help against too much
-load, and a quota does not pass.
+gRPC repeats calls by itself, a stream before its first response too.
+
+- UNAVAILABLE is retried for every RPC that may be repeated: one that only reads, or whose `request_id` lets the service
+  recognize the repetition.
+- CANCELLED is retried as well. A server of gRPC's core answers it when it sheds a call, and to calls that arrive
+  between the beginning of its stop and the moment in which the client learns of it. A call that is cancelled here is
+  not sent again.
+- ABORTED is retried where it can only be a deadlock or a lost race, which leave nothing behind. Where the request has
+  an etag, it is not: a stale etag is ABORTED too, and stays stale, so the caller has to read again.
+- RESOURCE_EXHAUSTED is not retried: more calls are no help against too much load, and a quota does not pass.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 BACKOFF = {"maxAttempts": 5, "initialBackoff": "0.2s", "maxBackoff": "2s", "backoffMultiplier": 2}
 
-# A service that fails is not made to fail harder (gRFC A6): when half of the tokens are used up, nothing is retried.
+# Retries must not add load to a service that fails (gRFC A6): when half of the tokens are used up, there are none.
 THROTTLING = {"maxTokens": 100, "tokenRatio": 0.5}
 
 
@@ -41,8 +44,10 @@ def service_config(services: Iterable[ServiceDescriptor]) -> str:
 
 def may_be_repeated(method: MethodDescriptor) -> bool:
     """Tell whether a call that is sent twice does no more than one that is sent once."""
-    level = method.GetOptions().idempotency_level
-    return level != MethodOptions.IDEMPOTENCY_UNKNOWN or "request_id" in method.input_type.fields_by_name
+    if method.GetOptions().idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN:
+        return True
+    # The service recognizes the repetition of one request, and not of a stream of them.
+    return "request_id" in method.input_type.fields_by_name and not method.client_streaming
 
 
 def retried_codes(method: MethodDescriptor) -> list[str]:

@@ -1,30 +1,38 @@
-"""How a call of a sync client is made: with a deadline, a token and whom it acts for; and its errors typed."""
+"""How a sync client makes a call of each kind: with a deadline, a token and the user that it acts for."""
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from stagely_rpc.client.errors import UnauthenticatedError, typed
+from google.protobuf.message import Message
+
+from stagely_rpc.client.errors import StagelyError, UnauthenticatedError, typed
 from stagely_rpc.client.headers import Deadline, acting_for_header, headers_with
+from stagely_rpc.client.resuming import Resumption
+from stagely_rpc.client.sync_sending import SentRequests
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable, Iterator
 
     import grpc
 
     from stagely_rpc.client.headers import Headers
+    from stagely_rpc.client.resuming import Cursor, Resumable
     from stagely_rpc.client.tokens import SyncTokens
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+ResponseMessage = TypeVar("ResponseMessage", bound=Message)
 
 
 class SyncCalls:
-    """What all calls of a client have in common. Any number of threads may make them at once.
+    """Makes the calls of a client. Any number of threads may make calls at once.
 
     Attributes:
-        channel: over which they go.
+        channel: that they are sent over.
     """
 
     def __init__(self, channel: grpc.Channel, tokens: SyncTokens, timeout: float, headers: Headers = ()) -> None:
@@ -68,15 +76,80 @@ class SyncCalls:
         Raises:
             StagelyError: it failed.
         """
-        token = self._tokens.get()
+        token, has_begun = self._tokens.get(), False
         try:
-            yield from self._streamed(rpc, request, token, timeout)
-        except UnauthenticatedError:  # comes before the first response
-            if not self._tokens.refused(token):
+            for response in self._streamed(rpc, request, token, timeout):
+                has_begun = True
+                yield response
+        except UnauthenticatedError:
+            if not self._tokens.refused(token) or has_begun:
                 raise
         else:
             return
         yield from self._streamed(rpc, request, self._tokens.get(), timeout)
+
+    def resumable_stream(
+        self,
+        rpc: grpc.UnaryStreamMultiCallable[Resumable, ResponseMessage],
+        request: Resumable,
+        cursor: Cursor,
+        timeout: float | None,
+    ) -> Generator[ResponseMessage, None, None]:
+        """Make a call with a stream of responses, and call again after an interruption: no response comes twice.
+
+        Raises:
+            StagelyError: it failed, or was interrupted before the first response.
+        """
+        stream = Resumption(request, cursor, timeout)
+        while True:
+            token = self._tokens.get()
+            try:
+                for response in self._streamed(rpc, stream.request, token, stream.seconds_left()):
+                    stream.advance(response)
+                    yield response
+            except StagelyError as error:
+                is_refused = isinstance(error, UnauthenticatedError)
+                pause = stream.pause_after(error, has_new_token=is_refused and self._tokens.refused(token))
+            else:
+                return
+            time.sleep(pause)
+
+    def send(
+        self, rpc: grpc.StreamUnaryMultiCallable[Request, Response], requests: Iterable[Request], timeout: float | None
+    ) -> Response:
+        """Make a call with a stream of requests and one response. It is made once: what was sent is gone.
+
+        Raises:
+            StagelyError: it failed.
+        """
+        token, sent = self._tokens.get(), SentRequests(requests)
+        with self._refusable(token), typed(), sent:
+            return rpc(sent, timeout=timeout, metadata=headers_with(token, self._headers))
+
+    def exchange(
+        self, rpc: grpc.StreamStreamMultiCallable[Request, Response], requests: Iterable[Request], timeout: float | None
+    ) -> Generator[Response, None, None]:
+        """Make a call with a stream of requests and one of responses. It is made once.
+
+        Raises:
+            StagelyError: it failed.
+        """
+        token, sent = self._tokens.get(), SentRequests(requests)
+        call = rpc(sent, timeout=timeout, metadata=headers_with(token, self._headers))
+        try:
+            with self._refusable(token), typed(), sent:
+                yield from call
+        finally:
+            call.cancel()
+
+    @contextmanager
+    def _refusable(self, token: str) -> Iterator[None]:
+        """Have the next call use another token if this one is refused."""
+        try:
+            yield
+        except UnauthenticatedError:
+            self._tokens.refused(token)
+            raise
 
     def _streamed(
         self,

@@ -47,7 +47,7 @@ def metrics(settings: Settings) -> Outcome:
 
 
 def _health_at(settings: Settings, port: int, variable: str) -> Outcome:
-    with grpc.insecure_channel(_address(settings, port)) as channel:
+    with grpc.insecure_channel(_address(settings, port), options=[("grpc.enable_http_proxy", 0)]) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_SECONDS

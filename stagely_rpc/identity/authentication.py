@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from stagely_rpc.call import ANYONE
 from stagely_rpc.errors import UnauthenticatedError
+from stagely_rpc.identity.peers import expiry_of
 
 if TYPE_CHECKING:
     from stagely_rpc.call import Caller, Metadata
@@ -92,6 +93,15 @@ class Authenticator:
         if caller is None:
             raise UnauthenticatedError("a token is required: authorization: Bearer <token>", reason="TOKEN_MISSING")
         return caller
+
+    def valid_until(self, metadata: Metadata, connection: Connection) -> float | None:
+        """Return when what an admitted caller has shown expires, in seconds since 1970; None if that is not known."""
+        if not self.is_on:
+            return None
+        token = _token_in(metadata)
+        if token is not None:
+            return None if self._tokens is None else self._tokens.valid_until(token)
+        return None if self._certificates is None else expiry_of(connection.auth_context())
 
 
 def _token_in(metadata: Metadata) -> str | None:

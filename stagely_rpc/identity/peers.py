@@ -41,6 +41,13 @@ def identity_of(auth_context: Mapping[str, Iterable[bytes]]) -> str | None:
     return None
 
 
+def expiry_of(auth_context: Mapping[str, Iterable[bytes]]) -> float | None:
+    """Return when the certificate of a client expires, in seconds since 1970; None if it showed no certificate."""
+    for pem in auth_context.get(_CERTIFICATE, ()):
+        return x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()
+    return None
+
+
 # gRPC's own `peer_uri`, `peer_dns` and `x509_common_name` end at the first NUL: by them, who is given a certificate for
 # `spiffe://stagely.dev/reaper\0/mine` is the reaper. So it is parsed here, and once, for that costs more than the rest.
 @lru_cache(maxsize=1024)

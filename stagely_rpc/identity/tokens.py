@@ -104,7 +104,7 @@ class TokenVerifier:
         """
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
             raise _malformed(f"it must be ASCII of at most {MAX_TOKEN_BYTES} bytes")
-        digest = sha256(token.encode("ascii")).digest()
+        digest = _digest(token)
         known = self._known.get(digest)
         if known is None or not self._trusts(known.key):
             known = await self._verify(token)
@@ -115,6 +115,11 @@ class TokenVerifier:
         else:
             self._known.move_to_end(digest)
         return known.caller
+
+    def valid_until(self, token: str) -> float | None:
+        """Return when a token that was verified is no longer taken, in seconds since 1970; None if it was forgotten."""
+        known = self._known.get(_digest(token))
+        return None if known is None else known.expires + LEEWAY_SECONDS
 
     def _trusts(self, key: VerificationKey) -> bool:
         return key in self._secrets or (self._key_set is not None and self._key_set.holds(key))
@@ -183,6 +188,10 @@ def mint(
     named = {"iss": issuer, "aud": audience, "sub": subject, "scope": " ".join(held), "jti": str(uuid.uuid4())}
     claims = {name: value for name, value in named.items() if value is not None}
     return jwt.encode(claims | times, secret, algorithm=HMAC)
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode("ascii")).digest()
 
 
 def _check_times(claims: dict[str, Any], now: float) -> None:

@@ -1,37 +1,32 @@
-"""Who calls, and whether the call is admitted: decided before the request is even decoded."""
+"""Whether a call is admitted: decided before its request is decoded, and again while a stream is open."""
 
 from __future__ import annotations
 
-import uuid
-from typing import TYPE_CHECKING, Any, Protocol
+import asyncio
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from stagely_rpc import access
 from stagely_rpc.call import current_call
 from stagely_rpc.db.audit_entries import Entry
-from stagely_rpc.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, UnauthenticatedError
-from stagely_rpc.fields import UUID_FORM
-from stagely_rpc.interceptors.metadata import USER_ID_HEADER, values_of
-from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
+from stagely_rpc.errors import (
+    DeadlineExceededError,
+    NotFoundError,
+    PermissionDeniedError,
+    TransientError,
+    UnauthenticatedError,
+)
+from stagely_rpc.interceptors.interruption import run_until
+from stagely_rpc.interceptors.stream_context import with_messages
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, is_stream, with_behavior
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
     import grpc
 
-    from stagely_rpc.call import Call, Caller, Metadata, Policy
-    from stagely_rpc.db.database import Database
+    from stagely_rpc.call import Call, Policy
+    from stagely_rpc.interceptors.admission import Admission
+    from stagely_rpc.interceptors.wrapping import Behavior
     from stagely_rpc.wire.context import Context
-
-    class Authenticator(Protocol):
-        """Finds out who calls."""
-
-        async def caller_of(self, metadata: Metadata, connection: Context) -> Caller:
-            """Return the calling service, by a call's metadata or by the connection that it came on.
-
-            Raises:
-                UnauthenticatedError: it has not shown who it is.
-            """
-            ...
 
     class Denials(Protocol):
         """Records denials."""
@@ -41,72 +36,102 @@ if TYPE_CHECKING:
             ...
 
 
+REAUTHORIZE_SECONDS = 30.0
+"""How often an open stream is authorized again."""
+
+_ATTEMPTS = 10
 _REFUSALS = (UnauthenticatedError, PermissionDeniedError, NotFoundError)
+_UNDECIDED = (TransientError, DeadlineExceededError)
 
 
 class AuthInterceptor(WrappingInterceptor):
-    """Admits calls by the policies of the contract; health alone, and what is named open, is for everyone."""
+    """Admits calls by the policies of the contract. Health alone, and what is named open, is for everyone.
+
+    An open stream is authorized again every 30 s, and when the token or the certificate of its caller expires. A
+    decision that can't be made, because the database is away, is tried again ten times in another 30 s; then the stream
+    ends with the error.
+    """
 
     def __init__(
         self,
-        authenticator: Authenticator,
+        admission: Admission,
         policies: Mapping[str, Policy],
         open_methods: Collection[str],
-        db: Database,
         denials: Denials,
+        *,
+        reauthorize_seconds: float = REAUTHORIZE_SECONDS,
     ) -> None:
         """Take the policies.
 
         Args:
-            authenticator: finds out who calls.
+            admission: decides.
             policies: by the full names of methods. A method without one is denied to everyone.
             open_methods: full names of the methods that anyone may call.
-            db: where users are.
             denials: records denials.
+            reauthorize_seconds: how often an open stream is authorized again.
         """
         super().__init__()
-        self._authenticator = authenticator
+        self._admission = admission
         self._policies = policies
         self._open_methods = frozenset(open_methods)
-        self._db = db
         self._denials = denials
+        self._reauthorize_seconds = reauthorize_seconds
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Admit each call of the method, and record a denial wherever it comes from; leave open methods as they are."""
+        """Admit each call of the method, and record every denial of one; leave open methods as they are."""
         if method in self._open_methods:
             return handler
         policy, behavior = self._policies.get(method), behavior_of(handler)
+        serve = self._stream(policy, behavior) if is_stream(handler) else self._unary(policy, behavior)
+        return with_behavior(handler, serve)
 
-        async def answer(request: object, context: Context) -> object:
+    def _unary(self, policy: Policy | None, behavior: Behavior) -> Behavior:
+        async def serve(request: object, context: Context) -> object:
             call = current_call.get()
             try:
-                await self._admit(call, policy, context)
+                await self._admission.admit(call, policy, context)
                 return await behavior(request, context)
             except _REFUSALS as refusal:
                 self._note_denial(call, refusal)
                 raise
 
-        async def stream(request: object, context: Context) -> AsyncIterator[object]:
+        return serve
+
+    def _stream(self, policy: Policy | None, behavior: Behavior) -> Behavior:
+        async def serve(request: object, context: Context) -> object:
+            async def write(response: object) -> None:
+                # Authorize before the first response; a single response waits for the end of its session.
+                call.check_decided()
+                await context.write(response)
+
             call = current_call.get()
+            call.owners = set()
             try:
-                await self._admit(call, policy, context)
-                async for response in behavior(request, context):
-                    # None is let out before it is decided about; a single response waits for the end of its session.
-                    call.check_decided()
-                    yield response
+                await self._admission.admit(call, policy, context)
+                checked = with_messages(context, write=write)
+                return await run_until(behavior(request, checked), self._reauthorize(call, context))
             except _REFUSALS as refusal:
                 self._note_denial(call, refusal)
                 raise
 
-        return wrapped(handler, answer=answer, stream=stream)
+        return serve
 
-    async def _admit(self, call: Call, policy: Policy | None, context: Context) -> None:
-        call.policy = policy
-        call.caller = await self._authenticator.caller_of(call.metadata, context)
-        call.caller = await access.admit(self._db, call, _acting_user_id(call.metadata))
+    async def _reauthorize(self, call: Call, context: Context) -> NoReturn:
+        """Authorize a stream again and again, until it is denied."""
+        interval, failures = self._reauthorize_seconds, 0
+        while True:
+            pause = interval if failures == 0 else interval / _ATTEMPTS
+            await asyncio.sleep(max(0.0, min(pause, self._admission.seconds_valid(call, context))))
+            try:
+                await self._admission.admit_again(call, context)
+                failures = 0
+            except _UNDECIDED:
+                failures += 1
+                if failures > _ATTEMPTS:
+                    raise
 
     def _note_denial(self, call: Call, refusal: BaseException) -> None:
-        # Of what a user may not know of, it is told that it is not there: why, is the cause.
+        # The caller may only learn that there is nothing; the reason is the cause.
         denial = refusal.__cause__ if isinstance(refusal, NotFoundError) else refusal
         if isinstance(denial, (UnauthenticatedError, PermissionDeniedError)):
             self._denials.note(_entry(call, denial))
@@ -125,12 +150,3 @@ def _entry(call: Call, denial: UnauthenticatedError | PermissionDeniedError) -> 
         actor_ip=call.ip,
         request_id=call.request_id,
     )
-
-
-def _acting_user_id(metadata: Metadata) -> uuid.UUID | None:
-    given = values_of(USER_ID_HEADER, metadata)
-    if not given:
-        return None
-    if len(given) > 1 or not UUID_FORM.fullmatch(given[0]):
-        raise InvalidArgumentError.of(USER_ID_HEADER, "must be the UUID of one user")
-    return uuid.UUID(given[0])

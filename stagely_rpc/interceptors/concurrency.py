@@ -1,101 +1,107 @@
-"""How many calls may be under way: more are refused at once, before anything is done for them."""
+"""How many calls and streams may be open at a time. More are refused before anything is done for them."""
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from stagely_rpc.errors import OverloadedError
-from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, is_stream, with_behavior
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import Collection
 
     import grpc
 
     from stagely_rpc.wire.context import Context
 
 MAX_OTHER_STREAMS = 1000
-"""Of health and reflection, at a time."""
+"""Limit of the open streams of health and reflection together."""
 
 
 class Capacity:
-    """Room for so many calls at a time.
+    """A limited number of calls at a time.
 
     Attributes:
-        limit: how many.
-        under_way: how many there are now.
+        in_use: how many calls there are.
     """
 
-    __slots__ = ("limit", "under_way")
+    __slots__ = ("_limit", "_reason", "_what", "in_use")
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.under_way = 0
+    def __init__(self, limit: int, what: str, reason: str) -> None:
+        """Take the limit.
+
+        Args:
+            limit: how many calls may be open.
+            what: the calls, for the message of a refusal.
+            reason: of a refusal.
+        """
+        self._limit = limit
+        self._what = what
+        self._reason = reason
+        self.in_use = 0
 
     def take(self) -> None:
         """Begin a call, which must `give_back` when it ends.
 
         Raises:
-            OverloadedError: there is no room.
+            OverloadedError: the limit is reached.
         """
-        if self.under_way >= self.limit:
-            raise OverloadedError(f"too many calls are under way: the limit is {self.limit}", reason="TOO_MANY_CALLS")
-        self.under_way += 1
+        if self.in_use >= self._limit:
+            raise OverloadedError(f"too many {self._what}: the limit is {self._limit}", reason=self._reason)
+        self.in_use += 1
 
     def give_back(self) -> None:
         """End a call."""
-        self.under_way -= 1
+        self.in_use -= 1
 
 
 class ConcurrencyInterceptor(WrappingInterceptor):
-    """Refuses calls of the contract's methods while too many are under way.
+    """Refuses calls of the contract's methods beyond a limit, and streams beyond another.
 
-    Health and reflection take nothing from them. Their streams, which stay open for as long as callers like, have a
-    bound of their own; their unary calls wait for nothing, and have none: a busy server is still alive.
+    A stream stays open for as long as its caller likes, so it takes nothing from unary calls. Health and reflection
+    take nothing from either: their streams have a limit of their own, and their unary calls have none, because a busy
+    server is still alive.
     """
 
-    def __init__(self, limit: int, methods: Collection[str]) -> None:
-        """Take what is limited.
+    def __init__(self, calls: int, streams: int, methods: Collection[str]) -> None:
+        """Take the limits.
 
         Args:
-            limit: of the calls under way.
+            calls: how many unary calls may be in progress.
+            streams: how many streams, of any kind, may be open.
             methods: the full names of the contract's.
         """
         super().__init__()
-        self._calls = Capacity(limit)
-        self._other_streams = Capacity(MAX_OTHER_STREAMS)
+        self._calls = Capacity(calls, "calls in progress", "TOO_MANY_CALLS")
+        self._streams = Capacity(streams, "open streams", "TOO_MANY_STREAMS")
+        self._other_streams = Capacity(MAX_OTHER_STREAMS, "open streams of this service", "TOO_MANY_STREAMS")
         self._methods = frozenset(methods)
 
     @property
-    def under_way(self) -> int:
-        """How many calls of the contract's methods are under way."""
-        return self._calls.under_way
+    def calls(self) -> int:
+        """How many unary calls of the contract's methods are in progress."""
+        return self._calls.in_use
+
+    @property
+    def streams(self) -> int:
+        """How many streams of the contract's methods are open."""
+        return self._streams.in_use
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Count the calls of the method, and refuse those that are too many."""
+        """Count the calls of the method, and refuse those beyond the limit."""
         if method in self._methods:
-            return _limited(handler, self._calls)
-        return _limited(handler, self._other_streams) if handler.response_streaming else handler
+            return _limited(handler, self._streams if is_stream(handler) else self._calls)
+        return _limited(handler, self._other_streams) if is_stream(handler) else handler
 
 
 def _limited(handler: grpc.RpcMethodHandler[Any, Any], capacity: Capacity) -> grpc.RpcMethodHandler[Any, Any]:
     behavior = behavior_of(handler)
 
-    async def answer(request: object, context: Context) -> object:
+    async def serve(request: object, context: Context) -> object:
         capacity.take()
         try:
             return await behavior(request, context)
         finally:
             capacity.give_back()
 
-    async def stream(request: object, context: Context) -> AsyncIterator[object]:
-        capacity.take()
-        try:
-            async with aclosing(behavior(request, context)) as responses:
-                async for response in responses:
-                    yield response
-        finally:
-            capacity.give_back()
-
-    return wrapped(handler, answer=answer, stream=stream)
+    return with_behavior(handler, serve)

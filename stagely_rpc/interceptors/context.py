@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from stagely_rpc.call import Call, current_call
 from stagely_rpc.interceptors.metadata import REQUEST_ID_HEADER, ip_of, request_id_from
-from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, with_behavior
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     import grpc
 
     from stagely_rpc.wire.context import Context
@@ -23,16 +21,11 @@ class ContextInterceptor(WrappingInterceptor):
         """Make the call known for as long as it runs."""
         behavior = behavior_of(handler)
 
-        async def answer(request: object, context: Context) -> object:
+        async def serve(request: object, context: Context) -> object:
             _begin(method, context)
             return await behavior(request, context)
 
-        async def stream(request: object, context: Context) -> AsyncIterator[object]:
-            _begin(method, context)
-            async for response in behavior(request, context):
-                yield response
-
-        return wrapped(handler, answer=answer, stream=stream)
+        return with_behavior(handler, serve)
 
 
 def _begin(method: str, context: Context) -> None:

@@ -1,13 +1,12 @@
-"""A deadline for callers who set none: no call may hold its connection and its locks for ever."""
+"""A deadline for calls that have none, so that no call holds its connection and its locks for ever."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from stagely_rpc.errors import DeadlineExceededError
-from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, with_behavior
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, is_stream, with_behavior
 
 if TYPE_CHECKING:
     import grpc
@@ -29,11 +28,11 @@ class DeadlineInterceptor(WrappingInterceptor):
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         """Leave streams as they are: they last as long as their callers want."""
         del method
-        behavior, seconds = behavior_of(handler), self._default_seconds
-        if handler.request_streaming or inspect.isasyncgenfunction(behavior):
+        if is_stream(handler):
             return handler
+        behavior, seconds = behavior_of(handler), self._default_seconds
 
-        async def answer(request: object, context: Context) -> object:
+        async def serve(request: object, context: Context) -> object:
             if context.time_remaining() is not None:
                 return await behavior(request, context)
             try:
@@ -45,4 +44,4 @@ class DeadlineInterceptor(WrappingInterceptor):
                 message = f"the call had no deadline, and took longer than the {seconds:g} s that it may take then"
                 raise DeadlineExceededError(message, reason="DEFAULT_DEADLINE_EXCEEDED") from None
 
-        return with_behavior(handler, answer)
+        return with_behavior(handler, serve)

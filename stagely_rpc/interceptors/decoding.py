@@ -1,26 +1,32 @@
 """The innermost interceptor: turns the bytes of a request into its message, inside the chain.
 
-gRPC's own decoding happens outside every interceptor and answers bytes that are no message with an internal error. Here
-they are what they are, the caller's mistake.
+gRPC decodes outside of every interceptor, and answers malformed bytes with an internal error. Here they are
+INVALID_ARGUMENT.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
+import grpc
 from google.protobuf.message import DecodeError
 
 from stagely_rpc.errors import InvalidArgumentError, Violation
-from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
+from stagely_rpc.interceptors.stream_context import with_messages
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, with_behavior
 from stagely_rpc.wire.malformed import malformed_text_fields
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    import grpc
     from google.protobuf.message import Message
 
+    from stagely_rpc.interceptors.wrapping import Behavior
     from stagely_rpc.wire.context import Context
+
+
+_CANCELLATION_SECONDS, _CANCELLATION_TURNS = 0.02, 3
 
 
 class DecodingInterceptor(WrappingInterceptor):
@@ -36,16 +42,31 @@ class DecodingInterceptor(WrappingInterceptor):
         decode, behavior = handler.request_deserializer, behavior_of(handler)
         if decode is None:
             return handler
-        prepare = _decoded_stream if handler.request_streaming else _decoded
+        serve = _of_stream(decode, behavior) if handler.request_streaming else _of_message(decode, behavior)
+        return with_behavior(handler, serve, request_deserializer=None)
 
-        async def answer(request: Any, context: Context) -> object:  # noqa: ANN401
-            return await behavior(prepare(decode, request), context)
 
-        async def stream(request: Any, context: Context) -> AsyncIterator[object]:  # noqa: ANN401
-            async for response in behavior(prepare(decode, request), context):
-                yield response
+def _of_message(decode: Callable[[bytes], Message], behavior: Behavior) -> Behavior:
+    async def serve(request: bytes, context: Context) -> object:
+        return await behavior(_decoded(decode, request), context)
 
-        return wrapped(handler, answer=answer, stream=stream, request_deserializer=None)
+    return serve
+
+
+def _of_stream(decode: Callable[[bytes], Message], behavior: Behavior) -> Behavior:
+    """Decode the requests whichever way they are read: from the iterator, or by `context.read`."""
+
+    async def serve(requests: AsyncIterator[bytes], context: Context) -> object:
+        async def read() -> object:
+            raw = await context.read()
+            if raw is not grpc.aio.EOF:
+                return _decoded(decode, raw)
+            await _expect_cancellation()
+            return raw
+
+        return await behavior(_decoded_stream(decode, requests), with_messages(context, read=read))
+
+    return serve
 
 
 def _decoded(decode: Callable[[bytes], Message], raw: bytes) -> Message:
@@ -59,6 +80,19 @@ def _decoded(decode: Callable[[bytes], Message], raw: bytes) -> Message:
 async def _decoded_stream(decode: Callable[[bytes], Message], raw: AsyncIterator[bytes]) -> AsyncIterator[Message]:
     async for part in raw:
         yield _decoded(decode, part)
+    await _expect_cancellation()
+
+
+async def _expect_cancellation() -> None:
+    """Wait at the end of the requests, in case the caller has cut them off.
+
+    grpc.aio ends a cancelled stream as it ends a complete one, and cancels the call a moment later: up to 4 ms were
+    measured. Without the wait, the servicer would take half of the requests for all of them.
+    """
+    await asyncio.sleep(_CANCELLATION_SECONDS)
+    # A loop that was busy may run its timers before it learns of the cancellation.
+    for _ in range(_CANCELLATION_TURNS):
+        await asyncio.sleep(0)
 
 
 def _decode_error(message_class: Any, raw: bytes) -> InvalidArgumentError:  # noqa: ANN401 - untyped in gRPC

@@ -1,4 +1,4 @@
-"""The one place where errors become status codes: what a caller is told, and what only the log is."""
+"""The one place where errors become status codes. The caller gets what is fit for it; the log gets the rest."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from google.rpc import error_details_pb2, status_pb2
 from stagely_rpc import errors
 from stagely_rpc.call import current_call
 from stagely_rpc.interceptors.metadata import REQUEST_ID_HEADER
-from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, with_behavior
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from google.protobuf.message import Message
 
@@ -37,8 +37,11 @@ STATUS_BY_ERROR: dict[type[errors.StagelyError], grpc.StatusCode] = {
     errors.DataLossError: grpc.StatusCode.DATA_LOSS,
     errors.DeadlineExceededError: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
+    errors.DrainingError: grpc.StatusCode.UNAVAILABLE,
 }
 
+# `context.abort` was called, or gRPC could not send a response: nothing else can be sent either.
+_FROM_GRPC = (grpc.aio.AbortError, grpc.aio.InternalError)
 _DETAILS_HEADER = "grpc-status-details-bin"
 
 _log = structlog.get_logger(__name__)
@@ -51,51 +54,50 @@ class ErrorInterceptor(WrappingInterceptor):
         """Abort calls of the method with what went wrong in them; cancellation is no error, and passes."""
         behavior = behavior_of(handler)
 
-        async def answer(request: object, context: Context) -> object:
+        async def serve(request: object, context: Context) -> object:
             try:
                 return await behavior(request, context)
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer and the log the rest
                 await _refuse(method, context, error)
 
-        async def stream(request: object, context: Context) -> AsyncIterator[object]:
-            try:
-                async for response in behavior(request, context):
-                    yield response
-            except Exception as error:  # noqa: BLE001
-                await _refuse(method, context, error)
-
-        return wrapped(handler, answer=answer, stream=stream)
+        return with_behavior(handler, serve)
 
 
 async def _refuse(method: str, context: Context, error: Exception) -> NoReturn:
-    if isinstance(error, grpc.aio.AbortError):
+    if isinstance(error, _FROM_GRPC):
         raise error
     if isinstance(error, errors.StagelyError):
-        await _abort(context, STATUS_BY_ERROR[type(error)], error.message, error.reason, details_of(error))
+        await _abort(context, STATUS_BY_ERROR[type(error)], error.message, info_of(error), details_of(error))
     request_id = current_call.get().request_id
     _log.error("internal error", method=method, request_id=request_id, exc_info=error)
     message = f"internal error, request id {request_id}"
-    await _abort(context, grpc.StatusCode.INTERNAL, message, "INTERNAL", ())
+    info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=ERROR_DOMAIN)
+    await _abort(context, grpc.StatusCode.INTERNAL, message, info, ())
 
 
 async def _abort(
     context: Context,
     code: grpc.StatusCode,
     message: str,
-    reason: str,
+    info: error_details_pb2.ErrorInfo,
     details: Iterator[Message] | tuple[()],
 ) -> NoReturn:
     request_id = current_call.get().request_id
-    always = (
-        error_details_pb2.ErrorInfo(reason=reason, domain=ERROR_DOMAIN),
-        error_details_pb2.RequestInfo(request_id=request_id),
-    )
+    always = (info, error_details_pb2.RequestInfo(request_id=request_id))
     status = status_pb2.Status(
         code=code.value[0], message=message, details=[_packed(detail) for detail in (*always, *details)]
     )
     metadata = ((REQUEST_ID_HEADER, request_id), (_DETAILS_HEADER, status.SerializeToString()))
     await context.abort(code, message, metadata)
     raise AssertionError
+
+
+def info_of(error: errors.StagelyError) -> error_details_pb2.ErrorInfo:
+    """Return the reason of an error and, of a drained stream, where to resume it."""
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)
+    if isinstance(error, errors.DrainingError) and error.resume_token:
+        info.metadata["resume_token"] = error.resume_token
+    return info
 
 
 def details_of(error: errors.StagelyError) -> Iterator[Message]:

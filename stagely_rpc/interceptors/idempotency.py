@@ -1,4 +1,10 @@
-"""Requests with a `request_id`: what makes them known again, and the answer of one that was answered before."""
+"""Requests with a `request_id`: how a repetition is recognized, and what it is answered.
+
+A stream of responses takes part: a repetition gets the response that was kept, and then the stream ends. It may write
+once with its `request_id`, as a unary call does. A stream of requests takes no part: what its effect will be is not
+known when it begins, so nothing could recognize a repetition. Its messages must have no `request_id`; what it does can
+be repeated by what the messages themselves say, such as the number of a line.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class IdempotencyInterceptor(WrappingInterceptor):
-    """Marks the calls whose effect is to happen once, which the write transaction sees to."""
+    """Marks the calls that have their effect once. The write transaction makes sure of it."""
 
     def __init__(self, responses: Mapping[str, type[Message]]) -> None:
         """Take the methods.
@@ -33,12 +39,13 @@ class IdempotencyInterceptor(WrappingInterceptor):
         self._responses = responses
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Leave methods whose requests have no `request_id` as they are."""
+        """Leave methods whose requests have no `request_id` as they are, and those that stream requests."""
         response_class, behavior = self._responses.get(method), behavior_of(handler)
-        if response_class is None:
+        if response_class is None or handler.request_streaming:
             return handler
+        streams = handler.response_streaming
 
-        async def answer(request: Any, context: Context) -> object:  # noqa: ANN401 - any request with a `request_id`
+        async def serve(request: Any, context: Context) -> object:  # noqa: ANN401 - any request with a `request_id`
             if not request.request_id:
                 return await behavior(request, context)
             call = current_call.get()
@@ -46,9 +53,13 @@ class IdempotencyInterceptor(WrappingInterceptor):
             try:
                 return await behavior(request, context)
             except AlreadyAnsweredError as before:
-                return response_class.FromString(before.answer)
+                kept = response_class.FromString(before.answer)
+            if not streams:
+                return kept
+            await context.write(kept)
+            return None
 
-        return with_behavior(handler, answer)
+        return with_behavior(handler, serve)
 
 
 def _repeatable(call: Call, request: Message) -> IdempotentRequest:

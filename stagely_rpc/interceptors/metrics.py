@@ -1,4 +1,4 @@
-"""Counts every call: that it is under way, and how it ended, however it ended."""
+"""Counts every call: while it is in progress, and by how it ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class MetricsInterceptor(ObservingInterceptor):
-    """Counts calls by method and code; those of methods that there are not, which anyone may name, as one."""
+    """Counts calls by method and code; those of unknown methods, which anyone may name, as one."""
 
     def __init__(self, metrics: Metrics) -> None:
         super().__init__()

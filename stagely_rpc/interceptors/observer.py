@@ -1,4 +1,4 @@
-"""What interceptors share that only look on: that a call begins, and how it ended."""
+"""What interceptors share that only observe calls: when each begins, and how it ends."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
 
-from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, with_behavior
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from stagely_rpc.wire.context import Context
 
     class Observer(Protocol):
-        """Looks on at the calls of one method."""
+        """Observes the calls of one method."""
 
         def begin(self) -> Any:  # noqa: ANN401 - whatever `end` wants to know
             """A call begins."""
@@ -45,20 +43,20 @@ def _why_cancelled(context: Context) -> str:
 
 
 class ObservingInterceptor(WrappingInterceptor):
-    """An interceptor that is told of every call how it ended, however it ended. It stands outside of the errors'."""
+    """An interceptor that observes how each call ends. It stands outside of the error interceptor."""
 
     @abstractmethod
     def observer(self, method: str) -> Observer | None:
         """Return who observes the calls of a method; None if nobody does."""
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Look on at the method."""
+        """Observe each call of the method, unless nobody observes it."""
         observer, behavior = self.observer(method), behavior_of(handler)
         if observer is None:
             return handler
         begin, end = observer.begin, observer.end
 
-        async def answer(request: object, context: Context) -> object:
+        async def serve(request: object, context: Context) -> object:
             began, code = begin(), _CANCELLED
             try:
                 response = await behavior(request, context)
@@ -73,19 +71,4 @@ class ObservingInterceptor(WrappingInterceptor):
                 end(began, code)
             return response
 
-        async def stream(request: object, context: Context) -> AsyncIterator[object]:
-            began, code = begin(), _CANCELLED
-            try:
-                async for response in behavior(request, context):
-                    yield response
-                code = _OK
-            except grpc.aio.AbortError:
-                code = _NAMES[context.code()]
-                raise
-            except asyncio.CancelledError:
-                code = _why_cancelled(context)
-                raise
-            finally:
-                end(began, code)
-
-        return wrapped(handler, answer=answer, stream=stream)
+        return with_behavior(handler, serve)

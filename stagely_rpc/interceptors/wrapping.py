@@ -1,17 +1,25 @@
-"""How an interceptor gets around a method of any of the four call kinds."""
+"""How an interceptor wraps a method of any of the four kinds.
+
+Every interceptor sees one shape: a coroutine function that returns the response or, where responses stream, writes them
+to its context. grpc.aio takes servicers in two shapes, async generators and coroutines that call `context.write`; the
+innermost interceptor turns the first into the second.
+"""
 
 from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 
-    Behavior = Callable[[Any, Any], Any]
+    from stagely_rpc.wire.context import Context
+
+    Behavior = Callable[[Any, Context], Coroutine[Any, Any, Any]]
 
 _KINDS = {
     (False, False): "unary_unary",
@@ -21,40 +29,47 @@ _KINDS = {
 }
 
 
+def is_stream(handler: grpc.RpcMethodHandler[Any, Any]) -> bool:
+    """Tell whether a method streams its requests, its responses or both."""
+    return bool(handler.request_streaming or handler.response_streaming)
+
+
 def behavior_of(handler: grpc.RpcMethodHandler[Any, Any]) -> Behavior:
-    """Return the function that serves the method, whichever of the four kinds it is of."""
-    behavior: Behavior = getattr(handler, _KINDS[handler.request_streaming, handler.response_streaming])
-    return behavior
+    """Return the coroutine function that serves the method, whatever its kind."""
+    behavior: Any = getattr(handler, _KINDS[handler.request_streaming, handler.response_streaming])
+    return _writing(behavior) if inspect.isasyncgenfunction(behavior) else behavior
+
+
+def _writing(generate: Callable[[Any, Context], AsyncGenerator[Any, None]]) -> Behavior:
+    """Return the coroutine function that writes what an async generator yields."""
+
+    async def serve(request: object, context: Context) -> None:
+        async with aclosing(generate(request, context)) as responses:
+            async for response in responses:
+                await context.write(response)
+
+    return serve
 
 
 def with_behavior(
     handler: grpc.RpcMethodHandler[Any, Any], behavior: Behavior, **changes: object
 ) -> grpc.RpcMethodHandler[Any, Any]:
-    """Return the handler with another function to serve it."""
+    """Return the handler with another coroutine function to serve it.
+
+    Args:
+        handler: of the method.
+        behavior: what serves it.
+        changes: of the handler's other attributes.
+    """
     kind = _KINDS[handler.request_streaming, handler.response_streaming]
     replaced: grpc.RpcMethodHandler[Any, Any] = handler._replace(**{kind: behavior}, **changes)  # type: ignore[attr-defined]
     return replaced
 
 
-def wrapped(
-    handler: grpc.RpcMethodHandler[Any, Any], *, answer: Behavior, stream: Behavior, **changes: object
-) -> grpc.RpcMethodHandler[Any, Any]:
-    """Return the handler with what serves it from now on.
-
-    Args:
-        handler: of the method.
-        answer: a coroutine function, for a method with one response.
-        stream: an asynchronous generator, for a method with many.
-        changes: of the handler's other attributes.
-    """
-    streams = inspect.isasyncgenfunction(behavior_of(handler))
-    return with_behavior(handler, stream if streams else answer, **changes)
-
-
 class WrappingInterceptor(grpc.aio.ServerInterceptor):
-    """An interceptor that wraps each method once, at its first call, and not anew for every call.
+    """An interceptor that wraps each method once, at its first call.
 
-    Each wraps with plain coroutines of its own: a context manager around the call would cost more than what is in it.
+    Each wraps with a plain coroutine: a context manager around the call would cost more than what is in it.
     """
 
     def __init__(self) -> None:

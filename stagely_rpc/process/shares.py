@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stagely_rpc.settings.model import Settings
 
-_DIVIDED = ("database_pool_size", "database_pool_idle", "max_concurrent_rpcs")
+_DIVIDED = ("database_pool_size", "database_pool_idle", "max_concurrent_rpcs", "max_concurrent_streams")
 
 
 def shares(settings: Settings) -> list[dict[str, str]]:

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grpc_health.v1 import health
 
 from stagely_rpc.call import Policy
 from stagely_rpc.interceptors.access_log import AccessLogInterceptor
-from stagely_rpc.interceptors.auth import AuthInterceptor
-from stagely_rpc.interceptors.concurrency import ConcurrencyInterceptor
+from stagely_rpc.interceptors.admission import Admission
+from stagely_rpc.interceptors.auth import REAUTHORIZE_SECONDS, AuthInterceptor
 from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.deadline import DeadlineInterceptor
 from stagely_rpc.interceptors.decoding import DecodingInterceptor
+from stagely_rpc.interceptors.draining import DrainingInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
 from stagely_rpc.interceptors.idempotency import IdempotencyInterceptor
 from stagely_rpc.interceptors.metrics import MetricsInterceptor
 from stagely_rpc.server.services import SERVICES
-from stagely_rpc.server.wiring import build_rerun_interceptor, build_tracing_interceptors
+from stagely_rpc.server.wiring import (
+    build_concurrency_interceptor,
+    build_rerun_interceptor,
+    build_tracing_interceptors,
+)
 from stagely_rpc.transport.reflection import REFLECTION_METHOD
 from stagely_rpc.wire.policies import policies, repeatable_responses
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from google.protobuf.descriptor import ServiceDescriptor
     from grpc.aio import ServerInterceptor
 
     from stagely_rpc.audit.denials import Denials
     from stagely_rpc.db.database import Database
+    from stagely_rpc.draining import Draining
     from stagely_rpc.identity.authentication import Authenticator
     from stagely_rpc.settings.model import Settings
     from stagely_rpc.telemetry.metrics.metrics import Metrics
@@ -38,27 +46,54 @@ REFLECTION_POLICY = Policy(permission="reflection.use", acting_for="any_user")
 """The policy of reflection in production. Elsewhere reflection is open to everyone."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChainParts:
+    """The parts of a server that its interceptors use."""
+
+    db: Database
+    authenticator: Authenticator
+    denials: Denials
+    draining: Draining
+    metrics: Metrics | None
+    tracing: Tracing | None
+
+
 def build_chain(
     settings: Settings,
-    db: Database,
-    authenticator: Authenticator,
-    denials: Denials,
-    metrics: Metrics | None,
-    tracing: Tracing | None,
+    parts: ChainParts,
+    services: Iterable[ServiceDescriptor] = SERVICES,
+    *,
+    reauthorize_seconds: float = REAUTHORIZE_SECONDS,
 ) -> Sequence[ServerInterceptor]:
-    """Return the interceptors, outermost first."""
+    """Return the interceptors, outermost first.
+
+    Args:
+        settings: of the server.
+        parts: what the interceptors use.
+        services: of the contract.
+        reauthorize_seconds: how often an open stream is authorized again.
+    """
+    metrics = parts.metrics
     reflection = {} if settings.environment != "production" else {REFLECTION_METHOD: REFLECTION_POLICY}
     open_methods = HEALTH_METHODS if reflection else (*HEALTH_METHODS, REFLECTION_METHOD)
-    admitted, repeatable = policies(SERVICES), repeatable_responses(SERVICES)
+    admitted, repeatable = policies(services), repeatable_responses(services)
+    admission = Admission(parts.authenticator, parts.db)
     return (
         ContextInterceptor(),
-        *build_tracing_interceptors(tracing),
+        *build_tracing_interceptors(parts.tracing),
         *([] if metrics is None else [MetricsInterceptor(metrics)]),
         AccessLogInterceptor(),
         ErrorInterceptor(),
-        ConcurrencyInterceptor(settings.max_concurrent_rpcs, admitted),
+        build_concurrency_interceptor(settings, admitted, metrics),
         DeadlineInterceptor(settings.default_deadline_seconds),
-        AuthInterceptor(authenticator, admitted | reflection, open_methods, db, denials),
+        DrainingInterceptor(parts.draining, admitted),
+        AuthInterceptor(
+            admission,
+            admitted | reflection,
+            open_methods,
+            parts.denials,
+            reauthorize_seconds=reauthorize_seconds,
+        ),
         DecodingInterceptor(),
         IdempotencyInterceptor(repeatable),
         build_rerun_interceptor(repeatable, metrics),

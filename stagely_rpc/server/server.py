@@ -12,12 +12,13 @@ from stagely_rpc.audit.chain import ChainKey
 from stagely_rpc.crypto.probe import key_check
 from stagely_rpc.db.idempotency import Expiry
 from stagely_rpc.db.schema.revision import needed_revision
+from stagely_rpc.draining import Draining
 from stagely_rpc.errors import ListenError, StagelyError
 from stagely_rpc.health import DatabaseProbe, HealthServicer, Prober, UnhealthyError, all_of, pool_probe, schema_check
 from stagely_rpc.identity.keys import KeySetError
 from stagely_rpc.identity.pem import CertificateError
 from stagely_rpc.identity.permissions import PermissionsError
-from stagely_rpc.server.chain import build_chain
+from stagely_rpc.server.chain import ChainParts, build_chain
 from stagely_rpc.server.services import SERVICES, add_servicers
 from stagely_rpc.server.wiring import (
     build_authenticator,
@@ -79,6 +80,7 @@ class Server:
         self._db = build_database(settings, self._metrics, self._tracing)
         if self._metrics is not None:
             self._metrics.database.watch_pool(self._db.connections)
+        self._draining = Draining()
         self._expiry = Expiry(self._db)
         self._denials = build_denials(self._db, self._metrics)
         key = settings.encryption_key_bytes
@@ -127,7 +129,10 @@ class Server:
         )
 
     def _chain(self) -> Sequence[ServerInterceptor]:
-        return build_chain(self._settings, self._db, self._authenticator, self._denials, self._metrics, self._tracing)
+        return build_chain(self._settings, self._chain_parts())
+
+    def _chain_parts(self) -> ChainParts:
+        return ChainParts(self._db, self._authenticator, self._denials, self._draining, self._metrics, self._tracing)
 
     async def start(self) -> None:
         """Connect, check and listen. What was started is stopped again if anything after it does not start.
@@ -191,9 +196,10 @@ class Server:
             self.endpoints.announce()
 
     async def stop(self) -> None:
-        """Say NOT_SERVING, serve on until balancers know, let calls under way end, and close every connection."""
+        """Say NOT_SERVING, and serve on until balancers know; then end streams, let calls end, and close everything."""
         await self._health.enter_graceful_shutdown()
         _log.info("stopping", pause_seconds=self._settings.shutdown_pause_seconds)
         await asyncio.sleep(self._settings.shutdown_pause_seconds)
+        self._draining.begin()
         await self._running.aclose()
         _log.info("stopped")

@@ -24,6 +24,7 @@ from stagely_rpc.identity.callers import CertificateCallers
 from stagely_rpc.identity.certificates import ServerCertificates
 from stagely_rpc.identity.jwks import KeySet
 from stagely_rpc.identity.tokens import TokenVerifier
+from stagely_rpc.interceptors.concurrency import ConcurrencyInterceptor
 from stagely_rpc.interceptors.rerun import RerunInterceptor
 from stagely_rpc.telemetry.logs.configure import json_lines
 from stagely_rpc.wire.paging import PageTokens
@@ -100,6 +101,16 @@ def build_denials(db: Database, metrics: Metrics | None) -> Denials:
 def build_sealer(db: Database, key: ChainKey | None, metrics: Metrics | None) -> Sealer | None:
     """Return what seals the trail; None without a key."""
     return None if key is None else Sealer(db, key, None if metrics is None else metrics.trail)
+
+
+def build_concurrency_interceptor(
+    settings: Settings, methods: Collection[str], metrics: Metrics | None
+) -> ConcurrencyInterceptor:
+    """Return what limits calls and streams; the metrics show how many streams are open."""
+    made = ConcurrencyInterceptor(settings.max_concurrent_rpcs, settings.max_concurrent_streams, methods)
+    if metrics is not None:
+        metrics.watch_streams(lambda: made.streams)
+    return made
 
 
 def build_rerun_interceptor(methods: Collection[str], metrics: Metrics | None) -> RerunInterceptor:

@@ -140,6 +140,8 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
     """Whether statements are prepared; without it, unless a pooler such as PgBouncer is in between."""
     max_concurrent_rpcs: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """More calls than this at a time are refused with RESOURCE_EXHAUSTED. Health and reflection do not count."""
+    max_concurrent_streams: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """More open streams than this are refused with RESOURCE_EXHAUSTED. They take nothing from MAX_CONCURRENT_RPCS."""
     max_request_bytes: MessageBytes = 4 * 1024 * 1024
     """A larger request is refused with RESOURCE_EXHAUSTED."""
     max_response_bytes: MessageBytes = 64 * 1024 * 1024
@@ -191,7 +193,7 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
             yield "HEALTH_PORT: must be another port than PORT"
         if self.metrics_port and self.metrics_port in (self.port, self.health_port):
             yield "METRICS_PORT: must be another port than PORT and HEALTH_PORT"
-        for shared in ("database_pool_size", "max_concurrent_rpcs"):
+        for shared in ("database_pool_size", "max_concurrent_rpcs", "max_concurrent_streams"):
             if self.workers > getattr(self, shared):
                 yield f"WORKERS: must not be more than {shared.upper()}, of which each worker has a share"
 

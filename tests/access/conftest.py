@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.access.stage import Stage, make_cast
+from tests.support.identity.certificates import Files
 from tests.support.rpc import connected, running_server
 from tests.support.tokens import AUTHENTICATION, token
 from tests.support.world import make_world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from tests.support.postgres import PostgresServer
     from tests.support.world import World
@@ -44,3 +46,8 @@ async def other_world(stage: Stage) -> World:
     world = await make_world(stage.operator)
     await stage.enlist(world.team.id, {"another team's owner": "owner", "member": "member"})
     return world
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path / "tls.crt", tmp_path / "tls.key", tmp_path / "ca.crt")

@@ -16,6 +16,7 @@ from tests.support.rpc import running_server
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stagely_rpc.server.server import Server
     from tests.support.identity.certificates import Certificate
 
 SOME_ID = "0b5a2a6e-54f0-4c0e-9f0b-7f1d5a0f3c11"
@@ -70,6 +71,18 @@ def test_token_may_not_go_in_the_clear_to_another_host(target: str) -> None:
 async def test_token_goes_in_the_clear_if_that_is_asked_for() -> None:
     async with connect("stagely-rpc:8080", token="abc", allow_plaintext_token=True) as stagely:
         assert repr(stagely) == "Stagely('stagely-rpc:8080')"
+
+
+async def test_call_that_stays_on_this_host_goes_to_no_proxy(
+    server: Server, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("grpc_proxy", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port}")
+    for name in ("no_grpc_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    async with connect(f"127.0.0.1:{server.port}") as stagely:
+        assert (await stagely.ids.generate()).id
 
 
 def test_certificate_without_its_key_is_refused(tmp_path: Path) -> None:

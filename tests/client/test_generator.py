@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 import pytest
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 
+from tests.support.client.generated import note_client
 from tests.support.methods import SERVICES
 from tools.client.methods import ASYNC, method_source
 from tools.client.names import attribute, class_name, method_names
@@ -15,10 +17,11 @@ from tools.client.names import attribute, class_name, method_names
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
 
+NOTE_CLIENT = note_client()
 NAMES = {service.name: method_names(service) for service in SERVICES}
 
 
-def make_service(name: str, *rpcs: str, field: str = "id", client_streaming: bool = False) -> ServiceDescriptor:
+def make_service(name: str, *rpcs: str, field: str = "id") -> ServiceDescriptor:
     file = FileDescriptorProto(name=f"stagely/v1/{name.lower()}.proto", package="stagely.v1", syntax="proto3")
     made = file.service.add(name=name)
     for rpc in rpcs:
@@ -28,7 +31,6 @@ def make_service(name: str, *rpcs: str, field: str = "id", client_streaming: boo
             name=rpc,
             input_type=f".stagely.v1.{request.name}",
             output_type=f".stagely.v1.{response.name}",
-            client_streaming=client_streaming,
         )
     pool = DescriptorPool()
     pool.Add(file)
@@ -83,11 +85,23 @@ def test_a_service_is_the_plural_of_what_it_is_about(service: str, name: str, ki
     assert (attribute(made), class_name(made)) == (name, kind)
 
 
-def test_stream_of_requests_is_refused_and_not_left_out() -> None:
-    (method,) = make_service("BuildService", "AppendBuildLogs", client_streaming=True).methods
+@pytest.mark.parametrize(
+    ("name", "arguments", "call"),
+    [
+        ("watch", ["topic", "request_id", "resume_token"], "resumable_stream"),
+        ("tail", ["topic", "after_line_number"], "resumable_stream"),
+        ("listen", ["topic"], "stream"),
+        ("upload", ["requests"], "send"),
+        ("exchange", ["requests"], "exchange"),
+    ],
+)
+@pytest.mark.parametrize("client", ["Notes", "SyncNotes"])
+def test_every_kind_of_stream_is_a_method(client: str, name: str, arguments: list[str], call: str) -> None:
+    method = getattr(getattr(NOTE_CLIENT, client), name)
 
-    with pytest.raises(ValueError, match=r"^stagely\.v1\.BuildService\.AppendBuildLogs: the client has no form"):
-        method_source(method, "append_logs", {method.full_name: ""}, ASYNC)
+    assert list(inspect.signature(method).parameters) == ["self", *arguments, "timeout"]
+    assert call in method.__code__.co_names
+    assert inspect.iscoroutinefunction(method) == ((client, name) == ("Notes", "upload"))
 
 
 def test_field_with_the_name_of_an_argument_of_the_client_is_refused() -> None:

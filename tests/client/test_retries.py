@@ -13,6 +13,7 @@ from stagely_rpc import client
 from stagely_rpc.client import StagelyError, connect, connect_sync
 from stagely_rpc.client.retries import may_be_repeated, retried_codes, service_config
 from stagely_rpc.client.services import SERVICES
+from tests.support import notes
 from tests.support.client.proxy import proxied
 from tests.support.client.recorder import recording
 from tests.support.eventually import eventually
@@ -35,6 +36,12 @@ RPCS = [method for service in CONTRACT for method in service.methods]
 
 def test_every_rpc_of_the_contract_may_be_repeated() -> None:
     assert {method.full_name for method in RPCS if not may_be_repeated(method)} == set()
+
+
+def test_stream_of_requests_that_changes_something_is_not_sent_again() -> None:
+    repeated = {name for name, method in notes.SERVICE.methods_by_name.items() if may_be_repeated(method)}
+
+    assert repeated == {"GetNote", "WatchNotes", "TailNotes", "ListenNotes"}
 
 
 def test_every_rpc_of_the_contract_has_a_retry_policy() -> None:

@@ -184,7 +184,9 @@ def test_probe_tells_by_its_exit_code(fresh_database_url: str) -> None:
     with serving(["serve"], settings_for(fresh_database_url)) as server:
         healthy = run("probe", "--target", server.address)
         liveness = run("probe", "--target", server.address, "--service", "liveness")
-        one = run("probe", env=environment(PORT=server.address.partition(":")[2]))
+        # A proxy that the environment names is not asked.
+        proxied = environment(PORT=server.address.partition(":")[2], http_proxy="http://127.0.0.1:1")
+        one = run("probe", env=proxied)
         unknown = run("probe", "--target", server.address, "--service", "nothing")
     gone = run("probe", "--target", server.address)
 

@@ -10,6 +10,7 @@ import pytest
 import structlog
 from google.protobuf.empty_pb2 import Empty
 from grpc import StatusCode
+from structlog.testing import capture_logs
 
 from stagely_rpc import errors
 from stagely_rpc.errors import StagelyError
@@ -19,6 +20,7 @@ from stagely_rpc.interceptors.decoding import DecodingInterceptor
 from stagely_rpc.interceptors.errors import STATUS_BY_ERROR, ErrorInterceptor
 from tests.support.chained import CALL_KINDS, chained, handler_of
 from tests.support.eventually import logged
+from tests.support.forms import FORMS, Form, Notes, started, texts_of
 from tests.support.refusals import Refusal, refused
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ EXAMPLES: dict[type[StagelyError], StagelyError] = {
         errors.DataLossError("does not authenticate"),
         errors.DeadlineExceededError("too slow"),
         errors.UnavailableError("away"),
+        errors.DrainingError("token"),
     )
 }
 DETAILS = {
@@ -52,6 +55,7 @@ DETAILS = {
     errors.ResourceExhaustedError: "QuotaFailure",
     errors.OverloadedError: "RetryInfo",
     errors.UnavailableError: "RetryInfo",
+    errors.DrainingError: "RetryInfo",
 }
 
 
@@ -118,6 +122,27 @@ def test_every_error_has_a_status_an_example_and_a_reason() -> None:
     assert set(STATUS_BY_ERROR) == leaves == set(EXAMPLES)
     for error in leaves:
         assert re.fullmatch(r"[A-Z][A-Z0-9_]+[A-Z0-9]", error.default_reason)
+
+
+class Large(Notes):
+    """Responds with more than the server may send."""
+
+    def _response(self, text: str) -> Any:
+        return super()._response(text * 1000)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form.streams_responses], ids=str)
+async def test_response_of_a_stream_that_is_too_large_is_no_internal_error(form: Form) -> None:
+    chain = ContextInterceptor(), AccessLogInterceptor(), ErrorInterceptor(), DecodingInterceptor()
+    options = [("grpc.max_send_message_length", 100)]
+    with capture_logs() as logs:
+        async with chained(Large(form).handler(), *chain, options=options) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as refused_by_core:
+                await texts_of(started(channel, form))
+            await logged(logs, 1, event="call")
+
+    assert refused_by_core.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert not [log for log in logs if log["event"] == "internal error"]
 
 
 @KINDS

@@ -30,7 +30,7 @@ def waits() -> Ends:
 
 @pytest.fixture
 def load() -> ConcurrencyInterceptor:
-    return ConcurrencyInterceptor(LIMIT, [f"/{SERVICE}/{kind}" for kind in CALL_KINDS])
+    return ConcurrencyInterceptor(LIMIT, LIMIT, [f"/{SERVICE}/{kind}" for kind in CALL_KINDS])
 
 
 @pytest.fixture
@@ -55,12 +55,12 @@ async def end_of(call: Any) -> None:
 
 
 async def expect_room(load: ConcurrencyInterceptor) -> None:
-    """Expect that no call is under way any more, and that not one was counted twice."""
+    """Expect that every call was given back, and none twice."""
 
-    async def under_way() -> int:
-        return load.under_way
+    async def in_use() -> tuple[int, int]:
+        return load.calls, load.streams
 
-    await eventually(under_way, 0)
+    await eventually(in_use, (0, 0))
 
 
 @KINDS
@@ -70,7 +70,8 @@ async def test_one_call_more_than_the_limit_is_refused_until_one_has_ended(
     calls = [begin(channel, kind) for _ in range(LIMIT)]
     await waits.expect_begun(LIMIT)
 
-    with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason="TOO_MANY_CALLS") as refusal:
+    reason = "TOO_MANY_CALLS" if kind == "unary_unary" else "TOO_MANY_STREAMS"
+    with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason=reason) as refusal:
         await end_of(begin(channel, kind))
     waits.goes_on.set()
     for call in calls:
@@ -136,13 +137,13 @@ async def test_stream_that_nobody_reads_makes_room_when_its_caller_is_gone(
 
 
 async def test_streams_of_other_services_have_a_bound_of_their_own(waits: Ends) -> None:
-    load = ConcurrencyInterceptor(1, [f"/{SERVICE}/unary_unary"])
+    load = ConcurrencyInterceptor(1, 1, [f"/{SERVICE}/unary_unary"])
     chain = ContextInterceptor(), ErrorInterceptor(), load
     async with chained(handler_of(SERVICE, waits), *chain) as channel:
         streams = [begin(channel, "unary_stream") for _ in range(MAX_OTHER_STREAMS)]
         await waits.expect_begun(MAX_OTHER_STREAMS)
 
-        with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason="TOO_MANY_CALLS"):
+        with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason="TOO_MANY_STREAMS"):
             await end_of(begin(channel, "unary_stream"))
         waits.goes_on.set()
         await end_of(begin(channel, "unary_unary"))

@@ -55,7 +55,7 @@ async def test_call_beyond_the_limit_is_refused_and_told_when_to_come_again(fres
         with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason="TOO_MANY_CALLS") as refusal:
             await id_pb2_grpc.IdServiceStub(channel).GenerateId(id_pb2.GenerateIdRequest())
 
-    assert refusal.message == "too many calls are under way: the limit is 1"
+    assert refusal.message == "too many calls in progress: the limit is 1"
     assert refusal.details["RetryInfo"].retry_delay.seconds == 1
 
 

@@ -19,14 +19,22 @@ def test_parts_are_as_even_as_can_be_and_their_sum_is_the_whole(total: int, part
 
 def test_each_worker_has_a_share_of_what_is_limited() -> None:
     settings = settings_of(
-        "postgresql://db/stagely", workers=3, database_pool_size=8, database_pool_idle=2, max_concurrent_rpcs=100
+        "postgresql://db/stagely",
+        workers=3,
+        database_pool_size=8,
+        database_pool_idle=2,
+        max_concurrent_rpcs=100,
+        max_concurrent_streams=50,
     )
 
-    assert shares(settings) == [
-        {"DATABASE_POOL_SIZE": "3", "DATABASE_POOL_IDLE": "1", "MAX_CONCURRENT_RPCS": "34"},
-        {"DATABASE_POOL_SIZE": "3", "DATABASE_POOL_IDLE": "1", "MAX_CONCURRENT_RPCS": "33"},
-        {"DATABASE_POOL_SIZE": "2", "DATABASE_POOL_IDLE": "0", "MAX_CONCURRENT_RPCS": "33"},
-    ]
+    found = shares(settings)
+
+    assert {name: [share[name] for share in found] for name in found[0]} == {
+        "DATABASE_POOL_SIZE": ["3", "3", "2"],
+        "DATABASE_POOL_IDLE": ["1", "1", "0"],
+        "MAX_CONCURRENT_RPCS": ["34", "33", "33"],
+        "MAX_CONCURRENT_STREAMS": ["17", "17", "16"],
+    }
 
 
 @pytest.mark.parametrize("parts", [1, 2, 7])

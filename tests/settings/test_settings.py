@@ -124,6 +124,10 @@ def test_one_process_without_metrics_is_the_default(environment: pytest.MonkeyPa
             {"WORKERS": "3", "MAX_CONCURRENT_RPCS": "2"},
             "WORKERS: must not be more than MAX_CONCURRENT_RPCS, of which each worker has a share",
         ),
+        (
+            {"WORKERS": "3", "MAX_CONCURRENT_STREAMS": "2"},
+            "WORKERS: must not be more than MAX_CONCURRENT_STREAMS, of which each worker has a share",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(

@@ -12,7 +12,7 @@ from google.protobuf.empty_pb2 import Empty
 from tests.support.eventually import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 CALL_KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
@@ -28,10 +28,12 @@ def handler_of(service: str, servicer: object) -> grpc.GenericRpcHandler:
 
 @asynccontextmanager
 async def chained(
-    handler: grpc.GenericRpcHandler, *chain: grpc.aio.ServerInterceptor
+    handler: grpc.GenericRpcHandler,
+    *chain: grpc.aio.ServerInterceptor,
+    options: Sequence[tuple[str, int]] = (),
 ) -> AsyncIterator[grpc.aio.Channel]:
     """Serve a handler behind a chain, and give a channel to it."""
-    server = grpc.aio.server(interceptors=chain)
+    server = grpc.aio.server(interceptors=chain, options=options)
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

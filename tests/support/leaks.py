@@ -15,11 +15,11 @@ import pytest
 import structlog
 from psycopg import sql
 
-from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, wrapped
+from stagely_rpc.interceptors.wrapping import WrappingInterceptor, behavior_of, with_behavior
 from tests.support.secret_markers import forms_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Iterator
+    from collections.abc import Generator, Iterator
 
     import grpc
     from structlog.typing import EventDict, WrappedLogger
@@ -71,16 +71,11 @@ class SearchingInterceptor(WrappingInterceptor):
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         behavior = behavior_of(handler)
 
-        async def answer(request: object, context: Context) -> object:
+        async def serve(request: object, context: Context) -> object:
             with _searched(method, context):
                 return await behavior(request, context)
 
-        async def stream(request: object, context: Context) -> AsyncIterator[object]:
-            with _searched(method, context):
-                async for response in behavior(request, context):
-                    yield response
-
-        return wrapped(handler, answer=answer, stream=stream)
+        return with_behavior(handler, serve)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ class Method:
     output: Descriptor
     changes_something: bool
     is_streaming: bool
+    streams_requests: bool
 
     def __str__(self) -> str:
         return self.name
@@ -53,6 +54,7 @@ def _method(method: MethodDescriptor) -> Method:
         output=method.output_type,
         changes_something=method.GetOptions().idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN,
         is_streaming=method.client_streaming or method.server_streaming,
+        streams_requests=method.client_streaming,
     )
 
 

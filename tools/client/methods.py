@@ -12,7 +12,7 @@ from tools.client.arguments import MASK, Argument, arguments_of
 from tools.client.names import module_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from google.protobuf.descriptor import Descriptor, MethodDescriptor
 
@@ -20,6 +20,8 @@ WIDTH = 120
 BODY = " " * 8
 QUOTES = '"""'
 TIMEOUT = "timeout: float | None = None"
+CURSORS = {"resume_token": "resume_token", "after_line_number": "last_line_number"}
+"""The field of a request that says where a stream begins, and that of a response from which it takes its value."""
 
 
 @dataclass(frozen=True)
@@ -31,27 +33,42 @@ class Flavor:
     calls: str
     pager: str
     stream: str
+    requests: str
     prefix: str
 
 
-ASYNC = Flavor("async def", "await ", "Calls", "Pager", "AsyncGenerator[{}, None]", "")
-SYNC = Flavor("def", "", "SyncCalls", "SyncPager", "Generator[{}, None, None]", "Sync")
+ASYNC = Flavor("async def", "await ", "Calls", "Pager", "AsyncGenerator[{}, None]", "Requests[{}]", "")
+SYNC = Flavor("def", "", "SyncCalls", "SyncPager", "Generator[{}, None, None]", "Iterable[{}]", "Sync")
 
 
 def method_source(method: MethodDescriptor, name: str, comments: Mapping[str, str], flavor: Flavor) -> str:
-    """Return the source of a method.
-
-    Raises:
-        ValueError: the RPC streams its requests, for which the client has no form yet.
-    """
+    """Return the source of a method."""
     if method.client_streaming:
-        raise ValueError(f"{method.full_name}: the client has no form for a stream of requests")
+        return _sending_source(method, name, comments, flavor)
     arguments = arguments_of(method.input_type, comments)
     define, returned, body = _form(method, flavor)
     lines = [
         f"    {define} {name}({', '.join(_signature(arguments))}) -> {returned}:",
-        *_docstring(comments[method.full_name], arguments),
+        *_docstring(comments[method.full_name], arguments, _timeout_of(method)),
         f"{BODY}request = {_request(method, arguments)}",
+        *(BODY + line for line in body),
+    ]
+    return "\n".join(lines)
+
+
+def _sending_source(method: MethodDescriptor, name: str, comments: Mapping[str, str], flavor: Flavor) -> str:
+    """Return the source of a method that streams its requests: they are its one argument."""
+    requests = f"requests: {flavor.requests.format(_python(method.input_type))}"
+    rpc, response = f"self._rpcs.{method.name}", _python(method.output_type)
+    if method.server_streaming:
+        define, returned = "def", flavor.stream.format(response)
+        body = [f"return self._calls.exchange({rpc}, requests, timeout)"]
+    else:
+        call = f"{flavor.wait}self._calls.send({rpc}, requests, timeout)"
+        define, (returned, body) = flavor.define, _single(method, call)
+    lines = [
+        f"    {define} {name}(self, {requests}, *, {TIMEOUT}) -> {returned}:",
+        *_docstring(comments[method.full_name], [], _timeout_of(method), ["requests: sent one after the other."]),
         *(BODY + line for line in body),
     ]
     return "\n".join(lines)
@@ -62,20 +79,40 @@ def _form(method: MethodDescriptor, flavor: Flavor) -> tuple[str, str, list[str]
     response = _python(method.output_type)
     rpc = f"self._rpcs.{method.name}"
     if method.server_streaming:
-        return "def", flavor.stream.format(response), [f"return self._calls.stream({rpc}, request, timeout)"]
+        return "def", flavor.stream.format(response), [f"return {_stream_call(method)}"]
     if "page_token" in method.input_type.fields_by_name:
         items = next(field for field in method.output_type.fields if field.is_repeated)
         assert items.message_type is not None
         fetch = f"lambda page: self._calls.unary({rpc}, page, timeout)"
         pager = f"{flavor.pager}({fetch}, request, lambda page: page.{items.name})"
         return "def", f"{flavor.pager}[{_python(items.message_type)}, {response}]", [f"return {pager}"]
-    call = f"{flavor.wait}self._calls.unary({rpc}, request, timeout)"
+    return flavor.define, *_single(method, f"{flavor.wait}self._calls.unary({rpc}, request, timeout)")
+
+
+def _stream_call(method: MethodDescriptor) -> str:
+    """Return the call of a method that streams its responses: resumable, if it says where it is."""
+    rpc, cursor = f"self._rpcs.{method.name}", _cursor_of(method)
+    if cursor is None:
+        return f"self._calls.stream({rpc}, request, timeout)"
+    return f"self._calls.resumable_stream({rpc}, request, Cursor{cursor}, timeout)"
+
+
+def _cursor_of(method: MethodDescriptor) -> tuple[str, str] | None:
+    """Return the fields by which a stream of responses is resumed; None if the contract has none for it."""
+    if method.client_streaming or not method.server_streaming:
+        return None
+    fields = method.input_type.fields_by_name, method.output_type.fields_by_name
+    return next(((asked, said) for asked, said in CURSORS.items() if asked in fields[0] and said in fields[1]), None)
+
+
+def _single(method: MethodDescriptor, call: str) -> tuple[str, list[str]]:
+    """Return what a method with one response returns, and how it comes by that from its call."""
     if not method.output_type.fields:
-        return flavor.define, "None", [call]
+        return "None", [call]
     if only := _only_message(method.output_type):
         name, message = only
-        return flavor.define, _python(message), [f"response = {call}", f"return response.{name}"]
-    return flavor.define, response, [f"return {call}"]
+        return _python(message), [f"response = {call}", f"return response.{name}"]
+    return _python(method.output_type), [f"return {call}"]
 
 
 def _only_message(response: Descriptor) -> tuple[str, Descriptor] | None:
@@ -116,7 +153,15 @@ def _mapping(fields: list[tuple[str, str]]) -> str:
     return "{" + ", ".join(f'"{field}": {value}' for field, value in fields) + "}"
 
 
-def _docstring(comment: str, arguments: list[Argument]) -> Iterator[str]:
+def _timeout_of(method: MethodDescriptor) -> str:
+    if _cursor_of(method) is not None:
+        return "timeout: seconds that the stream may take. Default: no limit. It goes on after interruptions."
+    if method.client_streaming or method.server_streaming:
+        return "timeout: seconds that the stream may take. Default: no limit."
+    return "timeout: seconds that the call may take, in place of the client's."
+
+
+def _docstring(comment: str, arguments: list[Argument], timeout: str, others: Iterable[str] = ()) -> Iterator[str]:
     first, *rest = wrapped(comment, WIDTH - len(BODY))
     yield f'{BODY}"""{first}'
     yield from (f"{BODY}{line}".rstrip() for line in rest)
@@ -126,12 +171,12 @@ def _docstring(comment: str, arguments: list[Argument]) -> Iterator[str]:
         if argument.comment:
             text = f"{argument.name}: {' '.join(argument.comment.split())}"
             yield from textwrap.wrap(text, WIDTH, initial_indent=BODY + "    ", subsequent_indent=BODY + " " * 8)
-    yield f"{BODY}    timeout: seconds that the call may take, in place of the client's."
+    yield from (f"{BODY}    {line}" for line in (*others, timeout))
     yield f'{BODY}"""'
 
 
 def wrapped(comment: str, width: int) -> Iterator[str]:
-    """Yield the lines of a docstring, the prose of the comment wrapped anew. Lists stay as they are."""
+    """Yield the lines of a docstring, with the prose of the comment wrapped. Lists stay as they are."""
     for number, paragraph in enumerate(comment.split("\n\n")):
         yield from [""] if number else []
         is_list = "\n- " in paragraph

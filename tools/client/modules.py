@@ -24,6 +24,7 @@ AT_RUN_TIME = {
     "typing": ("Literal",),
     "stagely_rpc.client.paging": ("Pager", "SyncPager"),
     "stagely_rpc.client.requests": ("UNSET", "build", "build_update", "new_request_id"),
+    "stagely_rpc.client.resuming": ("Cursor",),
 }
 FOR_TYPES = {
     "collections.abc": ("AsyncGenerator", "Generator", "Iterable", "Mapping"),
@@ -31,6 +32,7 @@ FOR_TYPES = {
     "google.protobuf": ("duration_pb2", "struct_pb2", "timestamp_pb2"),
     "stagely_rpc.client.calls": ("Calls",),
     "stagely_rpc.client.requests": ("Unset",),
+    "stagely_rpc.client.sending": ("Requests",),
     "stagely_rpc.client.sync_calls": ("SyncCalls",),
 }
 

@@ -125,7 +125,7 @@ class Audit:
         Args:
             team_id: The team whose chain it is. Unset: the chain of no team, which is verified for no user.
             anchor: A place of this chain that the caller keeps from an earlier verification.
-            timeout: seconds that the call may take, in place of the client's.
+            timeout: seconds that the stream may take. Default: no limit.
         """
         request = build(audit_pb2.VerifyAuditLogRequest, {"team_id": team_id, "anchor": anchor})
         return self._calls.stream(self._rpcs.VerifyAuditLog, request, timeout)
@@ -222,7 +222,7 @@ class SyncAudit:
         Args:
             team_id: The team whose chain it is. Unset: the chain of no team, which is verified for no user.
             anchor: A place of this chain that the caller keeps from an earlier verification.
-            timeout: seconds that the call may take, in place of the client's.
+            timeout: seconds that the stream may take. Default: no limit.
         """
         request = build(audit_pb2.VerifyAuditLogRequest, {"team_id": team_id, "anchor": anchor})
         return self._calls.stream(self._rpcs.VerifyAuditLog, request, timeout)

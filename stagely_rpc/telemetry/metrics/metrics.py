@@ -71,6 +71,10 @@ class Metrics:
         self._in_flight_gauge = Gauge(
             "stagely_rpc_calls_in_flight", "Calls under way.", registry=registry, multiprocess_mode="livesum"
         )
+        self._streams = Gauge(
+            "stagely_rpc_streams_open", "Open streams.", registry=registry, multiprocess_mode="livesum"
+        )
+        self._count_streams: Callable[[], int] = int
         self._retries = Counter(
             "stagely_rpc_call_retries",
             "Calls that were run again, because they had lost a race.",
@@ -111,6 +115,10 @@ class Metrics:
         """Take what tells how many calls arrived."""
         self._arrived.count = arrived
 
+    def watch_streams(self, count: Callable[[], int]) -> None:
+        """Take what tells how many streams are open."""
+        self._count_streams = count
+
     def watch_log_lines(self, dropped: Callable[[], int]) -> None:
         """Take what tells how many lines of the log were dropped."""
         self._dropped_lines.count = dropped
@@ -132,6 +140,7 @@ class Metrics:
     async def sample(self) -> None:
         """Make known what goes up and down, and what others count; to be called every so often."""
         self._in_flight_gauge.set(self.in_flight)
+        self._streams.set(self._count_streams())
         self.database.sample()
         self._arrived.sample()
         self._dropped_lines.sample()

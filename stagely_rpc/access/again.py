@@ -1,0 +1,48 @@
+"""Decisions about an open stream, made again: by who calls now, and by what the call was found to be about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from stagely_rpc.access import queries
+from stagely_rpc.access.decisions import admit, another_user_denial, role_denial
+from stagely_rpc.call import TeamOwner
+
+if TYPE_CHECKING:
+    import uuid
+
+    from stagely_rpc.call import Call, Caller, Owner, User
+    from stagely_rpc.db.database import Database
+    from stagely_rpc.errors import PermissionDeniedError
+
+
+async def admit_again(db: Database, call: Call, caller: Caller, acting_user_id: uuid.UUID | None) -> Caller:
+    """Decide whether an open stream may go on; return its caller with the user that it acts for.
+
+    What is hidden when a call begins is denied here: the caller knows that it is there.
+
+    Args:
+        db: where users and their roles are.
+        call: of the stream, with the owners of what it is about.
+        caller: the service, as it shows itself now.
+        acting_user_id: whom it acts for.
+
+    Raises:
+        PermissionDeniedError: the service lacks a permission, or the user is not active, or has lost its role.
+    """
+    caller = await admit(db, replace(call, caller=caller), acting_user_id)
+    if caller.user is not None:
+        for owner in tuple(call.owners or ()):
+            denial = await _denial(db, call, caller.user, owner)
+            if denial is not None:
+                raise denial
+    return caller
+
+
+async def _denial(db: Database, call: Call, user: User, owner: Owner) -> PermissionDeniedError | None:
+    if isinstance(owner, TeamOwner):
+        found = await db.look_up(queries.ROLE, owner.id, user.id)
+        return role_denial(call.policy, user, owner.id, found and found.role)
+    teammates = await db.look_up(queries.TEAMMATES, user.id, owner.id)
+    return another_user_denial(user) if teammates is None else None

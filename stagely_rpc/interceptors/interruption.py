@@ -1,0 +1,30 @@
+"""How a stream is ended from outside of its handler."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+Result = TypeVar("Result")
+
+
+async def run_until(work: Coroutine[Any, Any, Result], interruption: Coroutine[Any, Any, NoReturn]) -> Result:
+    """Run the handler of a stream until it ends, or until the interruption raises.
+
+    The handler is cancelled then, and has ended when this returns. So it is if the call itself is cancelled.
+
+    Raises:
+        Exception: what the handler raised, or else the interruption.
+    """
+    working, interrupting = asyncio.create_task(work), asyncio.create_task(interruption)
+    try:
+        await asyncio.wait((working, interrupting), return_when=asyncio.FIRST_COMPLETED)
+        first: asyncio.Task[Result] | asyncio.Task[NoReturn] = working if working.done() else interrupting
+    finally:
+        working.cancel()
+        interrupting.cancel()
+        await asyncio.gather(working, interrupting, return_exceptions=True)
+    return first.result()
