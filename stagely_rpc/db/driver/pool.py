@@ -56,9 +56,13 @@ def engine_of(url: str, limits: PoolLimits) -> AsyncEngine:
     async def connect(*_: object, **adapters: Any) -> psycopg.AsyncConnection:
         # libpq reads the URL itself: SQLAlchemy's reading of it knows less of its parameters.
         timeout = round(limits.connect_timeout_seconds)
-        connection = await psycopg.AsyncConnection.connect(
-            url, autocommit=True, connect_timeout=timeout, application_name="stagely-rpc", **adapters
-        )
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                url, autocommit=True, connect_timeout=timeout, application_name="stagely-rpc", **adapters
+            )
+        except BaseException as error:  # noqa: BLE001 - it is raised again
+            # SQLAlchemy keeps the error in a cycle; its frames hold libpq's half of a connection until it is collected.
+            raise error.with_traceback(None)  # noqa: B904 - it is the same error
         try:
             await preparing.set_up(connection)
         except BaseException:
