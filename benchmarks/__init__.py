@@ -6,6 +6,8 @@
     python -m benchmarks.memory           the memory of a server over a million calls
     python -m benchmarks.start            the time from exec to SERVING
     python -m benchmarks.audit_chain      ways to keep the audit chain
+    python -m benchmarks.pools            the cost of a connection from each pool
+    python -m benchmarks.pool_faults      what each pool does when the database is away
     python -m benchmarks.populate URL     a database with a million environments
 
 A run of every row at full scale is kept in `benchmarks/results`, and `docs/performance.md` is made of it: there it says

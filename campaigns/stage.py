@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import ExitStack, asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from tests.support.ports import free_port
 from tests.support.processes.service import STAGELY_RPC, serving, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
 
     from tests.support.processes.service import Running
 
@@ -46,12 +47,11 @@ class Service:
 
     def open_files(self) -> int:
         """Return how many file descriptors it has."""
-        return len(list(Path(f"/proc/{self.running.process.pid}/fd").iterdir()))
+        return psutil.Process(self.running.process.pid).num_fds()
 
     def rss_bytes(self) -> int:
         """Return how much memory it has resident."""
-        status = Path(f"/proc/{self.running.process.pid}/statm").read_text(encoding="ascii")
-        return int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(psutil.Process(self.running.process.pid).memory_info().rss)
 
 
 @asynccontextmanager

@@ -42,7 +42,7 @@ async def admit_again(db: Database, call: Call, caller: Caller, acting_user_id: 
 
 async def _denial(db: Database, call: Call, user: User, owner: Owner) -> PermissionDeniedError | None:
     if isinstance(owner, TeamOwner):
-        found = await db.look_up(queries.ROLE, owner.id, user.id)
-        return role_denial(call.policy, user, owner.id, found and found.role)
-    teammates = await db.look_up(queries.TEAMMATES, user.id, owner.id)
+        found = await db.fetch(queries.ROLE, owner.id, user.id)
+        return role_denial(call.policy, user, owner.id, None if found is None else found.role)
+    teammates = await db.fetch(queries.TEAMMATES, user.id, owner.id)
     return another_user_denial(user) if teammates is None else None

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import logging
 import ssl
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from tests.support.identity.certificates import Certificate
     from tests.support.identity.issuer import Answer, Issuer
 
 OLD = key_set(public_jwk(private_key("ES256", 1), kid="1"))
@@ -264,16 +267,97 @@ async def test_url_that_is_away_at_start_is_asked_again_when_a_token_comes(clock
             assert (await verifier.verify(old_token())).service == "reaper"
 
 
-async def test_issuer_whose_certificate_is_not_trusted_is_not_believed(tmp_path: Path, clock: Clock) -> None:
-    stranger = make_server_certificate(make_authority())
-    (tmp_path / "tls.pem").write_bytes(stranger.pem + stranger.key)
+def served_by(authority: Certificate, directory: Path) -> ssl.SSLContext:
+    certificate = make_server_certificate(authority)
+    (directory / "tls.pem").write_bytes(certificate.pem + certificate.key)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(tmp_path / "tls.pem")
+    tls.load_cert_chain(directory / "tls.pem")
+    return tls
 
-    async with running_issuer(OLD, tls=tls) as issuer, started(issuer.url, clock) as verifier:
-        with pytest.raises(UnavailableError):
-            await verifier.verify(old_token())
-        assert issuer.requests == 0
+
+async def test_issuer_whose_certificate_is_not_trusted_is_not_believed(tmp_path: Path, clock: Clock) -> None:
+    tls = served_by(make_authority(), tmp_path)
+
+    with capture_logs() as logs:
+        async with running_issuer(OLD, tls=tls) as issuer, started(issuer.url, clock) as verifier:
+            with pytest.raises(UnavailableError):
+                await verifier.verify(old_token())
+            assert issuer.requests == 0
+
+    assert [log["log_level"] for log in logs] == ["error"]
+    assert logs[0]["reason"].startswith("the connection failed: [SSL: CERTIFICATE_VERIFY_FAILED]")
+
+
+async def test_authority_in_ssl_cert_file_is_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clock: Clock
+) -> None:
+    authority = make_authority()
+    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    async with (
+        running_issuer(OLD, tls=served_by(authority, tmp_path)) as issuer,
+        started(issuer.url, clock) as verifier,
+    ):
+        assert (await verifier.verify(old_token())).service == "reaper"
+
+
+async def test_proxy_of_the_environment_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch, issuer: Issuer, clock: Clock
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+
+    async with started(issuer.url, clock) as verifier:
+        assert (await verifier.verify(old_token())).service == "reaper"
+
+
+async def test_query_of_the_url_is_not_logged(caplog: pytest.LogCaptureFixture, clock: Clock) -> None:
+    with caplog.at_level(logging.WARNING), capture_logs() as logs:
+        async with running_issuer(OLD) as issuer:
+            for answer in (ok(OLD), *BAD_ANSWERS.values()):
+                issuer.answer = answer
+                async with started(f"{issuer.url}?key=hunter2", clock):
+                    pass
+
+    assert len(logs) == 1 + len(BAD_ANSWERS)
+    assert "hunter2" not in f"{logs} {caplog.text}"
+
+
+async def test_key_set_may_be_sent_compressed(issuer: Issuer, clock: Clock) -> None:
+    body = gzip.compress(OLD)
+    issuer.answer = raw(
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+        + body
+    )
+
+    async with started(issuer.url, clock) as verifier:
+        assert (await verifier.verify(old_token())).service == "reaper"
+
+
+async def test_cancelled_fetch_closes_its_connection_at_once(issuer: Issuer) -> None:
+    closed = asyncio.Event()
+
+    async def drip_until_it_closes(writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b" ")(writer)
+        closed.set()
+
+    issuer.answer = drip_until_it_closes
+    fetch = asyncio.create_task(UrlSource(issuer.url).read())
+
+    async def requests() -> int:
+        return issuer.requests
+
+    await eventually(requests, 1)
+    fetch.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await fetch
+    async with asyncio.timeout(1):
+        await closed.wait()
 
 
 async def test_url_is_fetched_again_after_a_while(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:

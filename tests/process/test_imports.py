@@ -10,7 +10,8 @@ import pytest
 from tests.support.processes.service import environment, settings_for
 
 NEEDED_BY_OTHERS = {
-    "aiohttp": "a JWKS at a URL",
+    "httpx2": "a JWKS at a URL",
+    "anyio": "a JWKS at a URL",
     "alembic": "migrations",
     "mako": "migrations",
     "rich": "help on the command line",

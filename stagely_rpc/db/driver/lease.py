@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import psycopg
 from psycopg import pq
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.util import greenlet_spawn
 
 from stagely_rpc.db.driver.observer import Timed
 from stagely_rpc.db.driver.pipeline import run
@@ -19,9 +21,9 @@ from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, is_broken_off, 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
 
-    from sqlalchemy import Executable, Result
+    from sqlalchemy import Executable, PoolProxiedConnection, Result
     from sqlalchemy.engine import FrozenResult
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from stagely_rpc.db.driver.observer import Kind
     from stagely_rpc.db.driver.pipeline import Command
@@ -37,14 +39,14 @@ class Lease:
         info: what is kept with the connection for as long as it is open.
     """
 
-    __slots__ = ("_connection", "_driver", "_orm", "_pool", "_prepared", "info", "is_broken")
+    __slots__ = ("_driver", "_engine", "_orm", "_pool", "_prepared", "_proxied", "info", "is_broken")
 
-    def __init__(self, pool: ConnectionPool, connection: AsyncConnection) -> None:
-        """Take a connection that was just taken out of the pool."""
-        proxied = cast("Any", connection.sync_connection).connection
+    def __init__(self, pool: ConnectionPool, engine: AsyncEngine, proxied: PoolProxiedConnection) -> None:
+        """Take a connection that was just taken out of the pool of an engine."""
         self._pool = pool
-        self._connection = connection
-        self._driver: psycopg.AsyncConnection[Any] = proxied.driver_connection
+        self._engine = engine
+        self._proxied = proxied
+        self._driver = cast("psycopg.AsyncConnection[Any]", proxied.driver_connection)
         self.info: MutableMapping[Any, Any] = proxied.info
         self._prepared = pool.prepared.on(self._driver, self.info)
         self._orm: AsyncSession | None = None
@@ -79,7 +81,9 @@ class Lease:
             UnexpectedDatabaseError: a constraint was violated, or there is a fault in this service.
         """
         if self._orm is None:
-            self._orm = AsyncSession(self._connection, autoflush=False, expire_on_commit=False)
+            # SQLAlchemy's own connection is made where it is used: it costs as much as the take from the pool.
+            connection = AsyncConnection(self._engine, Connection(self._engine.sync_engine, connection=self._proxied))
+            self._orm = AsyncSession(connection, autoflush=False, expire_on_commit=False)
         try:
             with Timed(self._pool.observer.exchanged, kind, ()):
                 return await self._orm.execute(statement, parameters)
@@ -153,11 +157,12 @@ class Lease:
             self.is_broken = True
         if not self._is_idle():
             self._pool.distrust(self)
-            await self._connection.invalidate()
+            if self._proxied.is_valid:
+                await greenlet_spawn(self._proxied.invalidate)
         await self._give_back()
 
     async def _give_back(self) -> None:
         if self._orm is not None:
             await self._orm.close()
-        await self._connection.close()
+        await greenlet_spawn(self._proxied.close)
         self._pool.given_back()

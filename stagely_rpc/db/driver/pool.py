@@ -121,14 +121,14 @@ class ConnectionPool:
         self._waiting += 1
         try:
             with Timed(self.observer.waited):
-                connection = await self._engine.connect()
+                proxied = await self._engine.raw_connection()
         except DATABASE_ERRORS as error:
             raise domain_error(error) from None
         finally:
             self._waiting -= 1
         if not self._waiting:
             self._stalled_since = None
-        return Lease(self, connection)
+        return Lease(self, self._engine, proxied)
 
     async def use(self, work: Callable[[Lease], Awaitable[Result]], *, repeatable: bool) -> Result:
         """Do work on a connection. If the connection breaks and the work is repeatable, do it on another one.
@@ -239,9 +239,13 @@ def _engine(url: str, limits: PoolLimits, prepared: PreparedStatements) -> Async
     async def connect(*_: object, **adapters: Any) -> psycopg.AsyncConnection:
         # libpq reads the URL itself: SQLAlchemy's reading of it knows fewer of its parameters.
         timeout = round(limits.connect_timeout_seconds)
-        connection = await psycopg.AsyncConnection.connect(
-            url, autocommit=True, connect_timeout=timeout, application_name="stagely-rpc", **adapters
-        )
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                url, autocommit=True, connect_timeout=timeout, application_name="stagely-rpc", **adapters
+            )
+        except BaseException as error:  # noqa: BLE001 - it is raised again
+            # SQLAlchemy keeps the error in a cycle; its frames hold libpq's half of a connection until it is collected.
+            raise error.with_traceback(None)  # noqa: B904 - it is the same error
         try:
             await prepared.set_up(connection)
         except BaseException:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import socket
-import time
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from socketserver import TCPServer
 from threading import Thread
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, make_wsgi_app
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, disable_created_metrics, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import ThreadingWSGIServer
 
@@ -120,45 +118,26 @@ class _Processes:
         )
         gauges = {
             name: GaugeMetricFamily(f"stagely_rpc_worker_{name}", documentation, labels=["worker"])
-            for name, documentation in _GAUGES.items()
+            for name, documentation in _GAUGES.values()
         }
         for number, pid in sorted(self._pids().items()):
-            try:
-                use = _use_of(Path(f"/proc/{pid}"))
-            except OSError:
-                continue  # It has just ended.
-            seconds.add_metric([str(number)], use.pop("cpu_seconds"))
-            for name, value in use.items():
-                gauges[name].add_metric([str(number)], value)
+            use = _use_of(pid)
+            if "process_cpu_seconds_total" in use:  # It has not just ended.
+                seconds.add_metric([str(number)], use["process_cpu_seconds_total"])
+            for key in use.keys() & _GAUGES.keys():
+                gauges[_GAUGES[key][0]].add_metric([str(number)], use[key])
         yield from (seconds, *gauges.values())
 
 
 _GAUGES = {
-    "resident_bytes": "Resident memory of a worker.",
-    "open_fds": "Open file descriptors of a worker.",
-    "max_fds": "File descriptors that a worker may have open.",
-    "start_time_seconds": "When a worker was started, in seconds since 1970.",
+    "process_resident_memory_bytes": ("resident_bytes", "Resident memory of a worker."),
+    "process_open_fds": ("open_fds", "Open file descriptors of a worker."),
+    "process_max_fds": ("max_fds", "File descriptors that a worker may have open."),
+    "process_start_time_seconds": ("start_time_seconds", "When a worker was started, in seconds since 1970."),
 }
-_TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 
 
-def _use_of(process: Path) -> dict[str, float]:
-    """Return what a process uses (proc(5))."""
-    # What stands in parentheses, the name of the program, may have spaces.
-    fields = (process / "stat").read_text().rpartition(")")[2].split()
-    limits = (process / "limits").read_text()
-    up_seconds = float(Path("/proc/uptime").read_text().split()[0])
-    return {
-        "cpu_seconds": (int(fields[11]) + int(fields[12])) / _TICKS,
-        "resident_bytes": int(fields[21]) * _PAGE_BYTES,
-        "open_fds": len(list((process / "fd").iterdir())),
-        "max_fds": _soft_limit(limits, "Max open files"),
-        "start_time_seconds": time.time() - up_seconds + int(fields[19]) / _TICKS,
-    }
-
-
-def _soft_limit(limits: str, name: str) -> float:
-    (line,) = (line for line in limits.splitlines() if line.startswith(name))
-    soft = line.removeprefix(name).split()[0]
-    return float("inf") if soft == "unlimited" else float(soft)
+def _use_of(pid: int) -> dict[str, float]:
+    """Return what a process uses, as prometheus_client reads and names it; nothing of a process that has ended."""
+    families = ProcessCollector(pid=lambda: pid, registry=None).collect()
+    return {sample.name: sample.value for family in families for sample in family.samples}

@@ -8,13 +8,17 @@ import shutil
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-import aiohttp
+import httpx2
+import orjson
+from websockets.asyncio.client import connect
 
 from tests.support.eventually import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from websockets.asyncio.client import ClientConnection
 
 Scheme = Literal["light", "dark"]
 
@@ -39,14 +43,14 @@ OPTIONS = (
 class Tab:
     """The one tab of a browser."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._number = 0
 
     async def _call(self, method: str, **parameters: object) -> Any:
         self._number += 1
-        await self._socket.send_json({"id": self._number, "method": method, "params": parameters})
-        while (answer := await self._socket.receive_json()).get("id") != self._number:
+        await self._socket.send(orjson.dumps({"id": self._number, "method": method, "params": parameters}), text=True)
+        while (answer := orjson.loads(await self._socket.recv())).get("id") != self._number:
             pass
         assert "error" not in answer, (method, answer)
         return answer["result"]
@@ -89,14 +93,19 @@ async def browsing(directory: Path) -> AsyncIterator[Tab]:
     )
     try:
         port = await _port(directory)
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-            async with session.get("/json/list") as listed:
-                (tab,) = [each for each in await listed.json() if each["type"] == "page"]
-            async with session.ws_connect(tab["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                yield Tab(socket)
+        async with connect(await _address(port), max_size=None, ping_interval=None, proxy=None) as socket:
+            yield Tab(socket)
     finally:
         process.terminate()
         await process.wait()
+
+
+async def _address(port: int) -> str:
+    """Return the URL of the one tab."""
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        listed = await client.get(f"http://127.0.0.1:{port}/json/list")
+    (tab,) = [each for each in listed.json() if each["type"] == "page"]
+    return str(tab["webSocketDebuggerUrl"])
 
 
 async def _port(directory: Path) -> int:
