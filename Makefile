@@ -1,7 +1,8 @@
 # Stagely RPC. `make` alone prints what there is.
 
 PYTHON  ?= python3
-VENV    := .venv
+# An environment for each Python that is asked for: make test PYTHON=python3.13
+VENV    := .venv$(if $(filter python3,$(PYTHON)),,-$(notdir $(PYTHON)))
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 PROTOS  := $(sort $(wildcard protos/stagely/v1/*.proto))
@@ -22,17 +23,29 @@ help: ## Print this list
 dev: $(READY) ## Run the whole service here, over an embedded PostgreSQL; make dev AUTH=1 asks for tokens
 	@exec $(BIN)/stagely-rpc dev $(if $(AUTH),--auth)
 
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
 .PHONY: test
-test: $(READY) ## Run all tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+test: $(READY) ## Run the tests that need nothing but Python: after each change
+	@$(PYTEST) -m "not external" $(ARGS)
 
-.PHONY: test-unit
-test-unit: $(READY) ## Run the tests that need no database
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not integration"
+.PHONY: test-fast
+test-fast: $(READY) ## Run the tests that start no process but one PostgreSQL: about a minute
+	@$(PYTEST) -m "not process" $(ARGS)
 
-.PHONY: test-integration
-test-integration: $(READY) ## Run the tests that need a database
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m integration
+.PHONY: test-external
+test-external: $(READY) ## Run the tests that need other programs, many processes or minutes
+	@$(PYTEST) -m external $(ARGS)
+
+.PHONY: test-all
+test-all: $(READY) ## Run all tests
+	@$(PYTEST) $(ARGS)
+
+.PHONY: test-alone
+test-alone: $(READY) ## Run each file of tests by itself, in random order: nothing may lean on another file
+	@find tests -name 'test_*.py' | shuf | while read -r file; do \
+		$(BIN)/python -m pytest --quiet "$$file" >.cache-test-alone 2>&1 || { cat .cache-test-alone; echo "fails alone: $$file"; exit 1; }; \
+	done; rm -f .cache-test-alone
 
 .PHONY: campaign
 campaign: $(READY) ## Inject faults for minutes to an hour and count what becomes of it: make campaign NAME=outages

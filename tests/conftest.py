@@ -1,7 +1,8 @@
-"""The PostgreSQL of the suite and its databases. A test that uses a database is marked `integration` by itself."""
+"""The PostgreSQL of the suite and its databases, and the marks that every test gets by itself."""
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import hypothesis
 import pytest
 import uvloop
 
+from tests.support.markers import is_external, starts_processes
 from tests.support.postgres import PostgresBroker, PostgresOfRun, PostgresServer
 
 if TYPE_CHECKING:
@@ -24,11 +26,14 @@ hypothesis.settings.load_profile("suite")
 POSTGRES = pytest.StashKey[PostgresOfRun]()
 BROKER = pytest.StashKey[PostgresBroker]()
 BROKER_ADDRESS = "postgres_broker"
+NO_SKIPS_VARIABLE = "STAGELY_TEST_NO_SKIPS"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make ready to start PostgreSQL, in the one process that is no worker."""
-    config.addinivalue_line("markers", "integration: needs a PostgreSQL (set on whatever uses one of its fixtures)")
+    config.addinivalue_line("markers", "integration: uses a PostgreSQL, through one of its fixtures")
+    config.addinivalue_line("markers", "external: needs other programs, many processes or minutes")
+    config.addinivalue_line("markers", "process: starts a process beside PostgreSQL")
     if not hasattr(config, "workerinput"):
         config.stash[POSTGRES] = PostgresOfRun()
         # As Ctrl-C, so that a run under `timeout` or in a cancelled job leaves no server behind.
@@ -51,8 +56,12 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses a database, before `-m` selects by marks."""
+    """Mark what a test needs, before `-m` selects by marks."""
     for item in items:
+        if is_external(item.path):
+            item.add_marker("external")
+        if is_external(item.path) or starts_processes(item.path):
+            item.add_marker("process")
         if "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker("integration")
 
@@ -61,6 +70,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say which PostgreSQL the run used."""
     server = config.stash[POSTGRES].server
     terminalreporter.write_line(f"postgresql: {server.source if server else 'not used'}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in which a test was skipped, where no program may be missing: in CI."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and reporter.stats.get("skipped") and os.environ.get(NO_SKIPS_VARIABLE):
+        reporter.write_line(f"{NO_SKIPS_VARIABLE} is set, and tests were skipped: see their reasons", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

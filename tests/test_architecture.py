@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import grimp
 
 import stagely_rpc
+from tests.support.markers import EXTERNAL, ROOT
 
 SLICES = {path.parent.name for path in Path(stagely_rpc.__file__).parent.glob("*/servicer.py")}
+TESTS = ROOT / "tests"
 OFFERED = {"service", "inputs", "envelope", "derivation"}
 
 
@@ -32,6 +35,22 @@ def test_of_another_slice_only_the_service_and_what_it_takes_are_used() -> None:
 def _slice(module: str) -> str | None:
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and parts[1] in SLICES else None
+
+
+def test_only_tests_stand_outside_of_the_support_folder() -> None:
+    files = {path.relative_to(TESTS) for path in TESTS.rglob("*.py") if not path.is_relative_to(TESTS / "support")}
+
+    assert {file for file in files if not re.fullmatch(r"test_\w+|conftest|__init__", file.stem)} == set()
+
+
+def test_no_test_module_imports_another() -> None:
+    importing = re.compile(r"^\s*from tests\.(?!support)\S+ import", re.MULTILINE)
+
+    assert {path.name for path in TESTS.rglob("*.py") if importing.search(path.read_text())} == set()
+
+
+def test_every_external_test_exists() -> None:
+    assert {name for name in EXTERNAL if not (ROOT / name).exists()} == set()
 
 
 def test_command_line_imports_what_a_command_needs_when_it_runs() -> None:

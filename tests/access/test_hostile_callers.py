@@ -13,10 +13,9 @@ import pytest
 
 from stagely.v1 import id_pb2, id_pb2_grpc
 from stagely_rpc.server.server import Server
-from tests.bad_input.test_connections import say
 from tests.support.access.stage import send
 from tests.support.fuzz_server import at_once
-from tests.support.http2 import HEADERS, call, message, payloads
+from tests.support.http2 import HEADERS, call, message, payloads, say
 from tests.support.identified import headers_of
 from tests.support.refusals import refused
 from tests.support.rpc import connected, settings_of

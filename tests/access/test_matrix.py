@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from stagely.v1 import team_pb2
 from tests.support.access.attempts import ITSELF, Outcome, attempts_on
 from tests.support.access.policies import is_collection, policy_of
+from tests.support.access.requests import request_of
 from tests.support.fuzz_server import at_once
-from tests.support.lists import list_request, rows_of
+from tests.support.lists import rows_of
 from tests.support.methods import METHODS
 from tests.support.refusals import refusal_of
-from tests.support.seeds import SEEDS, seed
+from tests.support.seeds import SEEDS
 from tests.support.world import Renewable, paper_world
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from google.protobuf.message import Message
 
     from tests.support.access.attempts import Attempt
     from tests.support.access.stage import Stage
@@ -40,19 +38,6 @@ def cases_of(method: Method, *, granted: bool) -> list[Case]:
     variants = range(len(SEEDS[method.name]))
     attempts = [attempt for attempt in attempts_on(method) if attempt.outcome.is_granted is granted]
     return [(variant, attempt) for variant in variants for attempt in attempts]
-
-
-def request_of(method: Method, world: World, variant: int) -> Message:
-    """Return a valid request that asks for nothing which only some of those may have who may call the RPC."""
-    if is_collection(method):
-        request: Message = list_request(method.name, world)
-        return request
-    request = seed(method.name, world, variant)
-    if isinstance(request, team_pb2.AddTeamMemberRequest | team_pb2.UpdateTeamMemberRequest):
-        request.role = team_pb2.TEAM_ROLE_VIEWER
-    if "created_by" in method.input.fields_by_name:
-        request.ClearField("created_by")
-    return request
 
 
 def headers_for(attempt: Attempt, stage: Stage, world: World) -> Headers:

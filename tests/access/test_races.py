@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from stagely.v1 import team_pb2
-from tests.access.test_matrix import request_of
 from tests.support.access.policies import policy_of
+from tests.support.access.requests import request_of
 from tests.support.access.stage import new_login
 from tests.support.methods import METHOD, METHODS
 from tests.support.racing import until_calls_wait

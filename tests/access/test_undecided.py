@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from stagely.v1.annotations_pb2 import ACTING_FOR_SELF, ACTING_FOR_TEAMMATE
 from stagely_rpc import access
 from stagely_rpc.access import locking
-from tests.access.test_matrix import request_of
 from tests.support.access.policies import policy_of
+from tests.support.access.requests import request_of
 from tests.support.access.stage import EVERYTHING
 from tests.support.eventually import logged
 from tests.support.identified import headers_of

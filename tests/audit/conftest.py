@@ -4,14 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.audit import make_chain
-from tests.support.teams import make_team
+from tests.support.audit import make_sealed_team
 
 if TYPE_CHECKING:
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
-
-ROWS = 6
-"""How many rows a team has: the one of its creation, and five more."""
 
 
 @pytest.fixture
@@ -24,9 +20,3 @@ async def team_id(teams: TeamServiceAsyncStub, database_url: str) -> str:
 async def other_team_id(teams: TeamServiceAsyncStub, database_url: str) -> str:
     """Another such team."""
     return await make_sealed_team(teams, database_url)
-
-
-async def make_sealed_team(teams: TeamServiceAsyncStub, database_url: str) -> str:
-    team = await make_team(teams)
-    await make_chain(database_url, team.id, ROWS - 1)
-    return team.id

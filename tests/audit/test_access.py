@@ -8,7 +8,7 @@ import pytest
 from grpc import StatusCode
 
 from stagely.v1 import audit_pb2, team_pb2
-from tests.audit.conftest import ROWS
+from tests.support.audit import ROWS
 from tests.support.refusals import refused
 from tests.support.teams import make_member
 from tests.support.users import make_user

@@ -9,8 +9,19 @@ import pytest
 from psycopg import sql
 
 from stagely.v1 import audit_pb2_grpc, team_pb2_grpc
-from tests.audit.conftest import ROWS, make_sealed_team
-from tests.support.audit import head_of, ids_of, make_chain, make_entry, opened, swap_seals, tamper, verify, write
+from tests.support.audit import (
+    ROWS,
+    head_of,
+    ids_of,
+    make_chain,
+    make_entry,
+    make_sealed_team,
+    opened,
+    swap_seals,
+    tamper,
+    verify,
+    write,
+)
 from tests.support.rpc import connected, running_server
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from grpc import StatusCode
 
 from stagely.v1 import audit_pb2, audit_pb2_grpc
 from stagely_rpc.audit import verification
-from tests.audit.conftest import ROWS
-from tests.support.audit import KEY, make_chain, make_entry, opened, verify, write
+from tests.support.audit import KEY, ROWS, make_chain, make_entry, opened, verify, write
 from tests.support.databases import reading
 from tests.support.refusals import refused
 from tests.support.rpc import connected, running_server

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +24,7 @@ from tests.support.http2 import (
     frame,
     message,
     payloads,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -82,20 +82,6 @@ CONNECTIONS = {
     "a reset at once": call(message(BODY), end=False) + frame(RST_STREAM, b"\x00\x00\x00\x08", stream=1),
     "data after its end": call(message(BODY)) + frame(DATA, message(BODY), stream=1),
 }
-
-
-async def say(port: int, what: bytes, *, seconds: float = 0.05, until: bytes | None = None) -> bytes:
-    """Connect, send, and hang up in the middle of whatever it is; return what was answered by then."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    answer = b""
-    with suppress(ConnectionError, TimeoutError):
-        writer.write(what)
-        await writer.drain()
-        async with asyncio.timeout(seconds):
-            while (until is None or until not in answer) and (part := await reader.read(65_536)):
-                answer += part
-    writer.transport.abort()
-    return answer
 
 
 @pytest.mark.parametrize("what", CONNECTIONS.values(), ids=CONNECTIONS)

@@ -9,7 +9,7 @@ import pytest
 
 from stagely.v1 import cloud_provider_pb2, environment_pb2, project_pb2, secret_pb2, team_pb2, user_pb2
 from stagely_rpc.db.driver.pipeline import BEGIN
-from tests.access.test_matrix import request_of
+from tests.support.access.requests import request_of
 from tests.support.methods import METHODS
 from tests.support.rpc import connected, running_server
 from tests.support.statements import waits

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests.e2e.test_tls import HEALTH, settings_with_tls
 from tests.support.eventually import eventually
 from tests.support.identity.certificates import Files
 from tests.support.manifests import server
 from tests.support.processes.service import serving
+from tests.support.processes.tls import HEALTH, settings_with_tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

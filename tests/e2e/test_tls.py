@@ -1,21 +1,13 @@
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from tests.support.identity.certificates import Files, make_authority, make_server_certificate, replace
-from tests.support.processes.service import environment, run, serving, settings_for
+from tests.support.identity.certificates import Files, make_authority, replace
+from tests.support.processes.service import environment, run, serving
+from tests.support.processes.tls import HEALTH, settings_with_tls
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-HEALTH = re.compile(r"health=(127\.0\.0\.1:(\d+))")
-
-
-def settings_with_tls(database_url: str, files: Files) -> dict[str, str]:
-    authority = make_authority()
-    files.write(make_server_certificate(authority))
-    return settings_for(database_url, TLS_CERT_FILE=str(files.cert), TLS_KEY_FILE=str(files.key), HEALTH_PORT="0")
 
 
 def test_probe_of_a_server_with_tls_asks_its_health_port(fresh_database_url: str, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from stagely.v1 import team_pb2
-from tests.e2e.test_tls import settings_with_tls
 from tests.support.identity.certificates import Files
 from tests.support.processes.service import environment, run, serving, settings_for
+from tests.support.processes.tls import settings_with_tls
 from tests.support.processes.workers import CONNECTIONS, connect, connections_of, two_workers, until, workers_of
 
 if TYPE_CHECKING:

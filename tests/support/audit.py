@@ -17,16 +17,21 @@ from stagely_rpc.audit.sealer import Sealer
 from stagely_rpc.db.audit_entries import Entry, appending
 from tests.support.databases import database_at
 from tests.support.rpc import ENCRYPTION_KEY
+from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from stagely.v1.audit_pb2_grpc import AuditServiceAsyncStub
+    from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
     from stagely_rpc.db.database import Database
 
 KEY = ChainKey(bytes.fromhex(ENCRYPTION_KEY))
 
 Row = tuple[Any, ...]
+
+ROWS = 6
+"""How many rows the chain of a sealed team has: the one of its creation, and five more."""
 
 
 @asynccontextmanager
@@ -149,3 +154,9 @@ async def verify(
     steps = [step async for step in audit.VerifyAuditLog(request)]
     assert [step.WhichOneof("step") for step in steps] == ["progress"] * (len(steps) - 1) + ["verdict"]
     return Verification([step.progress for step in steps[:-1]], steps[-1].verdict)
+
+
+async def make_sealed_team(teams: TeamServiceAsyncStub, database_url: str) -> str:
+    team = await make_team(teams)
+    await make_chain(database_url, team.id, ROWS - 1)
+    return team.id

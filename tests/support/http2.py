@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,3 +66,17 @@ def payloads(answer: bytes, kind: int) -> list[bytes]:
             found.append(answer[_FRAME_HEAD_BYTES:end])
         answer = answer[end:]
     return found
+
+
+async def say(port: int, what: bytes, *, seconds: float = 0.05, until: bytes | None = None) -> bytes:
+    """Connect, send, and hang up in the middle of whatever it is; return what was answered by then."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = b""
+    with suppress(ConnectionError, TimeoutError):
+        writer.write(what)
+        await writer.drain()
+        async with asyncio.timeout(seconds):
+            while (until is None or until not in answer) and (part := await reader.read(65_536)):
+                answer += part
+    writer.transport.abort()
+    return answer
