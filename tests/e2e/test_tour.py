@@ -38,8 +38,9 @@ esac
 
 
 def lines_of(name: str) -> str:
-    """Return the lines of the README that stand under a comment of this name."""
-    found = re.search(rf"<!-- {name}:.*?-->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """Return the lines that stand under a comment of this name, in the README or in the page for callers."""
+    pages = [(ROOT / page).read_text() for page in ("README.md", "docs/callers.md")]
+    found = re.search(rf"<!-- {name}:.*?-->\n```sh\n(.*?)```", "".join(pages), re.DOTALL)
     assert found is not None
     return found[1]
 

@@ -120,7 +120,7 @@ def test_lines_of_the_readme_run_with_the_client_alone(client_alone: Environment
 
 
 def lines_of_the_readme() -> str:
-    found = re.search(r"<!-- python.*?-->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    found = re.search(r"<!-- python.*?-->\n```python\n(.*?)```", (ROOT / "docs" / "callers.md").read_text(), re.DOTALL)
     assert found is not None
     return found[1]
 

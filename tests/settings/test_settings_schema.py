@@ -1,4 +1,4 @@
-"""The JSON Schema of the settings says what the settings do, and the README's table what the schema says."""
+"""The JSON Schema of the settings says what the settings do, and the table in docs/running.md what the schema says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCHEMA: dict[str, Any] = json.loads((ROOT / "docs" / "settings.schema.json").rea
 REQUIRED = {"DATABASE_URL": "postgresql://stagely@db/stagely", "REDIS_URL": "redis://redis:6379/0"}
 KEY = "0123456789abcdef" * 4
 JWT_SECRET = "hunter2 signs, with 32 bytes or more"
-ROWS = re.findall(r"^\| (`[A-Z][^|]*) \| ([^|]*) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+ROWS = re.findall(r"^\| (`[A-Z][^|]*) \| ([^|]*) \|", (ROOT / "docs" / "running.md").read_text(), re.MULTILINE)
 
 
 def test_schema_is_one() -> None:
