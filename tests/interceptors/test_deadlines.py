@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
+    from stagely_rpc.server.server import Server
 
     Start = Callable[..., Any]
 
@@ -174,6 +175,8 @@ async def test_write_whose_connection_is_lost_is_unavailable_and_may_be_tried_ag
     async with running_server(fresh_database_url, encryption_key=None) as server, connected(server) as channel:
         teams = team_pb2_grpc.TeamServiceStub(channel)
         await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
+        # Background work that lost its connection meanwhile would have had all of them replaced.
+        await eventually(lambda: in_use(server), 0)
         await terminate_all(fresh_database_url)
 
         with refused(grpc.StatusCode.UNAVAILABLE) as refusal:
@@ -181,6 +184,10 @@ async def test_write_whose_connection_is_lost_is_unavailable_and_may_be_tried_ag
 
         assert refusal.details["RetryInfo"].retry_delay.ToMilliseconds() > 0
         await write(teams)
+
+
+async def in_use(server: Server) -> int:
+    return server._db.connections().in_use
 
 
 async def terminate_all(url: str) -> None:
