@@ -30,8 +30,8 @@ ROLES: tuple[Role, ...] = ("viewer", "member", "admin", "owner")
 EVERYTHING = "*"
 
 
-def includes(role: Role, other: Role) -> bool:
-    """Tell whether whoever has a role may do all that another role may do."""
+def includes(role: str, other: str) -> bool:
+    """Tell whether a role may do all that another role may do."""
     return ROLES.index(role) >= ROLES.index(other)
 
 

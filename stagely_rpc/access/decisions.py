@@ -181,7 +181,7 @@ def require_no_user(session: Session, resource: str) -> None:
         raise PermissionDeniedError(message, reason="USER_NOT_ALLOWED")
 
 
-def require_rank(session: Session, role: Role) -> None:
+def require_rank(session: Session, role: str) -> None:
     """Decide whether the acting user may give or take a role: none above its own.
 
     Raises:

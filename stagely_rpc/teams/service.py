@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from stagely_rpc import access
 from stagely_rpc.access import ResourceRef
@@ -17,7 +17,6 @@ from stagely_rpc.teams.inputs import TeamKey
 from stagely_rpc.users import service as users
 
 if TYPE_CHECKING:
-    from stagely_rpc.call import Role
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session
     from stagely_rpc.db.write_session import WriteSession
@@ -224,7 +223,7 @@ async def _lock_member(session: WriteSession, target: MemberTarget) -> tuple[Tea
     )
     if member is None:
         raise NotFoundError("TeamMember", target.user_id)
-    access.require_rank(session, cast("Role", member.role))
+    access.require_rank(session, member.role)
     check_etag(member, target.etag)
     return member, owners
 
