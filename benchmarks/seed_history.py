@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from benchmarks.seed_tenants import NULL, line
-from stagely_rpc.crypto.envelope import Place
+from stagely_rpc.crypto.envelope import StorageLocation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -140,8 +140,8 @@ class Growth:
         tenants, secret = self._tenants, self._tenants.new_id()
         owned, team = self.made.secrets[project], tenants.ids_of_teams[tenants.team_of[project]]
         owned.append(secret)
-        place = Place("secrets", "encrypted_value", uuid.UUID(secret))
-        stored = tenants.values.sealed(team, b"postgresql://app@database/app", place)
+        location = StorageLocation("secrets", "encrypted_value", uuid.UUID(secret))
+        stored = tenants.values.sealed(team, b"postgresql://app@database/app", location)
         is_file, created = len(owned) % 10 == 0, tenants.time_of(number, self._sizes.secrets)
         kind = ("file", f"/etc/app/{len(owned)}.pem", "0400") if is_file else ("env", None, None)
         return line(secret, tenants.ids_of_projects[project], f"KEY_{len(owned)}", stored, scope, *kind, created)

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from benchmarks.stored_values import StoredValues
-from stagely_rpc.crypto.envelope import Place
+from stagely_rpc.crypto.envelope import StorageLocation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,8 +103,8 @@ class Tenants:
         """Yield id, team_id, name, provider_type, encrypted_credentials, region, created_at; one for each team."""
         count = len(self.ids_of_teams)
         for number, team in enumerate(self.ids_of_teams):
-            place = Place("cloud_providers", "encrypted_credentials", uuid.UUID(team))
-            stored = self.values.sealed(team, b'{"api_token": "none"}', place)
+            location = StorageLocation("cloud_providers", "encrypted_credentials", uuid.UUID(team))
+            stored = self.values.sealed(team, b'{"api_token": "none"}', location)
             created = self.time_of(self.random.randrange(count), count)
             # A team and its cloud provider have one id: nothing needs to look the other up.
             yield line(team, team, "main", _CLOUDS[number % len(_CLOUDS)], stored, "eu-1", created)

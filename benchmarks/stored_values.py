@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
-from stagely_rpc.crypto.envelope import Keyring, Place
+from stagely_rpc.crypto.envelope import Keyring, StorageLocation
 from stagely_rpc.db.models.rows import DataKeyRow
 
 
@@ -23,6 +23,6 @@ class StoredValues:
             self._data_keys[team] = DataKeyRow(**new, created_at=datetime.now(UTC), retired_at=None)
         return self._data_keys[team]
 
-    def sealed(self, team: str, value: bytes, place: Place) -> str:
-        """Return the stored form of a team's value, for one place."""
-        return self._keyring.seal(self.data_key(team), value, place=place)
+    def sealed(self, team: str, value: bytes, location: StorageLocation) -> str:
+        """Return the stored form of a team's value, for one location."""
+        return self._keyring.seal(self.data_key(team), value, location=location)

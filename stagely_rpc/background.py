@@ -1,4 +1,4 @@
-"""Work that is done again and again in the background, and goes on whatever happens to the database."""
+"""Periodic background work. It continues whatever happens to the database."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     Work = Callable[[], Awaitable[None]]
 
 STOP_SECONDS = 2.0
-"""How long the last round may take."""
+"""The time limit for stopping."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass
 class Periodic:
-    """A background task that does its work every so often. What fails is logged once, until it works again.
+    """A periodic background task. A failure is logged once, until a round succeeds.
 
     Attributes:
-        name: of the work, for the log.
-        interval_seconds: from the end of a round to the next one.
-        work: a round.
-        finish: the last round, when it is to stop, if there is one.
+        name: the name of the work in the log.
+        interval_seconds: the time from the end of a round to the next one.
+        work: one round.
+        finish: the last round before the task stops, if any.
     """
 
     name: str
@@ -42,18 +42,18 @@ class Periodic:
     _is_failing: bool = False
 
     def start(self) -> None:
-        """Begin."""
+        """Start the task."""
         self._task = asyncio.create_task(self._run(), name=self.name)
 
     async def stop(self) -> None:
-        """End the round under way and do the last one, if both can be done in time."""
+        """Finish the current round and run the last one. If both take too long, cancel the task."""
         if self._task is None:
             return
         self._stopping.set()
         _, late = await asyncio.wait({self._task}, timeout=STOP_SECONDS)
         if late:
             self._task.cancel()
-            # Not longer: a driver that is cancelled while the database hangs may hang there too.
+            # The wait is limited: a driver that is cancelled while the database hangs may hang too.
             await asyncio.wait(late, timeout=STOP_SECONDS)
 
     async def _run(self) -> None:
@@ -71,7 +71,7 @@ class Periodic:
     async def _attempt(self, work: Work) -> None:
         try:
             await work()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next round may do better
+        except Exception as error:  # noqa: BLE001 - the next round may succeed
             self._note_failure(error)
         else:
             if self._is_failing:

@@ -1,8 +1,9 @@
-"""The hash chain over the audit trail. Pure: what is here knows no database.
+"""The hash chain over the audit trail. This module is pure: it knows no database.
 
-Each team has a chain, and the rows of no team have one. A row's hash covers every column; a seal's hash covers the
-row's, the place that the row has, and the hash of the seal before. All are HMAC-SHA-256 (RFC 2104) under a key that is
-derived from the key-encryption key: whoever can write to the database and has no key can't make a chain of their own.
+Each team has a chain; rows without a team share one more. A row's hash covers every column. A seal's hash covers the
+row's hash, the row's position, and the hash of the previous seal. All hashes are HMAC-SHA-256 (RFC 2104) under a key
+that is derived from the key-encryption key. An attacker who can write to the database but lacks the key can't forge a
+chain.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from operator import attrgetter
 from stagely_rpc.crypto.derivation import derived
 
 NO_TEAM = uuid.UUID(int=0)
-"""The chain of the rows of no team."""
+"""The chain of the rows without a team."""
 
 HASH_BYTES = 32
 
@@ -30,8 +31,8 @@ class SealableRow:
     """Every column of a row of the trail.
 
     Attributes:
-        actor_ip: as PostgreSQL writes it as text, with its mask.
-        metadata: as PostgreSQL writes it as text.
+        actor_ip: PostgreSQL's text form, with the mask.
+        metadata: PostgreSQL's text form.
     """
 
     id: uuid.UUID
@@ -54,17 +55,17 @@ class SealableRow:
         return self.team_id or NO_TEAM
 
 
-# astuple() would copy each value first, which takes ten times as long as all the rest
+# astuple() would copy each value first, which takes ten times as long as everything else.
 _columns_of = attrgetter(*(field.name for field in fields(SealableRow)))
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A place in a chain.
+    """A position in a chain, and the hash of its seal.
 
     Attributes:
-        position: from 1; 0 is before the first row.
-        hash: of the seal at this place.
+        position: starts at 1; 0 is before the first row.
+        hash: the hash of the seal at this position.
     """
 
     position: int
@@ -72,7 +73,7 @@ class Link:
 
 
 START = Link(position=0, hash=bytes(HASH_BYTES))
-"""What the first seal of a chain is linked to."""
+"""The link before the first seal of a chain."""
 
 
 class ChainKey:
@@ -89,17 +90,17 @@ class ChainKey:
         return self._mac(b"row\0", canonical(row))
 
     def next_link(self, chain: uuid.UUID, previous: Link, row_hash: bytes) -> Link:
-        """Return the place after another one, with a row in it."""
+        """Return the link that appends a row after the previous link."""
         position = previous.position + 1
         linked = previous.hash + chain.bytes + position.to_bytes(8, "big") + row_hash
         return Link(position, self._mac(b"seal", linked))
 
     def head_mac(self, chain: uuid.UUID, head: Link) -> bytes:
-        """Return what authenticates a place as the end of a chain."""
+        """Return the MAC that authenticates a link as the end of a chain."""
         return self._mac(b"head", chain.bytes + head.position.to_bytes(8, "big") + head.hash)
 
     def is_head(self, chain: uuid.UUID, head: Link, mac: bytes) -> bool:
-        """Tell whether a place was authenticated as the end of a chain, at some time."""
+        """Return whether a link was the end of a chain at some time."""
         return hmac.compare_digest(self.head_mac(chain, head), mac)
 
     def _mac(self, purpose: bytes, content: bytes) -> bytes:
@@ -111,8 +112,8 @@ class ChainEnd:
     """Where a chain ends.
 
     Attributes:
-        head: as `audit_chain_heads` has it, if it does.
-        mac: of the head.
+        head: the row of `audit_chain_heads`, if there is one.
+        mac: the MAC of the head.
         last: the last seal, if there is one.
     """
 
@@ -121,7 +122,7 @@ class ChainEnd:
     last: Link | None
 
     def left_by(self, key: ChainKey, chain: uuid.UUID) -> Link | None:
-        """Return the place at which the sealer left the chain; None if it does not end there."""
+        """Return the link at which the sealer left the chain; None if the chain does not end there."""
         if self.head is None or self.mac is None:
             return START if self.last is None else None
         return self.head if self.head == self.last and key.is_head(chain, self.head, self.mac) else None
@@ -129,7 +130,7 @@ class ChainEnd:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A row's place in its chain."""
+    """The position of a row in its chain, with both hashes."""
 
     chain: uuid.UUID
     audit_log_id: uuid.UUID
@@ -139,14 +140,14 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A seal and the row that it is of; None if that is gone."""
+    """A seal and its row. The row is None if it is missing."""
 
     seal: Seal
     row: SealableRow | None
 
 
 def canonical(row: SealableRow) -> bytes:
-    """Return a row as bytes of its own: each column after its length in 4 bytes, which are all ones for NULL."""
+    """Encode a row unambiguously: a length in 4 bytes precedes each column; all ones mean NULL."""
     return b"".join(map(_canonical_value, _columns_of(row)))
 
 

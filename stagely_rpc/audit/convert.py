@@ -1,4 +1,4 @@
-"""Rows of the trail, and what is found of its chains, to messages."""
+"""Convert audit rows and verification results to messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAULT_KIND_TO_PROTO = enum_numbers(audit_pb2.AuditFaultKind)
 
 
 def audit_log_to_proto(row: AuditLogRow, link: Link | None) -> audit_pb2.AuditLog:
-    """Return a row of the trail as callers see it, with its place in its chain, if it has one."""
+    """Convert an audit row, with its position in its chain if it is sealed."""
     return audit_pb2.AuditLog(
         id=str(row.id),
         timestamp=to_timestamp(row.timestamp),
@@ -38,12 +38,12 @@ def audit_log_to_proto(row: AuditLogRow, link: Link | None) -> audit_pb2.AuditLo
 
 
 def link_to_proto(link: Link) -> audit_pb2.ChainPlace:
-    """Return a place in a chain."""
+    """Convert a position in a chain."""
     return audit_pb2.ChainPlace(position=link.position, hash=link.hash)
 
 
 def step_to_proto(step: Progress | Verdict) -> audit_pb2.VerifyAuditLogResponse:
-    """Return a step of a verification."""
+    """Convert a step of a verification."""
     if isinstance(step, Progress):
         progress = audit_pb2.VerificationProgress(verified_count=step.verified, sealed_count=step.end)
         return audit_pb2.VerifyAuditLogResponse(progress=progress)
@@ -56,7 +56,7 @@ def step_to_proto(step: Progress | Verdict) -> audit_pb2.VerifyAuditLogResponse:
 
 
 def fault_to_proto(fault: Fault) -> audit_pb2.AuditFault:
-    """Return a fault."""
+    """Convert a fault."""
     return audit_pb2.AuditFault(
         kind=FAULT_KIND_TO_PROTO[fault.kind], position=fault.position, audit_log_id=_text(fault.audit_log_id)
     )

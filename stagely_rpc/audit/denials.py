@@ -1,7 +1,7 @@
-"""Denials in the trail: the first of a kind within a second, its repetitions counted, and no flood of them a burden.
+"""Denials in the audit trail. The first of a kind is written within a second; repetitions are counted.
 
-A denied call has no transaction that its row could be a part of, and whoever is denied can come back a thousand times a
-second: rows are written in the background, and at most one a minute of what can't be told apart.
+A denied call has no transaction that its row could join, and a denied caller can retry a thousand times a second. So
+rows are written in the background, at most one a minute for each kind of denial.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 INTERVAL_SECONDS = 0.4
 REPETITION_SECONDS = 60.0
 MAX_KINDS = 2000
-"""So many kinds of denial are told apart within a minute; the rest is counted in one row."""
+"""The maximum of distinct kinds of denial within a minute. All others are counted in one row."""
 
 _BATCH_ROWS = 200
 _THE_REST = Entry(action="access.deny", resource_type="access", details={"reason": "TOO_MANY_TO_TELL_APART"})
@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Tally:
-    """Denials of one kind that are not written yet, and when those before were."""
+    """Unwritten denials of one kind, and when the kind was last written."""
 
     entry: Entry
     count: int = 0
@@ -48,7 +48,7 @@ class _Tally:
         self.last_at = max(filter(None, (self.last_at, last_at)), default=None)
 
     def take(self) -> _Tally:
-        """Return what is to be written, and begin to count anew."""
+        """Return what to write, and reset the count."""
         taken = replace(self)
         self.count, self.first_at, self.last_at = 0, None, None
         return taken
@@ -62,14 +62,14 @@ class _Tally:
 
 
 class Denials:
-    """Writes denials into the trail, in the background. Those that can't be written wait, as counts, until they can."""
+    """Writes denials to the audit trail in the background. If a write fails, the counts are kept and retried."""
 
     def __init__(self, db: Database, count: Callable[[str], None] = lambda _: None) -> None:
-        """Take where denials are written.
+        """Take the database.
 
         Args:
-            db: where the trail is.
-            count: told the reason of each denial.
+            db: the database of the audit trail.
+            count: is called with the reason of each denial.
         """
         self._db = db
         self._count = count
@@ -77,17 +77,17 @@ class Denials:
         self._periodic = Periodic("denials", INTERVAL_SECONDS, work=self.write, finish=self._write_all)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start writing in the background."""
         self._periodic.start()
 
     async def stop(self) -> None:
-        """Write what is left, if the database answers in time, and end."""
+        """Write the rest, if the database answers in time, and stop."""
         await self._periodic.stop()
         if lost := sum(tally.count for tally in self._tallies.values()):
             _log.error("denials are missing in the audit trail: they could not be written", count=lost)
 
     def note(self, entry: Entry) -> None:
-        """Have a denial written, soon. Its kind is who was denied what, and why."""
+        """Queue a denial. Its kind is its caller, user, team, action and details."""
         self._count(str((entry.details or {}).get("reason")))
         who = entry.actor_service or entry.actor_ip
         kind: Hashable = (who, entry.actor_id, entry.team_id, entry.action, repr(entry.details))
@@ -97,7 +97,7 @@ class Denials:
         self._tallies.setdefault(kind, _Tally(entry)).add(1, now, now)
 
     async def write(self) -> None:
-        """Write the kinds that are new, or were written more than a minute ago; forget those that are over."""
+        """Write the kinds that are new or were last written over a minute ago. Drop kinds that stopped."""
         await self._write([tally for tally in self._tallies.values() if tally.count and not tally.is_recent()])
         over = [kind for kind, tally in self._tallies.items() if not tally.count and not tally.is_recent()]
         for kind in over:
@@ -111,7 +111,7 @@ class Denials:
             await self._write_batch(tallies[start : start + _BATCH_ROWS])
 
     async def _write_batch(self, tallies: list[_Tally]) -> None:
-        # More may be counted while these are written.
+        # More denials may arrive during the write.
         taken = [tally.take() for tally in tallies]
         is_written = False
         try:

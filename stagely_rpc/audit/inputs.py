@@ -1,4 +1,4 @@
-"""What callers send about the audit trail."""
+"""Inputs of AuditService."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ResourceType = Literal[
 
 
 class AuditLogFilter(Input):
-    """Which rows of the trail to list."""
+    """Which audit rows to list."""
 
     team_id: ResourceId | None = None
     project_id: ResourceId | None = None
@@ -42,14 +42,14 @@ class AuditLogFilter(Input):
 
 
 class ChainPlace(Input):
-    """A place in a chain, as an earlier verification told it."""
+    """A position in a chain, as an earlier verification returned it."""
 
     position: Annotated[int, Field(ge=1)]
     hash: Annotated[bytes, Field(min_length=32, max_length=32)]
 
 
 class ChainToVerify(Input):
-    """Which chain to verify: a team's, or the one of no team."""
+    """Which chain to verify: a team's, or the chain of rows without a team."""
 
     team_id: ResourceId | None = None
     anchor: ChainPlace | None = None

@@ -1,4 +1,4 @@
-"""Every SQL statement about the trail, but for how rows get into it."""
+"""Every SQL statement about the audit trail, except the inserts of its rows."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ EXPORT = """
       AND (%(until)s::timestamptz IS NULL OR timestamp < %(until)s)
     ORDER BY timestamp, audit_logs.id
 """
-"""All columns of the trail and its seals, oldest first: for a cursor in the server, that psycopg reads."""
+"""All columns of the audit rows and their seals, oldest first. psycopg reads it through a server-side cursor."""
 
 SEALABLE_COLUMNS = tuple(each.name for each in fields(SealableRow))
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A row of the trail, and whether it has a seal in its chain or waits for one."""
+    """An audit row, and whether it is sealed in its chain or queued for sealing."""
 
     cursor: Cursor
     is_sealed: bool
@@ -80,13 +80,13 @@ def sealable_columns() -> list[ColumnElement[Any]]:
 
 
 async def claim_sealing(session: Executor) -> bool:
-    """Become the one who seals until the transaction ends; False if there is nothing to seal, or another does."""
+    """Take the sealing lock until the transaction ends. Return False if nothing is queued or another replica has it."""
     claim = func.pg_try_advisory_xact_lock(cast(SEALING_LOCK, BigInteger))
     return bool(await session.scalar(select(claim).where(exists(select(AuditUnsealed.audit_log_id)))))
 
 
 async def get_lag_seconds(session: Executor) -> float:
-    """Return how old the oldest row is that has no seal; 0 if each has one."""
+    """Return the age of the oldest unsealed row; 0 if every row is sealed."""
     return float(await session.scalar(_LAG) or 0)
 
 
@@ -94,7 +94,7 @@ _LAG = select(func.extract("epoch", func.clock_timestamp() - func.min(AuditUnsea
 
 
 async def list_unsealed(session: Executor, limit: int, refused: Collection[uuid.UUID]) -> list[SealableRow]:
-    """Return the oldest rows that have no seal, but for those of refused chains."""
+    """Return the oldest unsealed rows, except those of refused chains."""
     return [SealableRow(*row) for row in await session.execute(_unsealed(frozenset(refused)), {"limit": limit})]
 
 
@@ -104,7 +104,7 @@ def _unsealed(refused: frozenset[uuid.UUID]) -> Select[*tuple[Any, ...]]:
     row = select(*sealable_columns()).where(is_queued)
     if refused:
         row = row.where(func.coalesce(AuditLog.team_id, NO_TEAM).not_in(refused))
-    # The limit has the queue walked in its order, and each of its rows looked up: what is joined would be sorted first.
+    # LIMIT 1 makes PostgreSQL walk the queue in order and look each row up. A plain join would be sorted first.
     queued = row.correlate(AuditUnsealed).limit(literal_column("1")).lateral("queued")
     oldest = AuditUnsealed.timestamp, AuditUnsealed.audit_log_id
     statement = select(*queued.c).select_from(AuditUnsealed).join(queued, true())
@@ -112,7 +112,7 @@ def _unsealed(refused: frozenset[uuid.UUID]) -> Select[*tuple[Any, ...]]:
 
 
 async def get_chain_ends(session: Executor, chains: Collection[uuid.UUID]) -> dict[uuid.UUID, ChainEnd]:
-    """Return where chains end, all seen at one moment."""
+    """Return the ends of chains, read in one statement."""
     return {
         chain: ChainEnd(_link(position, hash_), mac, _link(last_position, last_hash))
         for chain, position, hash_, mac, last_position, last_hash in await session.execute(
@@ -152,7 +152,7 @@ def _add_seals() -> Insert:
 
 
 async def put_heads(session: Executor, heads: Sequence[tuple[uuid.UUID, Link, bytes]]) -> None:
-    """Say where chains end, each with what authenticates it."""
+    """Store the ends of chains, each with its MAC."""
     values = [(chain, head.position, head.hash, mac) for chain, head, mac in heads]
     await session.execute(_put_heads(), _transposed(_HEAD, values))
 
@@ -170,7 +170,7 @@ def _put_heads() -> Insert:
 
 
 async def remove_unsealed(session: Executor, rows: Sequence[SealableRow]) -> None:
-    """Take rows from the queue."""
+    """Remove rows from the queue."""
     await session.execute(_remove(), _transposed(_QUEUED, [(row.timestamp, row.id) for row in rows]))
 
 
@@ -184,7 +184,7 @@ def _remove() -> Delete:
     return delete(AuditUnsealed).where(is_given).execution_options(synchronize_session=False)
 
 
-# The most telling first: rows that have one of the first five in common are of few teams.
+# The most selective first: rows that share one of the first five belong to few teams.
 _WALKS = ("request_id", "resource_id", "actor_id", "project_id", "team_id", "action", "actor_service", "resource_type")
 _OF_FEW_TEAMS = frozenset(_WALKS[:5])
 _LIST = Listing(
@@ -201,7 +201,7 @@ _LIST = Listing(
 async def list_audit_logs(
     session: Session, wanted: AuditLogFilter, page: Page, visible: ColumnElement[bool]
 ) -> Found[AuditLogRow]:
-    """Return a page of the visible rows of the trail."""
+    """Return a page of the visible audit rows."""
     filters = wanted.model_dump(exclude_none=True)
     if isinstance(visible, True_) or filters.keys() & _OF_FEW_TEAMS:
         known = bindparam("team_id", type_=Uuid()) if wanted.team_id else None
@@ -210,20 +210,20 @@ async def list_audit_logs(
 
 
 def _by_team(visible: ColumnElement[bool]) -> Merge:
-    """Return the lists of the teams whose rows are visible, of which there may be few among all."""
+    """Merge the lists of the teams whose rows are visible; they may be few among all teams."""
     teams = allowed_by(visible).subquery("visible_teams")
     return Merge((teams,), AuditLog.team_id == teams.c.team_id, are_visible=True)
 
 
 async def get_links(session: Executor, audit_log_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Link]:
-    """Return the places of those rows that have a seal."""
+    """Return the chain positions of those rows that are sealed."""
     statement = select(AuditSeal.audit_log_id, AuditSeal.position, AuditSeal.hash)
     found = await session.execute(statement.where(AuditSeal.audit_log_id.in_(audit_log_ids)))
     return {audit_log_id: Link(position, hash_) for audit_log_id, position, hash_ in found}
 
 
 async def list_sealed(session: Executor, chain: uuid.UUID, after: int, until: int, limit: int) -> list[Sealed]:
-    """Return the next seals of a chain, in its order, each with its row."""
+    """Return the next seals of a chain in order, each with its row."""
     seal = AuditSeal.audit_log_id, AuditSeal.row_hash, AuditSeal.position, AuditSeal.hash
     statement = (
         select(*seal, *sealable_columns())
@@ -240,7 +240,7 @@ async def list_sealed(session: Executor, chain: uuid.UUID, after: int, until: in
 
 
 async def is_sealed(session: Executor, row_hash: bytes) -> bool:
-    """Tell whether a row as it is was sealed, in whichever place. There is no index: it is asked of a fault alone."""
+    """Return whether a row with this hash was sealed at any position. There is no index: only faults need this."""
     return bool((await session.execute(select(exists().where(AuditSeal.row_hash == row_hash)))).scalar_one())
 
 
@@ -259,14 +259,14 @@ async def list_placed(session: Executor, chain: uuid.UUID, after: Cursor | None,
 
 
 def _rows(name: str, **columns: TypeEngine[Any]) -> TableValuedAlias:
-    """Return a table whose columns are parameters, each a list: any number of rows in one statement."""
+    """Return a table with one list parameter for each column: any number of rows in one statement."""
     arrays = [bindparam(each, type_=ARRAY(type_)) for each, type_ in columns.items()]
     named = [column(each, type_) for each, type_ in columns.items()]
     return func.unnest(*arrays).table_valued(*named, name=name).render_derived()
 
 
 def _transposed(names: Sequence[str], rows: Sequence[tuple[object, ...]]) -> dict[str, list[object]]:
-    """Return rows as the parameters of `_rows`."""
+    """Convert rows to the parameters of `_rows`."""
     return {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
 
 

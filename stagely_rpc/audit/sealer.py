@@ -1,8 +1,8 @@
-"""The sealer: gives every row of the trail its place in its team's chain, within a second of its commit.
+"""The sealer. It appends every audit row to its team's chain within a second of the commit.
 
-It is apart from what writes the rows: a chain has one end, and whoever appends to it at write would hold that end until
-the commit, so that a team's writes would wait for each other (docs/decisions/0006). One replica seals at a time; each
-batch is one transaction, so that whenever a process dies, a row is either queued or sealed.
+Sealing is separate from writing rows. A chain has one end: a write that appended to the chain would lock the end until
+its commit, and a team's writes would wait for each other (docs/decisions/0006). One replica seals at a time. Each batch
+is one transaction, so if a process dies, every row is still either queued or sealed.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from stagely_rpc.db.session import Executor
 
     class SealerObserver(Protocol):
-        """Looks on at the sealer."""
+        """Observes the sealer."""
 
         def sealed(self, rows: int) -> None:
-            """So many rows have got their seals."""
+            """The sealer sealed this many rows."""
 
         def round_ended(self, lag_seconds: float) -> None:
-            """The sealer has done what it could; the oldest row without a seal is so old."""
+            """A round ended; the lag is the age of the oldest unsealed row."""
 
 
 INTERVAL_SECONDS = 0.4
@@ -44,17 +44,17 @@ _log = structlog.get_logger(__name__)
 class Sealer:
     """Seals rows in the background.
 
-    A chain whose end was tampered with is not continued: that would seal the tampering too. Its rows stay in the queue,
-    and the log says so once a minute.
+    The sealer does not continue a chain whose end was tampered with: that would seal the tampering too. The rows stay
+    queued, and an error is logged once a minute.
     """
 
     def __init__(self, db: Database, key: ChainKey, observer: SealerObserver | None = None) -> None:
-        """Take what the sealer needs.
+        """Take the database and the key.
 
         Args:
-            db: where the trail is.
-            key: of its chains.
-            observer: told of each round; without one, nobody asks how far behind the seals are.
+            db: the database of the audit trail.
+            key: the key of the chains.
+            observer: is called after each round; without one, the lag is not queried.
         """
         self._observer = observer
         self._db = db
@@ -64,15 +64,15 @@ class Sealer:
         self._periodic = Periodic("audit sealer", INTERVAL_SECONDS, work=self.seal, finish=self.seal)
 
     def start(self) -> None:
-        """Begin to seal."""
+        """Start sealing in the background."""
         self._periodic.start()
 
     async def stop(self) -> None:
-        """Seal what is left, if the database answers in time, and end."""
+        """Seal the rest, if the database answers in time, and stop."""
         await self._periodic.stop()
 
     async def seal(self) -> None:
-        """Seal all rows that are queued, unless another replica does."""
+        """Seal all queued rows, unless another replica is sealing."""
         self._rounds += 1
         if self._rounds % _ROUNDS_UNTIL_REFUSED_ARE_TRIED_AGAIN == 0:
             self._refused.clear()
@@ -83,7 +83,7 @@ class Sealer:
                 self._observer.round_ended(await queries.get_lag_seconds(session))
 
     async def _seal_batch(self) -> int:
-        """Seal the oldest rows; return how many were looked at."""
+        """Seal the oldest rows; return how many were read."""
         async with self._db.system_transaction() as session:
             if not await queries.claim_sealing(session):
                 return 0
@@ -96,7 +96,7 @@ class Sealer:
         return len(rows)
 
     async def _heads(self, session: Executor, chains: set[uuid.UUID]) -> dict[uuid.UUID, Link]:
-        """Return where chains end, and refuse those that end elsewhere than they were left."""
+        """Return the ends of chains. Refuse those that do not end where the sealer left them."""
         ends = await queries.get_chain_ends(session, chains) if chains else {}
         heads = {chain: head for chain, end in ends.items() if (head := end.left_by(self._key, chain))}
         for chain in chains - heads.keys():

@@ -1,4 +1,4 @@
-"""The rules of reading and verifying the trail."""
+"""Rules for reading and verifying the audit trail."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 async def list_audit_logs(
     session: Session, wanted: AuditLogFilter, page: Page
 ) -> tuple[Found[AuditLogRow], dict[uuid.UUID, Link]]:
-    """Return a page of the trail, and the places in their chains of those rows that have one."""
+    """Return a page of audit rows, and the chain positions of those that are sealed."""
     visible = access.visible(session, AuditLog.team_id)
     found = await queries.list_audit_logs(session, wanted, page, visible)
     return found, await queries.get_links(session, [row.id for row in found.rows])
@@ -36,11 +36,11 @@ async def list_audit_logs(
 async def verify_audit_log(
     session: Session, key: ChainKey | None, wanted: ChainToVerify
 ) -> AsyncIterator[Progress | Verdict]:
-    """Verify a chain; yield progress, and the verdict at last.
+    """Verify a chain; yield progress, then the verdict.
 
     Raises:
-        NotFoundError: there is no such team.
-        PermissionDeniedError: the chain is the one of no team, which no user may verify.
+        NotFoundError: the team does not exist.
+        PermissionDeniedError: a user asked for the chain of rows without a team.
         FailedPreconditionError: there is no encryption key.
     """
     await _require_chain(session, wanted.team_id)

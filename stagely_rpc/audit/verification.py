@@ -1,7 +1,7 @@
-"""Walking a chain from its first row to its last, and naming the first fault.
+"""Verification of a chain: walk it from the first row to the last, and report the first fault.
 
-The walk ends where the chain ended when it began. It keeps one batch in memory, and no connection while the caller
-reads.
+The walk stops where the chain ended when the walk started. It keeps one batch in memory, and holds no connection while
+the caller reads.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _BATCH_ROWS = 500
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The first thing that is not as it was sealed.
+    """The first deviation from what was sealed.
 
     Attributes:
-        kind: what became of it.
-        position: where in the chain; None for a row that never had a place.
-        audit_log_id: of the row, if it is known.
+        kind: what happened to the row.
+        position: the position in the chain; None for a row that was never sealed.
+        audit_log_id: the id of the row, if it is known.
     """
 
     kind: FaultKind
@@ -41,7 +41,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the walk is: the last place that was verified, and where the chain ends."""
+    """The progress of the walk: the last verified position, and the end of the chain."""
 
     verified: int
     end: int
@@ -49,7 +49,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome: the last place that is intact, how many rows wait for their seals, and the first fault, if any."""
+    """The outcome: the last intact link, the number of unsealed rows, and the first fault, if any."""
 
     head: Link
     unsealed: int
@@ -59,13 +59,13 @@ class Verdict:
 async def verify(
     session: Session, key: ChainKey, chain: uuid.UUID, anchor: Link | None
 ) -> AsyncIterator[Progress | Verdict]:
-    """Verify a chain; yield progress, and the verdict at last.
+    """Verify a chain; yield progress, then the verdict.
 
     Args:
-        session: to read with, a statement at a time.
-        key: of the chains.
-        chain: which one.
-        anchor: a place that the caller knows of the chain.
+        session: reads one statement at a time.
+        key: the key of the chains.
+        chain: the chain to verify.
+        anchor: a link of the chain that the caller knows.
     """
     end = (await queries.get_chain_ends(session, [chain]))[chain]
     walk = _Walk(session, key, chain, anchor)
@@ -87,8 +87,8 @@ class _Walk:
     """The state of a verification.
 
     Attributes:
-        link: the last place that was verified.
-        fault: what is wrong with the place after it.
+        link: the last verified link.
+        fault: the fault at the next position, if any.
     """
 
     def __init__(self, session: Session, key: ChainKey, chain: uuid.UUID, anchor: Link | None) -> None:
@@ -100,7 +100,7 @@ class _Walk:
         self._anchor = anchor
 
     async def seals(self, until: int) -> AsyncIterator[int]:
-        """Verify the seals up to a position, or to the first fault; yield after each batch."""
+        """Verify the seals up to a position or the first fault; yield after each batch."""
         while batch := await queries.list_sealed(self._session, self._chain, self.link.position, until, _BATCH_ROWS):
             for sealed in batch:
                 self.fault = await self._fault_of(sealed)
@@ -110,20 +110,20 @@ class _Walk:
             yield len(batch)
 
     async def rows(self) -> AsyncIterator[list[queries.Placed]]:
-        """Yield all rows that belong to the chain, batch by batch."""
+        """Yield all rows of the chain, batch by batch."""
         after: Cursor | None = None
         while batch := await queries.list_placed(self._session, self._chain, after, _BATCH_ROWS):
             yield batch
             after = batch[-1].cursor
 
     def fault_at_end(self, end: ChainEnd) -> Fault | None:
-        """Return what is wrong, if anything, with a chain that is intact up to the end that it has."""
+        """Return the fault at the end of a chain whose seals are all intact; None if the end is right."""
         is_left = end.left_by(self._key, self._chain) == self.link
         is_anchored = self._anchor is None or self._anchor.position <= self.link.position
         return None if is_left and is_anchored else Fault("cut_off", self.link.position + 1)
 
     async def _fault_of(self, sealed: Sealed) -> Fault | None:
-        """Compare a seal with its row, and with what its place says that it must be."""
+        """Compare a seal with its row, and with the link that its position requires."""
         seal, expected = sealed.seal, self.link.position + 1
         if seal.link.position != expected:
             return Fault("deleted", expected)

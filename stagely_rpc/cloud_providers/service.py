@@ -11,7 +11,7 @@ import orjson
 from stagely_rpc import access
 from stagely_rpc.access import ResourceRef
 from stagely_rpc.cloud_providers import queries
-from stagely_rpc.crypto.envelope import Place
+from stagely_rpc.crypto.envelope import StorageLocation
 from stagely_rpc.db.models import CloudProvider, Team
 from stagely_rpc.db.models.rows import CloudProviderRow, CloudProviderSummary, DataKeyRow
 from stagely_rpc.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
@@ -150,7 +150,7 @@ async def access_credentials(
     if provider is None:
         raise NotFoundError("CloudProvider", provider_id)
     await access.require_team(session, provider.team_id, NotFoundError("CloudProvider", provider_id))
-    plaintext = await keyring.open(session, provider.encrypted_credentials, place=_place(provider.id))
+    plaintext = await keyring.open(session, provider.encrypted_credentials, location=_location(provider.id))
     await session.append(provider.id, None, {"name": provider.name, "version": provider.row_version})
     return provider, orjson.loads(plaintext)
 
@@ -182,11 +182,11 @@ async def _sealed(
     provider_id: uuid.UUID,
 ) -> str:
     data_key = data_key or await keyring.make_active(session, team_id)
-    return keyring.seal(data_key, orjson.dumps(credentials), place=_place(provider_id))
+    return keyring.seal(data_key, orjson.dumps(credentials), location=_location(provider_id))
 
 
-def _place(provider_id: uuid.UUID) -> Place:
-    return Place(table="cloud_providers", column="encrypted_credentials", row_id=provider_id)
+def _location(provider_id: uuid.UUID) -> StorageLocation:
+    return StorageLocation(table="cloud_providers", column="encrypted_credentials", row_id=provider_id)
 
 
 def _not_found(key: ProviderKey) -> NotFoundError:

@@ -1,6 +1,6 @@
-"""AES-256-GCM as everything here stores and sends it: nonce ‖ ciphertext ‖ tag.
+"""AES-256-GCM. The sealed form is nonce ‖ ciphertext ‖ tag.
 
-The nonce is random: with one key, encrypt fewer than 2^32 times (NIST SP 800-38D, 8.3).
+The nonce is random. Encrypt fewer than 2^32 times with one key (NIST SP 800-38D, 8.3).
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ TAG_BYTES = 16
 
 
 class AuthenticationError(Exception):
-    """The key or the associated data is another one, or a bit was changed. There is no plaintext."""
+    """The key or the associated data is wrong, or the ciphertext was changed. There is no plaintext."""
 
 
 def encrypt(key: AESGCM, plaintext: bytes, associated_data: bytes) -> bytes:
-    """Encrypt under a nonce of its own."""
+    """Encrypt under a new random nonce."""
     nonce = secrets.token_bytes(NONCE_BYTES)
     return nonce + key.encrypt(nonce, plaintext, associated_data)
 
 
 def decrypt(key: AESGCM, sealed: bytes, associated_data: bytes) -> bytes:
-    """Return the plaintext of what `encrypt` made with the same key and associated data.
+    """Decrypt what `encrypt` made with the same key and associated data.
 
     Raises:
-        AuthenticationError: it is not that, or too short to be anything.
+        AuthenticationError: it does not authenticate, or it is too short.
     """
     if len(sealed) < NONCE_BYTES + TAG_BYTES:
         raise AuthenticationError

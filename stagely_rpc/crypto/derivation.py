@@ -1,4 +1,4 @@
-"""Keys of their own for each purpose, all from one."""
+"""Key derivation: one key for each purpose, all from one root key."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 def derived(key: bytes, purpose: bytes, *, length: int = 32) -> bytes:
-    """Return what HKDF (RFC 5869) with SHA-256 derives from a key for a purpose: it says nothing of the key.
+    """Derive a key for a purpose with HKDF-SHA-256 (RFC 5869). The result reveals nothing about the key.
 
     Args:
         key: 32 random bytes.
-        purpose: another for each use. What is stored depends on it: it stays as it is.
+        purpose: unique for each use. Never change it: stored data depends on it.
         length: in bytes.
     """
     return HKDF(algorithm=hashes.SHA256(), length=length, salt=None, info=b"stagely-rpc " + purpose).derive(key)

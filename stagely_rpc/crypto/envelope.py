@@ -1,15 +1,15 @@
 """The stored form of secrets and credentials: envelope encryption, AES-256-GCM throughout.
 
-A value is encrypted by a data key of its team; the data key is encrypted ("wrapped") by the key-encryption key, which
-is nowhere but in this process. Both ciphertexts are text:
+A data key of the team encrypts a value. The key-encryption key, which exists only in this process, encrypts ("wraps")
+the data key. Both ciphertexts are text:
 
     v1.<id of the data key, 32 hexadecimal digits>.<base64(nonce ‖ ciphertext ‖ tag)>
 
-and each is bound by its associated data to where it belongs: a value to its data key, table, column and row, a wrapped
-key to its id, its team and the key-encryption key. Copied anywhere else it does not decrypt.
+The associated data binds a value to its data key, table, column and row, and a wrapped key to its id, its team and the
+key-encryption key. A ciphertext that is copied to another location does not decrypt.
 
-A value names its data key, and the row of a data key names its key-encryption key: both kinds of key can change later
-without a change of this form.
+A value names its data key, and the row of a data key names its key-encryption key, so both kinds of key can be rotated
+without changing this form.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from stagely_rpc.access import ResourceRef
 from stagely_rpc.crypto import aead, queries
 from stagely_rpc.crypto.derivation import derived
-from stagely_rpc.crypto.observer import NOBODY
+from stagely_rpc.crypto.observer import NULL_OBSERVER
 from stagely_rpc.db.driver.observer import Timed
 from stagely_rpc.db.models import Team
 from stagely_rpc.errors import AbortedError, DataLossError, FailedPreconditionError
@@ -49,8 +49,8 @@ _CACHED_DATA_KEYS = 4096
 _ATTEMPTS = 5
 
 
-class Place(NamedTuple):
-    """Where a value is stored. It decrypts there and nowhere else."""
+class StorageLocation(NamedTuple):
+    """Where a value is stored. The value decrypts only there."""
 
     table: str
     column: str
@@ -61,32 +61,32 @@ class Place(NamedTuple):
 
 
 class Keyring:
-    """Encrypts values for the database and decrypts them again; without a key-encryption key it refuses both."""
+    """Encrypts and decrypts stored values. Without a key-encryption key it refuses both."""
 
-    def __init__(self, key_encryption_key: bytes | None, observer: KeyObserver = NOBODY) -> None:
+    def __init__(self, key_encryption_key: bytes | None, observer: KeyObserver = NULL_OBSERVER) -> None:
         """Take the key-encryption key.
 
         Args:
-            key_encryption_key: 32 random bytes; None where nothing is to be encrypted or decrypted.
-            observer: told of each use of a key.
+            key_encryption_key: 32 random bytes; None if nothing will be encrypted or decrypted.
+            observer: is called after each use of a key.
         """
         self._observer = observer
         self._root = None if key_encryption_key is None else _KeyEncryptionKey(key_encryption_key)
         self._data_keys = _DataKeyCache(_CACHED_DATA_KEYS)
 
     def active(self, ref: ResourceRef) -> Query[DataKeyRow | None]:
-        """Return the query for the data key that encrypts what is new of the team that owns what a call is about.
+        """Return the query for the active data key of the team that owns a resource.
 
-        It is asked anew each time: a key that was made in a transaction that rolled back never was.
+        Never cache the result: the transaction that made the key may roll back.
         """
         return queries.get_active_data_key(ref)
 
     async def make_active(self, session: WriteSession, team_id: uuid.UUID) -> DataKeyRow:
-        """Make a team's first data key, in the transaction that stores its first value.
+        """Create a team's first data key, in the transaction that stores its first value.
 
         Raises:
             FailedPreconditionError: there is no key-encryption key.
-            AbortedError: others kept making and retiring the team's data key.
+            AbortedError: other transactions kept creating and retiring the team's data key.
         """
         for _ in range(_ATTEMPTS):
             added = queries.add_data_key(**self.new_data_key(team_id))
@@ -96,7 +96,7 @@ class Keyring:
         raise AbortedError("the team's data key was changed at the same time: retry", may_run_again=True)
 
     def new_data_key(self, team_id: uuid.UUID) -> dict[str, Any]:
-        """Return the columns of a new data key for a team: random, and encrypted by the key-encryption key.
+        """Return the columns of a new random data key for a team, wrapped by the key-encryption key.
 
         Raises:
             FailedPreconditionError: there is no key-encryption key.
@@ -106,13 +106,13 @@ class Keyring:
             wrapped = root.wrap(secrets.token_bytes(aead.KEY_BYTES), data_key_id, team_id)
         return {"id": data_key_id, "team_id": team_id, "key_encryption_key_id": root.id, "wrapped_key": wrapped}
 
-    def seal(self, data_key: DataKeyRow, plaintext: bytes, *, place: Place) -> str:
-        """Return the stored form of a value, for one place.
+    def seal(self, data_key: DataKeyRow, plaintext: bytes, *, location: StorageLocation) -> str:
+        """Encrypt a value for one location; return its stored form.
 
         Args:
-            data_key: the active one of the team that the value is of.
+            data_key: the active data key of the team that owns the value.
             plaintext: the value.
-            place: where the value is going to be stored; the id of a new row is chosen before.
+            location: where the value will be stored. Choose the id of a new row first.
 
         Raises:
             FailedPreconditionError: there is no key-encryption key.
@@ -121,49 +121,49 @@ class Keyring:
         root = self._require_root()
         key = self._unwrapped(root, data_key)
         with Timed(self._observer.used, "seal", root.id, data_key.id):
-            return _Envelope(data_key.id, aead.encrypt(key, plaintext, _bound_to(place, data_key.id))).text()
+            return _Envelope(data_key.id, aead.encrypt(key, plaintext, _bound_to(location, data_key.id))).text()
 
-    async def open(self, session: Session, stored: str, *, place: Place) -> bytes:
-        """Return the value of a stored form, read from its place.
+    async def open(self, session: Session, stored: str, *, location: StorageLocation) -> bytes:
+        """Decrypt a stored form that was read from its location.
 
         Raises:
             FailedPreconditionError: there is no key-encryption key.
-            DataLossError: the stored form was changed or is another place's, or a key is missing. There is no value.
+            DataLossError: the stored form was changed or copied from another location, or a key is missing.
         """
         root = self._require_root()
         envelope = _Envelope.read(stored)
         if envelope is None:
-            raise _invalid(place)
+            raise _invalid(location)
         key = self._ready(envelope.data_key_id)
         if key is None:
             row = await session.read(queries.DATA_KEY, envelope.data_key_id)
             if row is None:
-                raise DataLossError(f"the data key of {place} does not exist", reason="DATA_KEY_UNKNOWN")
+                raise DataLossError(f"the data key of {location} does not exist", reason="DATA_KEY_UNKNOWN")
             key = self._unwrap(root, row)
         with Timed(self._observer.used, "open", root.id, envelope.data_key_id):
             try:
-                return aead.decrypt(key, envelope.sealed, _bound_to(place, envelope.data_key_id))
+                return aead.decrypt(key, envelope.sealed, _bound_to(location, envelope.data_key_id))
             except aead.AuthenticationError:
-                raise _invalid(place) from None
+                raise _invalid(location) from None
 
     async def check(self, session: Executor) -> None:
-        """Check, before anything is served, that every data key is encrypted by the key-encryption key that is here.
+        """Check at startup that this process can unwrap every data key.
 
         Raises:
-            FailedPreconditionError: some are encrypted by others, which it names by their ids.
+            FailedPreconditionError: other key-encryption keys wrap some; the message has their ids.
         """
         self.require(await queries.list_other_key_encryption_key_ids(session, self.key_encryption_key_id or ""))
 
     @property
     def key_encryption_key_id(self) -> str | None:
-        """The id of the key-encryption key, which may be shown; None where there is no key."""
+        """The id of the key-encryption key, which is not secret; None if there is no key."""
         return self._root.id if self._root else None
 
     def require(self, key_encryption_key_ids: Sequence[str]) -> None:
-        """Check that data keys that are encrypted by some key-encryption keys can be decrypted here.
+        """Check that this process has the given key-encryption keys.
 
         Raises:
-            FailedPreconditionError: some can't, by keys which it names by their ids.
+            FailedPreconditionError: some are missing; the message has their ids.
         """
         own = self.key_encryption_key_id
         if others := sorted(set(key_encryption_key_ids) - {own}):
@@ -195,8 +195,8 @@ class Keyring:
 class _KeyEncryptionKey:
     """The key that encrypts data keys.
 
-    Its id is derived with HKDF (RFC 5869) for this purpose alone: it tells keys apart, may be stored and logged, and
-    says nothing of the key or of anything else derived from it.
+    Its id is derived with HKDF (RFC 5869) for this purpose alone. The id identifies the key and may be stored and
+    logged. It reveals nothing about the key or about other keys derived from it.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -230,7 +230,7 @@ class _KeyEncryptionKey:
 
 
 class _Envelope(NamedTuple):
-    """A ciphertext and the id of the data key that it was made with, or that it holds."""
+    """A ciphertext, and the id of the data key that encrypted it or that it contains."""
 
     data_key_id: uuid.UUID
     sealed: bytes
@@ -240,7 +240,7 @@ class _Envelope(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> _Envelope | None:
-        """Return what the text says; None unless it is, to the character, what `text()` gives."""
+        """Parse the text; return None unless it is exactly what `text()` returns."""
         data_key_id = _data_key_id(text[:_HEAD_CHARACTERS])
         if data_key_id is None:
             return None
@@ -248,13 +248,13 @@ class _Envelope(NamedTuple):
             sealed = binascii.a2b_base64(text[_HEAD_CHARACTERS:], strict_mode=True)
         except ValueError:
             return None
-        # The last character before the padding has bits that base64 does not use: changed, they would go unnoticed.
+        # Base64 ignores some bits of the last character before the padding. Unchecked, a change there would pass.
         last = sealed[len(sealed) // 3 * 3 :] or sealed[-3:]
         return cls(data_key_id, sealed) if last and text.endswith(base64.b64encode(last).decode()) else None
 
 
 class _DataKeyCache:
-    """The data keys used last, ready to use. An id never gets another key, so nothing here can be out of date."""
+    """LRU cache of unwrapped data keys. The key of an id never changes, so no entry can be stale."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -272,8 +272,8 @@ class _DataKeyCache:
             self._keys.popitem(last=False)
 
 
-def _invalid(place: Place) -> DataLossError:
-    return DataLossError(f"the stored ciphertext of {place} does not authenticate")
+def _invalid(location: StorageLocation) -> DataLossError:
+    return DataLossError(f"the stored ciphertext of {location} does not authenticate")
 
 
 @lru_cache(maxsize=_CACHED_DATA_KEYS)
@@ -282,9 +282,9 @@ def _data_key_id(head: str) -> uuid.UUID | None:
     return None if found is None else uuid.UUID(hex=found[1])
 
 
-def _bound_to(place: Place, data_key_id: uuid.UUID) -> bytes:
+def _bound_to(location: StorageLocation, data_key_id: uuid.UUID) -> bytes:
     """Return the associated data of a value."""
-    return _bound_to_column(data_key_id, place.table, place.column) + _joined(place.row_id.bytes)
+    return _bound_to_column(data_key_id, location.table, location.column) + _joined(location.row_id.bytes)
 
 
 @lru_cache(maxsize=_CACHED_DATA_KEYS)
@@ -293,5 +293,5 @@ def _bound_to_column(data_key_id: uuid.UUID, table: str, column: str) -> bytes:
 
 
 def _joined(*parts: bytes) -> bytes:
-    """Join texts so that no two lists give the same: each after its length in 4 bytes."""
+    """Join the parts unambiguously: a length in 4 bytes precedes each part."""
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)

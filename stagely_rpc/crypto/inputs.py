@@ -1,4 +1,4 @@
-"""What callers send to be encrypted and decrypted. What is secret of it is not in the models' representations."""
+"""Inputs of encryption and decryption. The models' reprs leave secrets out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _key(key: bytes) -> bytes:
 
 
 Key = Annotated[bytes, AfterValidator(_key), Field(repr=False, validate_default=True)]
-"""A key of a caller; a missing one has the wrong length too."""
+"""A caller's key. A missing key fails the length check."""
 
 AssociatedData = Annotated[bytes, Field(max_length=64 * 1024)]
 

@@ -1,4 +1,4 @@
-"""Whether what is stored can be decrypted here, as a part of the service's health."""
+"""Health check: the key-encryption key matches the stored data keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def key_check(keyring: Keyring) -> DatabaseCheck:
-    """Return the check that every data key in the database is encrypted by the key-encryption key that is here."""
+    """Return the check that this process can unwrap every data key in the database."""
 
     async def check(connection: Connection) -> None:
         found = await (await connection.execute(queries.KEY_ENCRYPTION_KEY_IDS.encode())).fetchone()

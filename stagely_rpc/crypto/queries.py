@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from stagely_rpc.db.sql.statement import Query
 
 DATA_KEY = PointRead("data key", DataKeyRow, select(DataKey.__table__), DataKey.id)
-"""A data key, retired or not; by its id."""
+"""A data key by its id, retired or not."""
 
 KEY_ENCRYPTION_KEY_IDS = "SELECT min(key_encryption_key_id), max(key_encryption_key_id) FROM data_keys"
-"""Both ends of an index: if any data key is encrypted by another key-encryption key, one of the two is another's."""
+"""The first and last id of an index. If another key-encryption key wraps any data key, one of the two is not ours."""
 
 _GIVEN: dict[str, Any] = {name: bindparam(name) for name in ("id", "team_id", "key_encryption_key_id", "wrapped_key")}
 _ADD = Statement(
@@ -37,7 +37,7 @@ _ADD = Statement(
 
 
 def get_active_data_key(ref: ResourceRef) -> Query[DataKeyRow | None]:
-    """Return the query for the data key that encrypts what is new of the team that owns what a call is about."""
+    """Return the query for the active data key of the team that owns a resource."""
     return _active(ref.model).first(ref=ref.id)
 
 
@@ -48,15 +48,15 @@ def _active(model: type[Base]) -> Statement[DataKeyRow]:
 
 
 def add_data_key(*, id: uuid.UUID, team_id: uuid.UUID, key_encryption_key_id: str, wrapped_key: str) -> Query[None]:  # noqa: A002 - the column's name
-    """Return the query that adds a team's active data key, unless it has one.
+    """Return the query that adds a team's active data key, unless the team has one.
 
-    Of parallel writers, the others wait for the first to commit.
+    Of several parallel writers, the first inserts and the others wait for its commit.
     """
     return _ADD.value(id=id, team_id=team_id, key_encryption_key_id=key_encryption_key_id, wrapped_key=wrapped_key)
 
 
 async def list_other_key_encryption_key_ids(session: Executor, known: str) -> Sequence[str]:
-    """Return the ids of the key-encryption keys, beside a known one, that data keys are encrypted by; at most ten."""
+    """Return the ids of up to ten key-encryption keys, other than a known one, that wrap data keys."""
     statement = select(DataKey.key_encryption_key_id).where(DataKey.key_encryption_key_id != known)
     found = await session.execute(statement.distinct().order_by(DataKey.key_encryption_key_id).limit(10))
     return found.scalars().all()

@@ -1,4 +1,4 @@
-"""Encryption with keys of callers: AES-256-GCM, base64(nonce ‖ ciphertext ‖ tag)."""
+"""Encryption with the caller's key: AES-256-GCM, base64(nonce ‖ ciphertext ‖ tag)."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def generate_key() -> bytes:
 
 
 def encrypt(wanted: Encryption) -> str:
-    """Return the ciphertext of a plaintext, another one each time."""
+    """Encrypt a plaintext. The ciphertext differs each time."""
     sealed = aead.encrypt(AESGCM(wanted.key), wanted.plaintext, wanted.associated_data)
     return base64.b64encode(sealed).decode()
 
 
 def decrypt(wanted: Decryption) -> bytes:
-    """Return the plaintext of a ciphertext.
+    """Decrypt a ciphertext.
 
     Raises:
-        InvalidArgumentError: it is none, is too long, or does not authenticate.
+        InvalidArgumentError: it is malformed, is too long, or does not authenticate.
     """
     sealed = _decoded(wanted.ciphertext)
     if len(sealed) < aead.NONCE_BYTES:
@@ -49,9 +49,9 @@ def decrypt(wanted: Decryption) -> bytes:
 
 
 def _decoded(ciphertext: str) -> bytes:
-    """Read base64 as Go's `base64.StdEncoding` does: line breaks are skipped, padding is required."""
+    """Decode base64 as Go's `base64.StdEncoding` does: skip line breaks, require padding."""
     text = ciphertext.encode().translate(None, _LINE_BREAKS)
-    # Python's own reading takes `AAAA=`, and what it checks differs between its versions.
+    # Python's decoder accepts `AAAA=`, and its checks differ between Python versions.
     padding = text.translate(None, _BASE64)
     if len(text) % 4 or padding not in _PADDINGS or not text.endswith(padding):
         raise _refusal("invalid ciphertext encoding", "CIPHERTEXT_MALFORMED")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class CryptoServicer(crypto_pb2_grpc.CryptoServiceServicer):
-    """Encryption with keys of callers. The most there can be to do takes microseconds: no thread is worth its cost."""
+    """Encryption with the caller's key. The largest request takes microseconds, so no thread is used."""
 
     async def GenerateKey(
         self, request: crypto_pb2.GenerateKeyRequest, context: Context

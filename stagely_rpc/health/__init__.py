@@ -1,4 +1,4 @@
-"""Health (grpc.health.v1): the truth about what the service needs, told by a prober that shares nothing with calls."""
+"""Health (grpc.health.v1). A prober that shares nothing with calls checks what the service needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why the service can't serve, and what finds out."""
+"""Causes of ill health, and the interface of probes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Cause(StrEnum):
-    """What keeps the service from serving: names for metrics and alerts, where the reason is for people."""
+    """Why the service can't serve, as a name for metrics and alerts. The reason is for people."""
 
     DATABASE_UNREACHABLE = "database_unreachable"
     DATABASE_SILENT = "database_silent"
@@ -23,7 +23,7 @@ class Cause(StrEnum):
 
 
 class UnhealthyError(Exception):
-    """Why the service can't serve, in one line without a secret."""
+    """The service can't serve. The message is one line and contains no secret."""
 
     def __init__(self, cause: Cause, reason: str) -> None:
         super().__init__(reason)
@@ -31,19 +31,19 @@ class UnhealthyError(Exception):
 
 
 class Probe(Protocol):
-    """One look at what the service needs."""
+    """One check of something that the service needs."""
 
     def __call__(self) -> Awaitable[None]:
-        """Return if all is well. Cancelled, it ends soon, whatever it waits for.
+        """Return if all is well. A cancelled probe ends soon, whatever it waits for.
 
         Raises:
-            UnhealthyError: something is not.
+            UnhealthyError: something is wrong.
         """
         ...
 
 
 def all_of(*probes: Probe) -> Probe:
-    """Return a probe that takes one look after the other, and tells of the first that finds something."""
+    """Return a probe that runs several in order, and raises the first error."""
 
     async def look() -> None:
         for probe in probes:

@@ -1,4 +1,4 @@
-"""The probe of the database, on a connection of its own."""
+"""The database probe, on its own connection."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from stagely_rpc.health.causes import Cause, UnhealthyError
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 DatabaseCheck = Callable[[Connection], Awaitable[None]]
-"""Something to look at in a database; it raises UnhealthyError."""
+"""A check of the database. It raises UnhealthyError."""
 
 CONNECT_TIMEOUT_SECONDS = 2
-"""For each host of the URL; less is not to be had."""
+"""The timeout for each host of the URL. The driver allows no shorter one."""
 
-# A session keeps the default that it began with: what is said of the database and its roles holds for the next ones.
+# A session keeps the default that it started with. Settings of the database and its roles apply to later sessions.
 IS_READ_ONLY = r"""
     SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool OR coalesce((
         SELECT split_part(setting, '=', 2)::bool FROM pg_db_role_setting, unnest(setconfig) AS setting
@@ -35,19 +35,19 @@ IS_READ_ONLY = r"""
 
 
 class DatabaseProbe:
-    """Looks at the database on a connection of its own: a pool in full use is no ill health.
+    """Checks the database on its own connection, because a fully used pool is healthy.
 
-    However long the database hangs, no more than one connection of the probe does. The one that it has is closed with
-    the look that hangs. The one that it opens meanwhile is waited for by the looks that follow, for a host may take
-    longer than a look before the next host of the URL has its turn.
+    If the database hangs, at most one connection of the probe hangs. A check that hangs closes its connection. Later
+    checks wait for the connection that is being opened, because one host of the URL may take longer than a check
+    before the next host is tried.
     """
 
     def __init__(self, url: str, *checks: DatabaseCheck) -> None:
-        """Take what to look at; nothing connects yet.
+        """Take the URL and the checks; this does not connect.
 
         Args:
             url: a libpq URL.
-            checks: of the database, once it is known to be there, recent enough and to take writes.
+            checks: run after the checks that the database is reachable, recent enough and writable.
         """
         self._url = url
         self._checks = (_version_check, _writable_check, *checks)
@@ -55,10 +55,10 @@ class DatabaseProbe:
         self._connecting: asyncio.Task[Connection] | None = None
 
     async def __call__(self) -> None:
-        """Look at the database.
+        """Check the database.
 
         Raises:
-            UnhealthyError: it is away, too old or read-only, or a check says no.
+            UnhealthyError: it is unreachable, too old or read-only, or a check failed.
         """
         try:
             await self._look()
@@ -70,7 +70,7 @@ class DatabaseProbe:
             raise UnhealthyError(Cause.DATABASE_UNREACHABLE, reason) from error
 
     async def close(self) -> None:
-        """Close the probe's connection, and the one that it may be opening."""
+        """Close the probe's connection, and any connection that it is opening."""
         connecting, self._connecting = self._connecting, None
         if connecting is not None:
             connecting.cancel()
@@ -81,7 +81,7 @@ class DatabaseProbe:
             await self._connection.close()
 
     async def _look(self) -> None:
-        # What a look fails on, the next one sees on another connection.
+        # A failed check drops its connection; the next check opens another one.
         connection, self._connection = self._connection or await self._connected(), None
         try:
             await _ended_with_its_caller(self._check(connection), connection)
@@ -114,9 +114,9 @@ def _has_failed(task: asyncio.Task[Connection]) -> bool:
 
 
 async def _ended_with_its_caller(work: Awaitable[None], connection: Connection) -> None:
-    """Do work on a connection; if the caller is cancelled, hang up, and the work ends at once.
+    """Do work on a connection. If the caller is cancelled, close the socket, so that the work ends at once.
 
-    psycopg, cancelled, would first ask a database that hangs to cancel the statement, over another connection.
+    A cancelled psycopg would first send a cancel request over another connection, and a hung database does not answer.
     """
     working = asyncio.ensure_future(work)
     try:
@@ -144,7 +144,7 @@ async def _writable_check(connection: Connection) -> None:
 
 
 def schema_check(needed: str) -> DatabaseCheck:
-    """Return the check that the database's schema is not behind a revision."""
+    """Return the check that the schema is at a revision or a later one."""
 
     async def check(connection: Connection) -> None:
         try:
@@ -157,7 +157,7 @@ def schema_check(needed: str) -> DatabaseCheck:
 
 
 def check_revision(found: str | None, needed: str) -> None:
-    """Check that the schema is not behind; one that is ahead serves too, or no release could be rolled out.
+    """Check that the schema is not behind. A newer schema passes; otherwise no release could be rolled out.
 
     Raises:
         UnhealthyError: it is behind; the message names both revisions.

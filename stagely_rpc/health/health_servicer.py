@@ -1,4 +1,4 @@
-"""grpc.health.v1 as callers, balancers and Kubernetes ask for it."""
+"""grpc.health.v1 for callers, load balancers and Kubernetes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 LIVENESS = "liveness"
-"""The name that is SERVING for as long as the process can answer at all, whatever the database does."""
+"""The name that is SERVING while the process can answer, whatever the state of the database."""
 
 
 class HealthServicer(health.aio.HealthServicer):  # type: ignore[misc]
-    """grpc.health.v1 with List, and with Watch streams that end when the server does.
+    """grpc.health.v1 with List, and with Watch streams that end when the server stops.
 
     Every name starts NOT_SERVING; liveness is SERVING.
     """
@@ -39,7 +39,7 @@ class HealthServicer(health.aio.HealthServicer):  # type: ignore[misc]
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, context: Context
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
-        """Yield the status of a name, now and whenever it changes."""
+        """Yield the status of a name now and after each change."""
         del context
         last = None
         while True:
@@ -53,15 +53,15 @@ class HealthServicer(health.aio.HealthServicer):  # type: ignore[misc]
             await changed.wait()
 
     async def set_ready(self, *, ready: bool) -> None:
-        """Set every name but liveness."""
+        """Set the status of every name except liveness."""
         for name in [name for name in self._server_status if name != LIVENESS]:
             await self.set(name, SERVING if ready else NOT_SERVING)
         self._wake_watchers()
 
     async def enter_graceful_shutdown(self) -> None:
-        """Set every name but liveness to NOT_SERVING for good, and end the Watch streams once they have said so.
+        """Set every name except liveness to NOT_SERVING for good, and end the Watch streams after they sent it.
 
-        A process that drains is alive: to restart it would cut its calls off.
+        A draining process is alive: a restart would cut off its calls.
         """
         await self.set_ready(ready=False)
         self._gracefully_shutting_down = True

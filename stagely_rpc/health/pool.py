@@ -1,4 +1,4 @@
-"""Whether calls still get connections: a pool in full use is no ill health, one that stands still is."""
+"""The pool probe. A fully used pool is healthy; a stalled pool is not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def pool_probe(stalled_seconds: Callable[[], float]) -> Probe:
     """Return the probe of a pool.
 
     Args:
-        stalled_seconds: tells for how long a call has wanted a connection while none was given back.
+        stalled_seconds: returns how long calls have waited for a connection while none was returned.
     """
 
     async def look() -> None:

@@ -1,4 +1,4 @@
-"""The prober: looks every so often, and turns the health when a second look confirms the first."""
+"""The prober: probes periodically, and changes the health when a second probe confirms the first."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from stagely_rpc.health.health_servicer import HealthServicer
 
 AGAIN_SECONDS = 0.25
-"""How soon the second look follows a first that saw something else than is told."""
+"""The delay before the second probe, when the first contradicts the reported health."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Prober:
-    """Turns the health, off and on, when two looks in a row see something else than is told. The first decides alone.
+    """Changes the health when two probes in a row contradict it. The very first probe decides alone.
 
-    One lost packet takes no replica out of a balancer, and a database that comes and goes does not flap. With the
-    settings' defaults, what lasts is told within 5 s:
+    One lost packet does not take a replica out of a load balancer, and an intermittent database does not make the
+    health flap. With the default settings, a lasting change is reported within 5 s:
 
-    - off, at worst: the database goes silent right after a look, and both looks that see it wait for their whole time,
-      interval + timeout + again + timeout = 1 + 1 + 0.25 + 1 = 3.25 s. A pool that stands still is known to do so after
-      2 s, and its looks are answered at once: 2 + 1 + 0.25 s.
-    - on, at worst: the database is back right after the probe began to connect, and hears nothing of that attempt,
+    - off, worst case: the database goes silent right after a probe, and both following probes time out:
+      interval + timeout + again + timeout = 1 + 1 + 0.25 + 1 = 3.25 s. A stalled pool counts as
+      stalled after 2 s, and its probes return at once: 2 + 1 + 0.25 s.
+    - on, worst case: the database returns right after the probe started to connect, and that attempt is lost:
       connect timeout + interval + again = 2 + 1 + 0.25 = 3.25 s.
     """
 
@@ -44,14 +44,14 @@ class Prober:
         timeout_seconds: float,
         on_change: Callable[[Cause | None], None] = lambda _: None,
     ) -> None:
-        """Take what looks, and what is told.
+        """Take the probe and the servicer.
 
         Args:
-            probe: looks once.
-            servicer: whose health is turned.
-            interval_seconds: from the end of a look to the next one.
-            timeout_seconds: how long a look may take.
-            on_change: told what keeps the service from serving, or None, whenever that changes.
+            probe: checks once.
+            servicer: reports the health.
+            interval_seconds: the time from the end of a probe to the next one.
+            timeout_seconds: the limit of a probe.
+            on_change: is called with the cause of ill health, or None, on each change.
         """
         self._probe = probe
         self._servicer = servicer
@@ -64,19 +64,19 @@ class Prober:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Look once now, and from then on in the background."""
+        """Probe once now, then periodically in the background."""
         await self.look()
         self._task = asyncio.create_task(self._run(), name="health-prober")
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop probing."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
 
     async def look(self) -> None:
-        """Look once, and turn the health if that is due."""
+        """Probe once, and change the health if a second probe confirms the change."""
         failure = await self._failure()
         cause = None if failure is None else failure.cause
         is_told = self._has_looked and cause is self._cause
@@ -104,7 +104,7 @@ class Prober:
                     Cause.DATABASE_SILENT, f"the database did not answer within {self._timeout_seconds:g} s"
                 )
         finally:
-            # There is never more than one that hangs.
+            # At most one probe hangs at a time.
             looking.cancel()
             await asyncio.wait({looking}, timeout=self._timeout_seconds)
         error = looking.exception()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from stagely_rpc import access
 from stagely_rpc.access import ResourceRef
-from stagely_rpc.crypto.envelope import Place
+from stagely_rpc.crypto.envelope import StorageLocation
 from stagely_rpc.db.etag import check_etag
 from stagely_rpc.db.models import Project, Secret
 from stagely_rpc.db.models.rows import DataKeyRow, OwnedSecretRow, SecretRow, SecretSummary
@@ -148,7 +148,7 @@ def _replace(
 ) -> SecretRow:
     check_etag(before, new.etag)
     values = {
-        "encrypted_value": keyring.seal(data_key, new.value, place=_place(before.id)),
+        "encrypted_value": keyring.seal(data_key, new.value, location=_location(before.id)),
         "secret_type": new.secret_type,
         "file_path": new.file_path,
         "file_permissions": new.file_permissions,
@@ -161,7 +161,7 @@ def _add(session: WriteSession, keyring: Keyring, data_key: DataKeyRow, new: New
         raise AbortedError("the etag is stale: there is no such secret any more", reason="ETAG_STALE")
     secret_id = uuid.uuid4()
     values = new.model_dump(exclude={"value", "etag"})
-    values |= {"id": secret_id, "encrypted_value": keyring.seal(data_key, new.value, place=_place(secret_id))}
+    values |= {"id": secret_id, "encrypted_value": keyring.seal(data_key, new.value, location=_location(secret_id))}
     if session.acting_user:
         values["created_by"] = session.acting_user.id
     on_constraint: OnConstraint = {
@@ -178,7 +178,7 @@ def _lost_race() -> AbortedError:
 
 async def _value_of(session: Session, keyring: Keyring, secret: OwnedSecretRow | Candidate) -> bytes:
     try:
-        return await keyring.open(session, secret.encrypted_value, place=_place(secret.id))
+        return await keyring.open(session, secret.encrypted_value, location=_location(secret.id))
     except DataLossError as error:
         message = f"secret {secret.key!r} of scope {secret.scope!r} can't be decrypted: {error.message}"
         raise DataLossError(message, reason=error.reason) from error
@@ -189,6 +189,6 @@ def _named(secret: SecretRow | OwnedSecretRow | Candidate) -> dict[str, Any]:
     return {"key": secret.key, "scope": secret.scope, "version": secret.row_version}
 
 
-def _place(secret_id: uuid.UUID) -> Place:
+def _location(secret_id: uuid.UUID) -> StorageLocation:
     # Every stored value is bound to these names: they stay, whatever becomes of the table's.
-    return Place("secrets", "encrypted_value", secret_id)
+    return StorageLocation("secrets", "encrypted_value", secret_id)

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from stagely_rpc.crypto.envelope import Keyring, _DataKeyCache
 from stagely_rpc.db.models import DataKey
 from stagely_rpc.errors import DataLossError, FailedPreconditionError
-from tests.support.crypto.keyrings import KEY, data_key_of, execute, make_place, make_team_id, opened, sealed
+from tests.support.crypto.keyrings import KEY, data_key_of, execute, make_location, make_team_id, opened, sealed
 from tests.support.databases import reading, writing
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ AS_ITS_OWN = """
 
 
 async def test_an_unknown_data_key_is_data_loss(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
-    place = make_place()
-    stored = await sealed(db, keyring, b"x", team_id, place)
+    location = make_location()
+    stored = await sealed(db, keyring, b"x", team_id, location)
     async with db.system_transaction() as session:
         await execute(session, "DELETE FROM data_keys WHERE team_id = :team_id", team_id=team_id)
 
     with pytest.raises(DataLossError) as lost:
-        await opened(db, Keyring(KEY), stored, place)
+        await opened(db, Keyring(KEY), stored, location)
 
     assert lost.value.reason == "DATA_KEY_UNKNOWN"
 
@@ -54,52 +54,52 @@ async def test_an_unknown_data_key_is_data_loss(db: Database, keyring: Keyring, 
 )
 async def test_a_changed_data_key_is_data_loss(own_db: Database, keyring: Keyring, change: str, reason: str) -> None:
     # In a database of its own: no server starts over data keys of another key-encryption key.
-    db, place = own_db, make_place()
+    db, location = own_db, make_location()
     team_id, other = await make_team_id(db), await make_team_id(db)
-    await sealed(db, keyring, b"x", other, make_place())
-    stored = await sealed(db, keyring, b"x", team_id, place)
+    await sealed(db, keyring, b"x", other, make_location())
+    stored = await sealed(db, keyring, b"x", team_id, location)
     async with db.system_transaction() as session:
         await execute(session, f"UPDATE data_keys SET {change} WHERE team_id = :team", team=team_id, other=other)  # noqa: S608
 
     with pytest.raises(DataLossError) as unread:
-        await opened(db, Keyring(KEY), stored, place)
+        await opened(db, Keyring(KEY), stored, location)
     with pytest.raises(DataLossError) as unwritten:
-        await sealed(db, Keyring(KEY), b"x", team_id, place)
+        await sealed(db, Keyring(KEY), b"x", team_id, location)
 
     assert unread.value.reason == unwritten.value.reason == reason
 
 
 async def test_a_data_key_belongs_to_its_team(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
-    place = make_place()
-    stored = await sealed(db, keyring, b"x", team_id, place)
+    location = make_location()
+    stored = await sealed(db, keyring, b"x", team_id, location)
     async with db.system_transaction() as session:
         thief = await make_team_id(db)
         await execute(session, "UPDATE data_keys SET team_id = :thief WHERE team_id = :team", thief=thief, team=team_id)
 
     with pytest.raises(DataLossError) as lost:
-        await opened(db, Keyring(KEY), stored, place)
+        await opened(db, Keyring(KEY), stored, location)
 
     assert lost.value.reason == "DATA_KEY_INVALID"
 
 
 async def test_another_key_encryption_key_opens_nothing(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
-    place = make_place()
-    stored = await sealed(db, keyring, b"x", team_id, place)
+    location = make_location()
+    stored = await sealed(db, keyring, b"x", team_id, location)
 
     with pytest.raises(DataLossError) as lost:
-        await opened(db, Keyring(OTHER_KEY), stored, place)
+        await opened(db, Keyring(OTHER_KEY), stored, location)
 
     assert lost.value.reason == "KEY_ENCRYPTION_KEY_UNKNOWN"
 
 
 async def test_without_a_key_nothing_is_sealed_or_opened(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
-    place = make_place()
-    stored = await sealed(db, keyring, b"x", team_id, place)
+    location = make_location()
+    stored = await sealed(db, keyring, b"x", team_id, location)
 
     with pytest.raises(FailedPreconditionError) as unwritten:
-        await sealed(db, Keyring(None), b"x", team_id, place)
+        await sealed(db, Keyring(None), b"x", team_id, location)
     with pytest.raises(FailedPreconditionError) as unread:
-        await opened(db, Keyring(None), stored, place)
+        await opened(db, Keyring(None), stored, location)
 
     assert unwritten.value.reason == unread.value.reason == "ENCRYPTION_KEY_MISSING"
 
@@ -117,30 +117,30 @@ def test_keys_are_in_no_representation() -> None:
 
 
 async def test_a_team_has_one_data_key(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
-    first = await sealed(db, keyring, b"x", team_id, make_place())
-    second = await sealed(db, keyring, b"x", team_id, make_place())
+    first = await sealed(db, keyring, b"x", team_id, make_location())
+    second = await sealed(db, keyring, b"x", team_id, make_location())
 
     assert first.split(".")[1] == second.split(".")[1]
 
 
 async def test_teams_do_not_share_a_data_key(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
-    one = await sealed(db, keyring, b"x", team_id, make_place())
-    other = await sealed(db, keyring, b"x", await make_team_id(db), make_place())
+    one = await sealed(db, keyring, b"x", team_id, make_location())
+    other = await sealed(db, keyring, b"x", await make_team_id(db), make_location())
 
     assert one.split(".")[1] != other.split(".")[1]
 
 
 async def test_parallel_first_values_of_a_team_agree_on_one_data_key(db: Database, team_id: uuid.UUID) -> None:
-    places = [make_place() for _ in range(20)]
+    locations = [make_location() for _ in range(20)]
 
-    stored = await asyncio.gather(*(sealed(db, Keyring(KEY), b"x", team_id, place) for place in places))
+    stored = await asyncio.gather(*(sealed(db, Keyring(KEY), b"x", team_id, location) for location in locations))
 
     assert len({text.split(".")[1] for text in stored}) == 1
     async with reading(db) as session:
         keys = select(func.count()).select_from(DataKey).where(DataKey.team_id == team_id)
         assert (await session.execute(keys)).scalar_one() == 1
-    for text, place in zip(stored, places, strict=True):
-        assert await opened(db, Keyring(KEY), text, place) == b"x"
+    for text, location in zip(stored, locations, strict=True):
+        assert await opened(db, Keyring(KEY), text, location) == b"x"
 
 
 class _GaveUpError(Exception):
@@ -150,37 +150,37 @@ class _GaveUpError(Exception):
 async def test_a_data_key_that_was_rolled_back_is_not_used_again(
     db: Database, keyring: Keyring, team_id: uuid.UUID
 ) -> None:
-    place = make_place()
+    location = make_location()
     with suppress(_GaveUpError):
         async with writing(db) as session:
-            keyring.seal(await data_key_of(session, keyring, team_id), b"never stored", place=place)
+            keyring.seal(await data_key_of(session, keyring, team_id), b"never stored", location=location)
             raise _GaveUpError
 
-    stored = await sealed(db, keyring, b"stored", team_id, place)
+    stored = await sealed(db, keyring, b"stored", team_id, location)
 
-    assert await opened(db, Keyring(KEY), stored, place) == b"stored"
+    assert await opened(db, Keyring(KEY), stored, location) == b"stored"
 
 
 async def test_a_retired_data_key_still_opens_and_another_seals(
     db: Database, keyring: Keyring, team_id: uuid.UUID
 ) -> None:
-    place = make_place()
-    old = await sealed(db, keyring, b"old", team_id, place)
+    location = make_location()
+    old = await sealed(db, keyring, b"old", team_id, location)
     async with db.system_transaction() as session:
         await execute(session, "UPDATE data_keys SET retired_at = now() WHERE team_id = :team", team=team_id)
 
-    new = await sealed(db, keyring, b"new", team_id, place)
+    new = await sealed(db, keyring, b"new", team_id, location)
 
     assert old.split(".")[1] != new.split(".")[1]
-    assert await opened(db, Keyring(KEY), old, place) == b"old"
-    assert await opened(db, Keyring(KEY), new, place) == b"new"
+    assert await opened(db, Keyring(KEY), old, location) == b"old"
+    assert await opened(db, Keyring(KEY), new, location) == b"new"
 
 
 async def test_check_accepts_its_own_data_keys_and_none(own_db: Database, keyring: Keyring) -> None:
     async with reading(own_db) as session:
         await Keyring(None).check(session)
         await keyring.check(session)
-    await sealed(own_db, keyring, b"x", await make_team_id(own_db), make_place())
+    await sealed(own_db, keyring, b"x", await make_team_id(own_db), make_location())
     async with reading(own_db) as session:
         await Keyring(KEY).check(session)
 
@@ -189,7 +189,7 @@ async def test_check_accepts_its_own_data_keys_and_none(own_db: Database, keyrin
 async def test_check_refuses_data_keys_of_another_key_encryption_key(
     own_db: Database, keyring: Keyring, key: bytes | None
 ) -> None:
-    await sealed(own_db, keyring, b"x", await make_team_id(own_db), make_place())
+    await sealed(own_db, keyring, b"x", await make_team_id(own_db), make_location())
 
     async with reading(own_db) as session:
         key_id = (await session.execute(select(DataKey.key_encryption_key_id))).scalar_one()

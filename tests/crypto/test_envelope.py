@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from stagely_rpc.crypto.envelope import Keyring, Place
+from stagely_rpc.crypto.envelope import Keyring, StorageLocation
 from stagely_rpc.crypto.queries import DATA_KEY
 from stagely_rpc.db.models import DataKey
 from stagely_rpc.errors import DataLossError
 from tests.support.crypto.independent import open_by_the_description
-from tests.support.crypto.keyrings import KEY, execute, make_place, make_team_id, opened, sealed
+from tests.support.crypto.keyrings import KEY, execute, make_location, make_team_id, opened, sealed
 from tests.support.databases import reading
 
 if TYPE_CHECKING:
@@ -39,88 +39,92 @@ STORED_BY_THE_FIRST_RELEASE: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-async def one_value(db: Database) -> tuple[Keyring, str, Place]:
+async def one_value(db: Database) -> tuple[Keyring, str, StorageLocation]:
     """A value, with a keyring that has its data key at hand."""
-    keyring, place = Keyring(KEY), make_place()
-    return keyring, await sealed(db, keyring, b"correct horse", await make_team_id(db), place), place
+    keyring, location = Keyring(KEY), make_location()
+    return keyring, await sealed(db, keyring, b"correct horse", await make_team_id(db), location), location
 
 
 async def test_opens_what_it_sealed(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
-    place = make_place()
+    location = make_location()
 
-    stored = await sealed(db, keyring, b"hunter2", team_id, place)
+    stored = await sealed(db, keyring, b"hunter2", team_id, location)
 
-    assert await opened(db, keyring, stored, place) == b"hunter2"
+    assert await opened(db, keyring, stored, location) == b"hunter2"
     assert b"hunter2" not in base64.b64decode(stored.rpartition(".")[2])
 
 
 async def test_another_process_with_the_same_key_opens_it(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
-    place = make_place()
+    location = make_location()
 
-    stored = await sealed(db, keyring, b"hunter2", team_id, place)
+    stored = await sealed(db, keyring, b"hunter2", team_id, location)
 
-    assert await opened(db, Keyring(KEY), stored, place) == b"hunter2"
+    assert await opened(db, Keyring(KEY), stored, location) == b"hunter2"
 
 
 @given(size=st.integers(0, 64 * 1024) | st.sampled_from([0, 1, 15, 16, 17, 65536]), seed=st.integers())
 @settings(max_examples=60, deadline=None)
-async def test_any_bytes_come_back(db: Database, one_value: tuple[Keyring, str, Place], size: int, seed: int) -> None:
-    keyring, stored, place = one_value
+async def test_any_bytes_come_back(
+    db: Database, one_value: tuple[Keyring, str, StorageLocation], size: int, seed: int
+) -> None:
+    keyring, stored, location = one_value
     data_key_id = uuid.UUID(hex=stored.split(".")[1])
     plaintext = random.Random(seed).randbytes(size)  # noqa: S311
     async with reading(db) as session:
         data_key = await session.read(DATA_KEY, data_key_id)
         assert data_key
-        again = keyring.seal(data_key, plaintext, place=place)
+        again = keyring.seal(data_key, plaintext, location=location)
 
-        assert await keyring.open(session, again, place=place) == plaintext
+        assert await keyring.open(session, again, location=location) == plaintext
 
 
 async def test_one_plaintext_is_another_ciphertext_each_time(
     db: Database, keyring: Keyring, team_id: uuid.UUID
 ) -> None:
-    place = make_place()
+    location = make_location()
 
-    assert len({await sealed(db, keyring, b"same", team_id, place) for _ in range(20)}) == 20
+    assert len({await sealed(db, keyring, b"same", team_id, location) for _ in range(20)}) == 20
 
 
-async def test_every_flipped_bit_is_noticed(db: Database, one_value: tuple[Keyring, str, Place]) -> None:
-    keyring, stored, place = one_value
+async def test_every_flipped_bit_is_noticed(db: Database, one_value: tuple[Keyring, str, StorageLocation]) -> None:
+    keyring, stored, location = one_value
     async with reading(db) as session:
         for bit in range(len(stored) * 8):
             changed = bytearray(stored.encode())
             changed[bit // 8] ^= 1 << bit % 8
             with pytest.raises(DataLossError):
-                await keyring.open(session, changed.decode("latin-1"), place=place)
+                await keyring.open(session, changed.decode("latin-1"), location=location)
 
 
-async def test_every_truncation_is_noticed(db: Database, one_value: tuple[Keyring, str, Place]) -> None:
-    keyring, stored, place = one_value
+async def test_every_truncation_is_noticed(db: Database, one_value: tuple[Keyring, str, StorageLocation]) -> None:
+    keyring, stored, location = one_value
     async with reading(db) as session:
         for length in range(len(stored)):
             with pytest.raises(DataLossError):
-                await keyring.open(session, stored[:length], place=place)
+                await keyring.open(session, stored[:length], location=location)
 
 
 @pytest.mark.parametrize("length", [0, 1, 2])
 async def test_another_spelling_of_the_same_bytes_is_refused(
     db: Database, keyring: Keyring, team_id: uuid.UUID, length: int
 ) -> None:
-    place = make_place()
-    stored = await sealed(db, keyring, bytes(length), team_id, place)
+    location = make_location()
+    stored = await sealed(db, keyring, bytes(length), team_id, location)
     digits = stored.rstrip("=")
     async with reading(db) as session:
         for last in set(BASE64_DIGITS) - {digits[-1]}:
             with pytest.raises(DataLossError):
-                await keyring.open(session, digits[:-1] + last + stored[len(digits) :], place=place)
+                await keyring.open(session, digits[:-1] + last + stored[len(digits) :], location=location)
 
 
 @pytest.mark.parametrize("suffix", ["=", "\n", " ", "A", "AAAA", ".", ".AAAA"])
-async def test_anything_added_is_noticed(db: Database, one_value: tuple[Keyring, str, Place], suffix: str) -> None:
-    keyring, stored, place = one_value
+async def test_anything_added_is_noticed(
+    db: Database, one_value: tuple[Keyring, str, StorageLocation], suffix: str
+) -> None:
+    keyring, stored, location = one_value
 
     with pytest.raises(DataLossError):
-        await opened(db, keyring, stored + suffix, place)
+        await opened(db, keyring, stored + suffix, location)
 
 
 @pytest.mark.parametrize(
@@ -139,35 +143,35 @@ async def test_anything_added_is_noticed(db: Database, one_value: tuple[Keyring,
 )
 async def test_what_is_no_envelope_is_data_loss(db: Database, keyring: Keyring, stored: str) -> None:
     with pytest.raises(DataLossError):
-        await opened(db, keyring, stored, make_place())
+        await opened(db, keyring, stored, make_location())
 
 
-async def test_another_version_is_not_opened(db: Database, one_value: tuple[Keyring, str, Place]) -> None:
-    keyring, stored, place = one_value
+async def test_another_version_is_not_opened(db: Database, one_value: tuple[Keyring, str, StorageLocation]) -> None:
+    keyring, stored, location = one_value
 
     with pytest.raises(DataLossError):
-        await opened(db, keyring, stored.replace("v1.", "v2.", 1), place)
+        await opened(db, keyring, stored.replace("v1.", "v2.", 1), location)
 
 
 @given(seed=st.integers(), bit=st.integers(min_value=0))
 @settings(max_examples=100, deadline=None)
 async def test_a_flipped_bit_of_a_long_value_is_noticed(
-    db: Database, long_value: tuple[Keyring, str, Place], seed: int, bit: int
+    db: Database, long_value: tuple[Keyring, str, StorageLocation], seed: int, bit: int
 ) -> None:
-    keyring, stored, place = long_value
+    keyring, stored, location = long_value
     changed = bytearray(stored.encode())
     position = random.Random(seed + bit).randrange(len(changed))  # noqa: S311
     changed[position] ^= 1 << bit % 8
 
     with pytest.raises(DataLossError):
-        await opened(db, keyring, changed.decode("latin-1"), place)
+        await opened(db, keyring, changed.decode("latin-1"), location)
 
 
 @pytest.fixture(scope="module")
-async def long_value(db: Database) -> tuple[Keyring, str, Place]:
-    keyring, place = Keyring(KEY), make_place()
+async def long_value(db: Database) -> tuple[Keyring, str, StorageLocation]:
+    keyring, location = Keyring(KEY), make_location()
     plaintext = random.Random(1).randbytes(64 * 1024)  # noqa: S311
-    return keyring, await sealed(db, keyring, plaintext, await make_team_id(db), place), place
+    return keyring, await sealed(db, keyring, plaintext, await make_team_id(db), location), location
 
 
 @pytest.mark.parametrize(
@@ -181,36 +185,36 @@ async def long_value(db: Database) -> tuple[Keyring, str, Place]:
     ],
 )
 async def test_a_value_opens_at_no_other_place(
-    db: Database, one_value: tuple[Keyring, str, Place], moved: dict[str, Any]
+    db: Database, one_value: tuple[Keyring, str, StorageLocation], moved: dict[str, Any]
 ) -> None:
-    keyring, stored, place = one_value
+    keyring, stored, location = one_value
 
     with pytest.raises(DataLossError) as lost:
-        await opened(db, keyring, stored, place._replace(**moved))
+        await opened(db, keyring, stored, location._replace(**moved))
 
     assert lost.value.reason == "CIPHERTEXT_INVALID"
     assert stored not in lost.value.message
 
 
 async def test_a_value_does_not_open_under_another_data_key(
-    db: Database, keyring: Keyring, one_value: tuple[Keyring, str, Place], team_id: uuid.UUID
+    db: Database, keyring: Keyring, one_value: tuple[Keyring, str, StorageLocation], team_id: uuid.UUID
 ) -> None:
-    _, stored, place = one_value
-    other = await sealed(db, keyring, b"", team_id, make_place())
+    _, stored, location = one_value
+    other = await sealed(db, keyring, b"", team_id, make_location())
     _, other_id, _ = other.split(".")
     version, _, ciphertext = stored.split(".")
 
     with pytest.raises(DataLossError):
-        await opened(db, keyring, f"{version}.{other_id}.{ciphertext}", place)
+        await opened(db, keyring, f"{version}.{other_id}.{ciphertext}", location)
 
 
 async def test_the_form_is_as_it_is_described(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
-    place = make_place()
-    stored = await sealed(db, keyring, b"hunter2", team_id, place)
+    location = make_location()
+    stored = await sealed(db, keyring, b"hunter2", team_id, location)
     async with reading(db) as session:
         row = (await session.execute(select(DataKey).where(DataKey.team_id == team_id))).scalar_one()
 
-    assert open_by_the_description(KEY, row, stored, place) == b"hunter2"
+    assert open_by_the_description(KEY, row, stored, location) == b"hunter2"
 
 
 async def test_what_the_first_release_stored_still_opens(own_db: Database) -> None:
@@ -224,6 +228,6 @@ async def test_what_the_first_release_stored_still_opens(own_db: Database) -> No
             **known,
         )
 
-    place = Place("secrets", "encrypted_value", known["row_id"])
+    location = StorageLocation("secrets", "encrypted_value", known["row_id"])
 
-    assert await opened(own_db, Keyring(KEY_OF_THE_FIRST_RELEASE), known["value"], place) == b"s3cret \x00\xff"
+    assert await opened(own_db, Keyring(KEY_OF_THE_FIRST_RELEASE), known["value"], location) == b"s3cret \x00\xff"

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 if TYPE_CHECKING:
-    from stagely_rpc.crypto.envelope import Place
+    from stagely_rpc.crypto.envelope import StorageLocation
     from stagely_rpc.db.models import DataKey
 
 
@@ -24,7 +24,7 @@ def open_sealed(key: bytes, encoded: str, associated_data: bytes = b"") -> bytes
     return decryptor.update(ciphertext) + decryptor.finalize()
 
 
-def open_by_the_description(key: bytes, row: DataKey, stored: str, place: Place) -> bytes:
+def open_by_the_description(key: bytes, row: DataKey, stored: str, location: StorageLocation) -> bytes:
     """Decrypt a stored value with the key-encryption key and the row of its data key."""
     data_key_id, kek_id = row.id.bytes, row.key_encryption_key_id.encode()
     wrapped = row.wrapped_key.split(".")
@@ -34,9 +34,9 @@ def open_by_the_description(key: bytes, row: DataKey, stored: str, place: Place)
 
     value = stored.split(".")
     assert value[:2] == ["v1", row.id.hex]
-    names = place.table.encode(), place.column.encode()
+    names = location.table.encode(), location.column.encode()
     return open_sealed(
-        data_key, value[2], _prefixed(b"stagely-rpc value", b"v1", data_key_id, *names, place.row_id.bytes)
+        data_key, value[2], _prefixed(b"stagely-rpc value", b"v1", data_key_id, *names, location.row_id.bytes)
     )
 
 

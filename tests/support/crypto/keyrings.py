@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from stagely_rpc.access import ResourceRef
-from stagely_rpc.crypto.envelope import Place
+from stagely_rpc.crypto.envelope import StorageLocation
 from stagely_rpc.db.models import Team
 from tests.support.databases import reading, writing
 from tests.support.secret_markers import ENCRYPTION_KEY
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 KEY = ENCRYPTION_KEY
 
 
-def make_place() -> Place:
-    """A place of its own."""
-    return Place("secrets", "encrypted_value", uuid.uuid4())
+def make_location() -> StorageLocation:
+    """A location of its own."""
+    return StorageLocation("secrets", "encrypted_value", uuid.uuid4())
 
 
 async def make_team_id(db: Database) -> uuid.UUID:
@@ -37,10 +37,12 @@ async def make_team_id(db: Database) -> uuid.UUID:
     return team_id
 
 
-async def sealed(db: Database, keyring: Keyring, plaintext: bytes, team_id: uuid.UUID, place: Place) -> str:
+async def sealed(
+    db: Database, keyring: Keyring, plaintext: bytes, team_id: uuid.UUID, location: StorageLocation
+) -> str:
     """Seal in a transaction of its own."""
     async with writing(db) as session:
-        return keyring.seal(await data_key_of(session, keyring, team_id), plaintext, place=place)
+        return keyring.seal(await data_key_of(session, keyring, team_id), plaintext, location=location)
 
 
 async def data_key_of(session: WriteSession, keyring: Keyring, team_id: uuid.UUID) -> DataKeyRow:
@@ -49,9 +51,9 @@ async def data_key_of(session: WriteSession, keyring: Keyring, team_id: uuid.UUI
     return data_key or await keyring.make_active(session, team_id)
 
 
-async def opened(db: Database, keyring: Keyring, stored: str, place: Place) -> bytes:
+async def opened(db: Database, keyring: Keyring, stored: str, location: StorageLocation) -> bytes:
     async with reading(db) as session:
-        return await keyring.open(session, stored, place=place)
+        return await keyring.open(session, stored, location=location)
 
 
 async def execute(session: Executor, statement: str, **parameters: object) -> None:
