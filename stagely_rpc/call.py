@@ -1,7 +1,7 @@
-"""What belongs to a call and not to its request: who calls, for whom, by which policy. One small object, `Call`.
+"""The context of a call: the caller, the acting user and the policy, in one small object, `Call`.
 
-The outermost interceptor makes it, those further in fill it, and the session of the call's transaction carries it to
-whatever decides by it. It knows neither gRPC nor the contract.
+The outermost interceptor creates it, inner interceptors fill it, and the session of the call's transaction carries it
+to the code that authorizes. This module knows neither gRPC nor the contract.
 """
 
 from __future__ import annotations
@@ -25,25 +25,30 @@ Role = Literal["owner", "admin", "member", "viewer"]
 ActingFor = Literal["nobody", "self", "teammate", "any_user"]
 
 ROLES: tuple[Role, ...] = ("viewer", "member", "admin", "owner")
-"""Each includes those before it."""
+"""Each role includes those before it."""
 
 EVERYTHING = "*"
 
 
+<<<<<<< HEAD
 def includes(role: str, other: str) -> bool:
     """Tell whether a role may do all that another role may do."""
+=======
+def includes(role: Role, other: Role) -> bool:
+    """Return whether a role grants everything that another role grants."""
+>>>>>>> code
     return ROLES.index(role) >= ROLES.index(other)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who may call an RPC and what is recorded of it, as the contract says it (`stagely.v1.policy`).
+    """Who may call an RPC, and how the call is audited. The contract defines it (`stagely.v1.policy`).
 
     Attributes:
-        permission: what the calling service must hold.
-        role: what the user that it acts for must be in the team that owns the resource; None where no team owns it.
-        acting_for: in place of a role, for which users a service may call it.
-        action: what the audit trail calls a call that succeeded; None if it is not recorded.
+        permission: the permission that the calling service must hold.
+        role: the role that the acting user needs in the team that owns the resource; None if no team owns it.
+        acting_for: instead of a role, the users that a service may act for.
+        action: the audit action of a successful call; None if the call is not audited.
     """
 
     permission: str
@@ -53,7 +58,7 @@ class Policy:
 
 
 class Permissions:
-    """What a service may do: permissions such as `secrets.access`, all of a kind as `secrets.*`, or all as `*`."""
+    """The permissions of a service: single ones (`secrets.access`), all of a kind (`secrets.*`), or all (`*`)."""
 
     __slots__ = ("_held",)
 
@@ -61,7 +66,7 @@ class Permissions:
         self._held = frozenset(held)
 
     def allow(self, permission: str) -> bool:
-        """Tell whether a permission is held."""
+        """Return whether the service holds a permission."""
         held = self._held
         return permission in held or EVERYTHING in held or f"{permission.partition('.')[0]}.*" in held
 
@@ -74,7 +79,7 @@ class Permissions:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """The user that a service acts for: one who exists and is active."""
+    """The user that a service acts for. The user exists and is active."""
 
     id: uuid.UUID
     email: str
@@ -82,12 +87,12 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: a service, and the user that it acts for, if it does.
+    """The caller: a service, and the user that it acts for, if any.
 
     Attributes:
-        service: the identity that the service has shown: the subject of its token or the name in its certificate.
-        permissions: what it may do.
-        user: the user that it acts for.
+        service: the authenticated identity: the subject of the token or the name in the certificate.
+        permissions: the permissions of the service.
+        user: the user that the service acts for.
     """
 
     service: str
@@ -96,19 +101,19 @@ class Caller:
 
 
 NOBODY = Caller(service="", permissions=Permissions(frozenset()))
-"""Who calls as long as that is not known: nobody may do anything."""
+"""The caller before authentication. It has no permissions."""
 
 ANYONE = Caller(service="anonymous", permissions=Permissions({EVERYTHING}))
-"""Who calls where authentication is off."""
+"""The caller when authentication is off."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """A request that is answered once, however often it is sent (AIP-155).
+    """An idempotent request: it takes effect once, however often it is sent (AIP-155).
 
     Attributes:
-        request_id: by which repetitions are known.
-        fingerprint: of the RPC, the acting user and the request: the same for repetitions alone.
+        request_id: identifies repetitions.
+        fingerprint: a fingerprint of the RPC, the acting user and the request. Only repetitions share it.
     """
 
     request_id: uuid.UUID
@@ -117,14 +122,14 @@ class IdempotentRequest:
 
 @dataclass(frozen=True, slots=True)
 class TeamOwner:
-    """A team that owns what a call is about."""
+    """The team that owns the resource of a call."""
 
     id: uuid.UUID
 
 
 @dataclass(frozen=True, slots=True)
 class UserOwner:
-    """A user that a call is about, whom the acting user may see because both are in a team."""
+    """The user that a call concerns. The acting user may see them because they share a team."""
 
     id: uuid.UUID
 
@@ -137,20 +142,20 @@ class Call:
     """One RPC in progress.
 
     Attributes:
-        method: full name, such as `/stagely.v1.TeamService/GetTeam`.
+        method: the full name, such as `/stagely.v1.TeamService/GetTeam`.
         peer: the caller's address as gRPC writes it, such as `ipv4:127.0.0.1:51234`.
-        ip: the caller's address, where it has one.
+        ip: the caller's IP address, if it has one.
         request_id: the caller's `x-request-id`, or one made here.
         started: `time.perf_counter()` when the call arrived, in seconds.
-        policy: of the RPC; None where it has none, as health.
-        caller: who calls, once that is known.
-        repeatable: set where the request has a `request_id`.
-        is_decided: whether it was decided that the user that the caller acts for may do or see this.
-        owners: by whom that was decided, so that it can be decided again while a stream is open; None for a unary
-            call. What a list shows is decided by each of its queries, and is not in here.
-        trace_id: of the trace that the call is a part of, where it is sampled: 32 hexadecimal digits.
-        span: of the call in that trace.
-        metadata: what came with the call beside its request; a token too.
+        policy: the policy of the RPC; None if it has none, such as health.
+        caller: the caller, after authentication.
+        repeatable: set if the request has a `request_id`.
+        is_decided: whether the acting user was authorized for this call.
+        owners: the owners that authorization used, so that it can be repeated while a stream is open; None for a
+            unary call. Lists are not in here: each of their queries authorizes its rows.
+        trace_id: the id of the call's trace, if it is sampled: 32 hexadecimal digits.
+        span: the span of the call in that trace.
+        metadata: the metadata of the call, which may include a token.
     """
 
     method: str
@@ -169,15 +174,15 @@ class Call:
 
     @classmethod
     def of_job(cls, job: str) -> Call:
-        """Return what stands for a call where the service itself works: no one called, and no policy applies."""
+        """Return the call of a background job of the service. It has no caller's permissions and no policy."""
         service = f"service:stagely-rpc/{job}"
         return cls(method=service, peer="", request_id=str(uuid.uuid4()), caller=Caller(service, NOBODY.permissions))
 
     def check_decided(self) -> None:
-        """Refuse to answer a user of whom no one has decided that they may have the answer.
+        """Check that the acting user was authorized before the call is answered.
 
         Raises:
-            RuntimeError: a slice did not say which team owns what the call is about.
+            RuntimeError: a slice did not authorize: it did not name the owner of the resource.
         """
         policy = self.policy
         if self.caller.user is None or self.is_decided or policy is None or policy.acting_for == "any_user":

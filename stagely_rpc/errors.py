@@ -1,6 +1,6 @@
-"""The errors of the domain. They know no gRPC: one table, in `interceptors.errors`, gives each its status code.
+"""The domain errors. They know no gRPC: one table in `interceptors.errors` maps each to its status code.
 
-Every message is fit for the caller: lower case, no final period, no secret, no SQL. What only the log should know is
+The caller sees every message: lower case, no final period, no secret, no SQL. Details that only the log may show are
 chained with `raise ... from`.
 """
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What is wrong with one field of a request: its path in the proto, and what is allowed."""
+    """An invalid field of a request: its path in the proto, and what is allowed."""
 
     field: str
     description: str
 
 
 class StagelyError(Exception):
-    """Anything that the caller is told about.
+    """An error that is reported to the caller.
 
     Attributes:
         message: what happened, for a person.
@@ -39,7 +39,7 @@ class StagelyError(Exception):
 
 
 class InvalidArgumentError(StagelyError):
-    """The request is wrong whatever the state of the store."""
+    """The request is invalid, whatever the state of the store."""
 
     default_reason = "INVALID_REQUEST"
 
@@ -51,12 +51,12 @@ class InvalidArgumentError(StagelyError):
 
     @classmethod
     def of(cls, field: str, description: str, *, reason: str | None = None) -> InvalidArgumentError:
-        """The error of one field."""
+        """Return the error of one field."""
         return cls((Violation(field, description),), reason=reason)
 
 
 class ResourceError(StagelyError):
-    """An error about one resource, which it names.
+    """An error about one named resource.
 
     Attributes:
         resource_type: the message that describes the resource, such as `stagely.v1.Team`.
@@ -70,7 +70,7 @@ class ResourceError(StagelyError):
 
 
 class NotFoundError(ResourceError):
-    """No such resource, or not one that this caller may see."""
+    """The resource does not exist, or the caller may not see it."""
 
     default_reason = "RESOURCE_NOT_FOUND"
 
@@ -83,22 +83,22 @@ class NotFoundError(ResourceError):
 
 
 class AlreadyExistsError(ResourceError):
-    """What must be unique is taken."""
+    """A unique value is already taken."""
 
     default_reason = "RESOURCE_EXISTS"
 
 
 class UnauthenticatedError(StagelyError):
-    """The caller has not shown who it is."""
+    """The caller did not authenticate."""
 
     default_reason = "UNAUTHENTICATED"
 
 
 class PermissionDeniedError(StagelyError):
-    """The caller is known, and may not do this. As the cause of another error, it is why that one was raised.
+    """The authenticated caller may not do this. It may also be the cause of another error.
 
     Attributes:
-        team_id: the team whose resources were asked for, where that is known. The caller is not told.
+        team_id: the team that owns the requested resource, if known. The caller does not see it.
     """
 
     default_reason = "PERMISSION_DENIED"
@@ -123,10 +123,10 @@ class FailedPreconditionError(StagelyError):
 
 
 class AbortedError(StagelyError):
-    """The caller lost a race, or read too long ago: read again, then retry.
+    """The caller lost a race, or its data is stale: read again, then retry.
 
     Attributes:
-        may_run_again: whether the call itself lost the race, so that it can be run again without asking the caller.
+        may_run_again: whether the call itself lost the race, so that the service can rerun it by itself.
     """
 
     default_reason = "CONCURRENT_CHANGE"
@@ -147,19 +147,19 @@ class ResourceExhaustedError(StagelyError):
 
 
 class DataLossError(StagelyError):
-    """A stored ciphertext does not authenticate, or its key is not here. There is no value to return."""
+    """A stored ciphertext does not authenticate, or its key is missing. There is no value to return."""
 
     default_reason = "CIPHERTEXT_INVALID"
 
 
 class DeadlineExceededError(StagelyError):
-    """The call, or one of its statements, took longer than it may."""
+    """The call, or one of its statements, exceeded its time limit."""
 
     default_reason = "STATEMENT_TIMEOUT"
 
 
 class TransientError(StagelyError):
-    """A fault that passes.
+    """A temporary fault.
 
     Attributes:
         retry_after_seconds: when a retry makes sense.
@@ -177,16 +177,16 @@ class UnavailableError(TransientError):
 
 
 class OverloadedError(TransientError):
-    """There is too much load: too many calls are under way, or no connection came free in time."""
+    """The service is overloaded: too many calls are running, or no connection became free in time."""
 
     default_reason = "OVERLOADED"
 
 
 class DrainingError(TransientError):
-    """The server drains and ends its streams.
+    """The server is draining and ends its streams.
 
     Attributes:
-        resume_token: where the stream can be resumed, on any replica; empty if the stream does not say.
+        resume_token: resumes the stream on any replica; empty if the stream has no token.
     """
 
     default_reason = "SERVER_DRAINING"
@@ -197,7 +197,7 @@ class DrainingError(TransientError):
 
 
 class ListenError(Exception):
-    """A port can't be listened on: one line that says which, and why that may be."""
+    """The server can't listen on a port. The message is one line with the address and the likely cause."""
 
     def __init__(self, address: str) -> None:
         super().__init__(f"can't listen on {address}: is the port taken?")

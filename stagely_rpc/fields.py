@@ -1,6 +1,6 @@
-"""The kinds of field that callers send, each with its limits; the slices' `inputs.py` compose them into models.
+"""Field types of requests, each with its limits. The slices' `inputs.py` compose them into models.
 
-Limits are those of the columns that the values end in, counted in Unicode code points unless a type says bytes.
+The limits are those of the database columns, in Unicode code points unless a type says bytes.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 
 class Input(BaseModel):
-    """What a caller sent, validated. An assignment validates too: updates set their changes one by one."""
+    """A validated request. Assignments are validated too, because updates set their changes one by one."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True, hide_input_in_errors=True)
 
 
-# uuid.UUID takes braces, `urn:uuid:`, stray hyphens, and white space for digits too: one id would have many spellings.
+# uuid.UUID also accepts braces, `urn:uuid:`, stray hyphens and white space: one id would have many spellings.
 UUID_FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def _canonical_uuid(value: Any) -> Any:  # noqa: ANN401
-    # It stays text: pydantic makes a UUID of it for less than `uuid.UUID` does.
+    # The value stays text: pydantic parses a UUID faster than `uuid.UUID` does.
     if isinstance(value, str) and not UUID_FORM.fullmatch(value):
         raise ValueError("must be a UUID such as 4f9c2e3a-8d11-4c55-9b1e-0a6f2d7c8e90")
     return value
 
 
-# Unicode's category Cc. A search takes a hundredth of what asking for each character's category does.
+# Unicode category Cc. The search takes a hundredth of the time of a lookup of each character's category.
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -55,13 +55,13 @@ def _slug(text: str) -> str:
 
 
 def _email(text: str) -> str:
-    # Lower case comes last: the Kelvin sign becomes a k in it, and one person's address another's.
+    # Lower-case last: it turns the Kelvin sign into a k, and so one person's address into another's.
     if not re.fullmatch(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}", text):
         raise ValueError("must be an e-mail address such as ada@example.com")
     return text.lower()
 
 
-# The rules of git-check-ref-format(1), of control characters those of `_printable`.
+# The rules of git-check-ref-format(1), with the control characters of `_printable`.
 _NOT_IN_A_GIT_REF = re.compile(
     r"[\x00-\x20\x7f-\x9f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|\Z)|\A[./-]|[./]\Z|\A(?:@|HEAD)?\Z"
 )
@@ -78,7 +78,7 @@ _MAX_JSON_LEVELS = 20
 
 
 def _small_json(value: dict[str, Any]) -> dict[str, Any]:
-    # Protobuf's parsers give up at 100 nested messages, three for a level of JSON: what comes in must go out too.
+    # Protobuf parsers fail at 100 nested messages, and a JSON level takes three. Stored JSON must stay readable.
     if _levels(value) > _MAX_JSON_LEVELS:
         raise ValueError(f"must be at most {_MAX_JSON_LEVELS} levels deep")
     if len(orjson.dumps(value)) > _MAX_JSON_BYTES:
@@ -101,17 +101,17 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 """Text of any number of lines."""
 
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_printable)]
-"""Text of one line that says something, without the space around it; as short as its column asks for."""
+"""Non-empty text of one line, stripped of surrounding space. Each use sets its column's length."""
 
 Name = Annotated[Label, StringConstraints(max_length=255)]
 
 Slug = Annotated[str, StringConstraints(max_length=100), AfterValidator(_slug)]
 
 Email = Annotated[str, StringConstraints(max_length=255), AfterValidator(_email)]
-"""An e-mail address, kept in lower case: addresses that differ in case alone are one mailbox where it matters."""
+"""An e-mail address in lower case: in practice, addresses that differ only in case are one mailbox."""
 
 GitRef = Annotated[str, AfterValidator(_git_ref)]
-"""The name of a git branch, as short as its column asks for."""
+"""The name of a git branch. Each use sets its column's length."""
 
 JsonObject = Annotated[dict[str, Any], AfterValidator(_small_json)]
 
@@ -121,13 +121,13 @@ Etag = Annotated[Line, StringConstraints(max_length=64)]
 
 
 class Target(Input):
-    """A resource by its id, and the etag that it must have, if any."""
+    """A resource by its id, and the required etag, if any."""
 
     id: ResourceId
     etag: Etag = ""
 
 
 class RequestId(Input):
-    """By what repetitions of a request are known."""
+    """The id that identifies repetitions of a request."""
 
     request_id: ResourceId

@@ -1,3 +1,3 @@
-"""`stagely-rpc doctor`: what an operator would check by hand, one finding a line."""
+"""`stagely-rpc doctor`: the checks that an operator would make by hand, one finding on each line."""
 
 from __future__ import annotations

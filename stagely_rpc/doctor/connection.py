@@ -1,4 +1,4 @@
-"""The server that DATABASE_URL leads to, and the way there."""
+"""Checks of the server in DATABASE_URL: its version, writability and clock."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def version(connection: psycopg.Connection, _: Settings) -> Outcome:
 
 
 def writable(connection: psycopg.Connection, _: Settings) -> Outcome:
-    """Check that the server takes writes."""
+    """Check that the server accepts writes."""
     if value(connection, IS_READ_ONLY):
         advice = "lead DATABASE_URL to the primary, or reset default_transaction_read_only"
         return fail("the database is read-only", advice)
@@ -37,11 +37,11 @@ def writable(connection: psycopg.Connection, _: Settings) -> Outcome:
 
 
 def clock(connection: psycopg.Connection, _: Settings) -> Outcome:
-    """Check that this host and the database agree about the time, by which tokens and leases end."""
+    """Check that the clocks of this host and the database agree. Tokens and leases expire by them."""
     before = time.time()
     theirs = float(value(connection, "SELECT extract(epoch FROM clock_timestamp())"))
     after = time.time()
-    # What the way there and back took is no skew.
+    # The round-trip time does not count as skew.
     skew = max(before - theirs, theirs - after, 0.0)
     found, advice = f"{skew:.1f} s apart from the database's", "synchronise both clocks by NTP"
     if skew >= SKEW_FAIL_SECONDS:

@@ -1,4 +1,4 @@
-"""What a check found, and what to do about it. No secret is in it."""
+"""Findings of checks, with advice. They contain no secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Status = Literal["ok", "warn", "fail", "skipped"]
 
 
 class Outcome(NamedTuple):
-    """How a check came out."""
+    """The outcome of a check."""
 
     status: Status
     found: str
@@ -21,13 +21,13 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor's.
+    """One line of the doctor's output.
 
     Attributes:
-        check: its name.
-        status: `fail` is what the service can't work with, `warn` what it soon might not.
-        found: what is there.
-        advice: what to do; empty where nothing is to be done.
+        check: the name of the check.
+        status: `fail` if the service can't work like this, `warn` if it soon might not.
+        found: what the check found.
+        advice: what to do; empty if nothing.
     """
 
     check: str
@@ -36,27 +36,27 @@ class Finding:
     advice: str = ""
 
     def line(self) -> str:
-        """Return it for people."""
+        """Return the finding as a line of text."""
         advice = f"  → {self.advice}" if self.advice else ""
         return f"{self.status:<7}  {self.check:<16}  {self.found}{advice}"
 
 
 def ok(found: str) -> Outcome:
-    """Return that all is well."""
+    """Return the outcome of a check that passed."""
     return Outcome("ok", found)
 
 
 def warn(found: str, advice: str) -> Outcome:
-    """Return that the service works, and something is not as it should be."""
+    """Return the outcome of a problem that the service can work with."""
     return Outcome("warn", found, advice)
 
 
 def fail(found: str, advice: str) -> Outcome:
-    """Return that the service does not work, or soon won't."""
+    """Return the outcome of a problem that stops the service, now or soon."""
     return Outcome("fail", found, advice)
 
 
 def skipped(checks: Iterable[str], because: str) -> Iterator[Finding]:
-    """Yield checks that can't be made."""
+    """Yield a finding for each check that can't run."""
     for check in checks:
         yield Finding(check, "skipped", because)

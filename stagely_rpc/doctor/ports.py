@@ -1,4 +1,4 @@
-"""The ports: free for the service to take, or answered by it already."""
+"""Checks of the ports: each is free, or the service already answers on it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BUILD_INFO = b"stagely_rpc_build_info"
 
 
 def service(settings: Settings) -> Outcome:
-    """Check the port of the service; whoever listens there must be a service that serves."""
+    """Check the port of the service: free, or taken by a service that is SERVING."""
     port = settings.port
     if settings.tls_cert_file is None:
         return _free(settings, port, "PORT") or _health_at(settings, port, "PORT")
@@ -31,7 +31,7 @@ def service(settings: Settings) -> Outcome:
 
 
 def health(settings: Settings) -> Outcome:
-    """Check the port of health alone."""
+    """Check the port for health checks."""
     port = settings.health_port
     if port is None:
         return ok("none")
@@ -39,7 +39,7 @@ def health(settings: Settings) -> Outcome:
 
 
 def metrics(settings: Settings) -> Outcome:
-    """Check the port of the metrics; whoever listens there must answer with them."""
+    """Check the port of the metrics: free, or taken by a listener that serves them."""
     port = settings.metrics_port
     if port is None:
         return ok("none")
@@ -75,7 +75,7 @@ def _taken(port: int, variable: str) -> Outcome:
 
 
 def _free(settings: Settings, port: int, variable: str) -> Outcome | None:
-    """Return that a port can be had, or never can; None if something listens there."""
+    """Return the outcome of binding a port; None if something already listens there."""
     try:
         host = settings.host.strip("[]")
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]

@@ -1,4 +1,4 @@
-"""What the role of DATABASE_URL may do with the tables."""
+"""Check of the table privileges of the role in DATABASE_URL."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OWNS_ALL = "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class WHERE
 
 
 def privileges(connection: psycopg.Connection, _: Settings) -> Outcome:
-    """Check that the role may do what the service does; what only migrations need is told, and no fault."""
+    """Check that the role has the privileges that the service needs. Those for migrations are only reported."""
     needed = [(table, privilege) for table, privileges in _TABLES.items() for privilege in privileges]
     missing = connection.execute(_MISSING, [list(column) for column in zip(*needed, strict=True)]).fetchall()
     role = connection.info.user

@@ -1,4 +1,4 @@
-"""Redis, which only wakes: without it the service works, and is slower to notice."""
+"""Check of Redis. Redis only sends wake-ups: without it the service works, but notices changes later."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def answer(settings: Settings) -> Outcome:
         ) as client:
             client.ping()
     except (RedisError, OSError, ValueError) as error:
-        # What it says may quote the URL, password and all.
+        # The error text may quote the URL, including the password.
         found = f"does not answer PING: {type(error).__name__}"
         return warn(found, "check REDIS_URL, and that Redis takes connections from here")
     return ok("answers PING")

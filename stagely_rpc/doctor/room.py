@@ -1,4 +1,4 @@
-"""Whether the pool fits into what the server has left."""
+"""Check that the pool fits into the server's free connections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from stagely_rpc.doctor.findings import Outcome
     from stagely_rpc.settings.model import Settings
 
-# `reserved_connections` is of PostgreSQL 16. Whoever may see nothing else of other sessions may see their number.
+# `reserved_connections` exists since PostgreSQL 16. Every role may see the number of sessions.
 _ROOM = """
     SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
              - coalesce(current_setting('reserved_connections', true), '0')::int,
@@ -21,7 +21,7 @@ _ROOM = """
 
 
 def connections(connection: psycopg.Connection, settings: Settings) -> Outcome:
-    """Check that the pool of one replica fits in; how many replicas there are is not known here."""
+    """Check that the pool of one replica fits. The number of replicas is unknown here."""
     most, in_use = connection.execute(_ROOM).fetchone() or (0, 0)
     needed = settings.database_pool_size + settings.workers
     found = f"a replica takes up to {needed}, and of the server's {most} there are {in_use} in use"

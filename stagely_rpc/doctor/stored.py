@@ -1,4 +1,4 @@
-"""What is stored: the schema's revision, and the keys that values are encrypted by."""
+"""Checks of the stored data: the schema revision and the encryption keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEYS = "SELECT key_encryption_key_id, count(*) FROM data_keys GROUP BY 1 ORDER 
 
 
 def schema(connection: psycopg.Connection, _: Settings) -> Outcome:
-    """Check that the schema is the one that this version needs, or a later one."""
+    """Check that the schema is at the revision that this version needs, or a later one."""
     needed, found = needed_revision(), None
     if value(connection, "SELECT to_regclass('alembic_version') IS NOT NULL"):
         found = value(connection, "SELECT version_num FROM alembic_version")
@@ -32,7 +32,7 @@ def schema(connection: psycopg.Connection, _: Settings) -> Outcome:
 
 
 def encryption_key(connection: psycopg.Connection, settings: Settings) -> Outcome:
-    """Check that every data key is encrypted by the key-encryption key that is here."""
+    """Check that ENCRYPTION_KEY wraps every data key."""
     own = Keyring(settings.encryption_key_bytes).key_encryption_key_id
     stored: dict[str, int] = dict(connection.execute(_KEYS).fetchall())
     here = f"ENCRYPTION_KEY is {own}" if own else "ENCRYPTION_KEY is not set"

@@ -1,4 +1,4 @@
-"""TLS to the database: whether anybody on the way can read, or pretend to be the server."""
+"""Check of TLS to the database: whether an attacker on the network can read, or impersonate the server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _VERIFIED = {
 }
 _RENEW = "renew it, and reload PostgreSQL"
 _VERIFY = "set sslmode=verify-full and sslrootcert in DATABASE_URL"
-# Of a connection to a pooler, PostgreSQL knows another one: the pooler's own.
+# Behind a pooler, PostgreSQL sees the pooler's connection instead; the pid then differs.
 _PROTOCOL = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND pid = {}"
 
 _UNTRUSTED = re.compile(
@@ -41,7 +41,7 @@ _TIMEOUT_SECONDS = 5.0
 
 
 def encryption(connection: psycopg.Connection, _: Settings) -> Outcome:
-    """Check that nobody on the way can read, or pretend to be the server."""
+    """Check that no attacker on the network can read, or impersonate the server."""
     info = connection.info
     if info.host.startswith(("/", "@")):
         return ok("a socket of this host")
@@ -61,7 +61,7 @@ def _for_how_long(found: str, certificate: x509.Certificate | None) -> Outcome:
 
 
 def _effective_mode(parameters: Mapping[str, str]) -> str:
-    """Return the sslmode that libpq goes by: with a root certificate, `require` verifies, for compatibility."""
+    """Return the sslmode that libpq applies: with a root certificate, `require` verifies, for compatibility."""
     root = parameters.get("sslrootcert")
     mode = parameters.get("sslmode", "verify-full" if root == "system" else "prefer")
     return "verify-ca" if mode == "require" and root else mode
@@ -72,13 +72,13 @@ def _is_loopback(address: str) -> bool:
 
 
 def distrust(reason: str) -> tuple[str, str] | None:
-    """Return what is wrong with a certificate that libpq does not trust, and what to do: libpq does not say it.
+    """Return why libpq distrusts a certificate, and what to do. libpq itself does not report the cause.
 
     Args:
-        reason: what libpq said.
+        reason: libpq's error message.
 
     Returns:
-        None if that was about something else, or if the server shows no certificate now.
+        None if the error has another cause, or if the server now presents no certificate.
     """
     refused = _UNTRUSTED.search(reason)
     if refused is None:
@@ -99,7 +99,7 @@ def _fault_of(certificate: x509.Certificate) -> tuple[str, str]:
 
 
 def _certificate_of(host: str, port: int) -> x509.Certificate | None:
-    """Return the certificate that a PostgreSQL shows to whoever wants TLS. It is looked at, and not trusted."""
+    """Return the certificate that a PostgreSQL server presents. It is only inspected, not trusted."""
     unverified = ssl.create_default_context()
     unverified.check_hostname = False
     unverified.verify_mode = ssl.CERT_NONE

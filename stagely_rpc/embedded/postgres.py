@@ -86,7 +86,7 @@ class EmbeddedPostgres:
 def start(directory: Path, *, settings: Mapping[str, str] | None = None) -> EmbeddedPostgres:
     """Start the server whose data is in `directory`, making folder, cluster and database `stagely` when absent.
 
-    A server left behind by a killed process is stopped and started anew. As root, the server runs as the owner of
+    A server left behind by a killed process is stopped and restarted. As root, the server runs as the owner of
     the folder or as the system user `stagely-postgres` (see `unprivileged`).
 
     Args:

@@ -1,4 +1,4 @@
-"""The key set of whoever issues tokens: kept at hand, and read again when it may have changed."""
+"""The key set of the token issuer: cached, and read again when it may have changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is loaded from files, and loaded anew when they change: nothing restarts, and a broken file changes nothing."""
+"""Values that are reloaded when their files change, without a restart. A broken file changes nothing."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Reloading(Generic[Value]):
         self.value = load()
 
     def look(self) -> None:
-        """Load the value anew if its files have changed. A fault leaves the value as it is, and is logged once."""
+        """Reload the value if its files have changed. On an error, keep the value and log the error once."""
         seen = self._fingerprint()
         if seen == self._in_use:
             self._refused = None

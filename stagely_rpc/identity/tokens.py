@@ -74,7 +74,7 @@ class TokenVerifier:
 
         Args:
             secrets: shared secrets for HS256, of 32 bytes at least; during rotation, the new and the old one.
-            key_set: the public keys of an issuer; whoever gives it starts and stops it.
+            key_set: the public keys of an issuer; the caller starts and stops it.
             issuer: what `iss` must be; None takes any.
             audience: what `aud` must be or include; None takes any.
             clock: tells the time in seconds since 1970.

@@ -1,3 +1,3 @@
-"""What supervises the workers of `serve --workers`: a small process that imports neither gRPC nor SQLAlchemy."""
+"""The supervisor of `serve --workers`: a small process that imports neither gRPC nor SQLAlchemy."""
 
 from __future__ import annotations

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a worker can't start, in one line for people."""
+    """A worker can't start. The message is one line for people."""
 
     line: str
 
 
 class WorkerEnd:
-    """The end of the link that a worker has."""
+    """The worker's end of the link."""
 
     def __init__(self, descriptor: int) -> None:
         """Take the socket that the supervisor opened for this process."""
@@ -34,14 +34,14 @@ class WorkerEnd:
         self._socket.setblocking(False)
 
     def when_closed(self, stop: Callable[[], None]) -> None:
-        """Call `stop` once the supervisor is gone."""
+        """Call `stop` when the supervisor has ended."""
         loop = asyncio.get_running_loop()
 
         def closed() -> None:
             loop.remove_reader(self._socket)
             stop()
 
-        # The supervisor says nothing: there is something to read when there is nothing more.
+        # The supervisor sends nothing: the socket becomes readable only at end of file.
         loop.add_reader(self._socket, closed)
 
     def say_ready(self, endpoints: Endpoints) -> None:
@@ -70,11 +70,11 @@ class SupervisorEnd:
         return self._worker_socket.fileno()
 
     def give_away(self) -> None:
-        """Leave the worker's end to the worker alone, now that it has it."""
+        """Close this process's copy of the worker's end, once the worker has inherited it."""
         self._worker_socket.close()
 
     async def word(self) -> Endpoints | Problem | None:
-        """Wait for what the worker says; None if it ended without a word."""
+        """Wait for the worker's line; None if it ended without one."""
         self._socket.setblocking(False)
         said = b""
         while not said.endswith(b"\n"):

@@ -43,7 +43,7 @@ class WorkersMetrics:
 
     @contextmanager
     def served(self, host: str, port: int) -> Iterator[None]:
-        """Answer with them for as long as the block runs.
+        """Serve the metrics while the block runs.
 
         Args:
             host: the address.
@@ -57,6 +57,6 @@ class WorkersMetrics:
             yield
 
     def note_end(self, number: int) -> None:
-        """Forget what a worker had under way, now that it has ended. What it has counted stays."""
+        """Drop the live gauges of a worker that ended. Its counters stay."""
         mark_process_dead(number, self._directory)  # type: ignore[no-untyped-call]
         self._restarts.labels(str(number)).inc()

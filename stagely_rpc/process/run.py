@@ -1,4 +1,4 @@
-"""A server in a process of its own, from the start until a signal."""
+"""Runs a server in its own process until a signal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def serve(settings: Settings, on_ready: Callable[[Server], None], *, has_c
     Args:
         settings: of the server.
         on_ready: called once the server answers.
-        has_children: whether a second SIGINT must unwind the stack, because whoever waits there ends other processes.
+        has_children: whether a second SIGINT must unwind the stack, because its callers end other processes.
 
     Raises:
         StartupError: the server can't start.

@@ -1,4 +1,4 @@
-"""How the workers divide what the settings allow: the sum of their shares is the setting."""
+"""Divides the limits of the settings among the workers. The sum of the shares is the setting."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _DIVIDED = ("database_pool_size", "database_pool_idle", "max_concurrent_rpcs", "
 
 
 def shares(settings: Settings) -> list[dict[str, str]]:
-    """Return, for each worker, the variables of what it has a share of."""
+    """Return, for each worker, the environment variables of its shares."""
     columns = [divided(getattr(settings, name), settings.workers) for name in _DIVIDED]
     names = [name.upper() for name in _DIVIDED]
     return [dict(zip(names, map(str, row), strict=True)) for row in zip(*columns, strict=True)]
 
 
 def divided(total: int, parts: int) -> list[int]:
-    """Divide a number into parts that differ by one at most."""
+    """Divide a number into parts that differ by at most one."""
     whole, rest = divmod(total, parts)
     return [whole + (part < rest) for part in range(parts)]

@@ -1,4 +1,4 @@
-"""A worker's place: one process after another, each a fresh program that shares nothing with the one before."""
+"""A worker slot: it runs one process after another. Each is a fresh program that shares nothing with the last one."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class End:
 
 
 class Overseer(Protocol):
-    """Who is told what becomes of the processes of a slot."""
+    """Is notified about the processes of a slot."""
 
     def note_ready(self, number: int, endpoints: Endpoints) -> None:
-        """Know that a worker serves."""
+        """A worker serves."""
         ...
 
     def note_end(self, number: int, end: End, restart_in_seconds: float) -> None:
-        """Know that a worker ended that was not told to."""
+        """A worker ended that was not asked to."""
         ...
 
 
@@ -78,7 +78,7 @@ class Slot:
         Args:
             number: of the worker, from 1.
             environment: of its processes.
-            overseer: is told what becomes of them.
+            overseer: is notified about the processes.
         """
         self.number = number
         self._environment = environment
@@ -135,7 +135,7 @@ class Slot:
             return word, await self._process.wait()
 
     async def _start(self, link: SupervisorEnd) -> asyncio.subprocess.Process:
-        # -P, lest what lies about in the working directory is imported.
+        # -P keeps Python from importing files of the working directory.
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "stagely_rpc.process", str(self.number), str(link.worker_descriptor)),
             env=dict(self._environment),

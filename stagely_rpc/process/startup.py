@@ -33,6 +33,6 @@ def lean_imports() -> Iterator[None]:
 
 
 def settle() -> None:
-    """Spare the garbage collector what was made for the start, which lives as long as the process."""
+    """Exclude the objects of the start from garbage collection: they live as long as the process."""
     gc.collect()
     gc.freeze()

@@ -102,7 +102,7 @@ class Supervisor:
             replace(endpoints, workers=len(self._slots), metrics=metrics).announce()
 
     def note_end(self, number: int, end: End, restart_in_seconds: float) -> None:
-        """Log it; or give up, if no worker has served yet: what keeps all of them from it is for people to mend."""
+        """Log it. If no worker has served yet, give up: an operator must fix the cause."""
         if self.metrics is not None:
             self.metrics.note_end(number)
         if not self._served:

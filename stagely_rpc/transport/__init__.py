@@ -1,3 +1,3 @@
-"""The gRPC endpoint: its options, its ports and what answers on them."""
+"""The gRPC endpoint: its options, ports and handlers."""
 
 from __future__ import annotations

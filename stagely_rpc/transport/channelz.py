@@ -1,4 +1,4 @@
-"""What gRPC's core counts of a server (channelz, gRFC A14): it alone knows of the calls that never reach Python."""
+"""Counters of gRPC's core (channelz, gRFC A14). Only the core counts the calls that never reach Python."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from grpc_channelz.v1.channelz_pb2 import GetServerRequest, GetServersRequest
 
 
 def server_ids() -> frozenset[int]:
-    """Return the ids of the servers that this process has. They tell nothing of which one is older."""
+    """Return the ids of this process's servers. The ids do not show which server is older."""
     found: set[int] = set()
     is_whole = False
     while not is_whole:
@@ -18,7 +18,7 @@ def server_ids() -> frozenset[int]:
 
 
 def calls_begun(server_id: int) -> int:
-    """Return how many calls a server was sent, whether or not it took them on."""
+    """Return how many calls a server received, accepted or not."""
     answer = ChannelzServicer.GetServer(GetServerRequest(server_id=server_id), None)
     begun: int = answer.server.data.calls_started
     return begun

@@ -1,4 +1,4 @@
-"""How a service is reached: what it says in its log once it answers, or why it can't be."""
+"""The endpoints of a service, and the log line that announces them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """How a service is reached.
+    """The addresses of a service, and how they are secured.
 
     Attributes:
         address: host and port.
-        authentication_is_on: whether callers must show who they are.
-        tls: who shows a certificate: the server, or both sides; None where the port is plain.
-        health: host and port of health alone, if there is one.
-        metrics: host and port of the metrics, if there is one.
-        workers: how many processes serve, where there is more than one.
+        authentication_is_on: whether callers must authenticate.
+        tls: who presents a certificate: the server, or both sides; None if the port is plain.
+        health: host and port for health checks only, if any.
+        metrics: host and port of the metrics, if any.
+        workers: the number of processes, if more than one.
     """
 
     address: str
@@ -31,7 +31,7 @@ class Endpoints:
     workers: int | None = None
 
     def announce(self) -> None:
-        """Log it."""
+        """Log the endpoints."""
         more = {"tls": self.tls, "health": self.health, "metrics": self.metrics, "workers": self.workers}
         given = {name: value for name, value in more.items() if value is not None}
         _log.info("listening", address=self.address, **given)

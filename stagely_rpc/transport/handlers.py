@@ -1,4 +1,4 @@
-"""How servicers are added to a server, so that a call costs the same however many methods there are."""
+"""Adds servicers to a server so that the cost of a call does not grow with the number of methods."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def without_registration(server: grpc.aio.Server) -> grpc.aio.Server:
-    """Return what generated code adds servicers to, in place of the server.
+    """Return a stand-in for the server, to which generated code adds servicers.
 
     Generated code gives a server each handler twice, and registers every method by name. grpc.aio then waits for calls
     with a future for each method, and goes over all of these futures at every call. Found among the generic handlers, a

@@ -24,7 +24,7 @@ OPTIONS = (
     # By default 1000 and 3000 may: for seconds under load, and are begun when their callers are about to give up.
     ("grpc.server.max_pending_requests", UNSHED_CALLS),
     ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
-    # Whoever connects and says nothing has that long; by default, two minutes.
+    # The time that a silent connection gets for its handshake; the default is two minutes.
     ("grpc.server_handshake_timeout_ms", 20_000),
 )
 """What holds whatever the settings say."""

@@ -1,4 +1,4 @@
-"""Where the service listens: its port, plain or with TLS, and beside it a plain one for health alone."""
+"""The ports of the service: its own, plain or with TLS, and an optional plain one for health checks."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def add_port(server: grpc.aio.Server, address: str, certificates: ServerCertific
     """Make a server listen on one more port once it starts.
 
     Args:
-        server: that has not started yet.
+        server: must not have started yet.
         address: host and port; port 0 takes a free one.
-        certificates: with which the port is secure; without, it is plain.
+        certificates: for TLS; without them the port is plain.
 
     Returns:
         The port.
 
     Raises:
-        ListenError: it can't be had.
+        ListenError: the port can't be opened.
     """
     try:
         if certificates is None:
@@ -105,7 +105,7 @@ class Ports:
         """Take the ports, and answer on them.
 
         Raises:
-            ListenError: one of them can't be had. None answers then.
+            ListenError: a port can't be opened. Then none of them answers.
         """
         self.port = add_port(self._server, f"{self._host}:{self.port}", self._certificates)
         if self._health_server is not None:
@@ -114,7 +114,7 @@ class Ports:
         await self._server.start()
 
     async def close(self, grace_seconds: float) -> None:
-        """Let calls under way end within the grace, and close every connection, those of health checks last."""
+        """Let running calls end within the grace period, then close all connections, those of health checks last."""
         await self._server.stop(grace_seconds)
         if self._health_server is not None:
             await self._health_server.stop(None)

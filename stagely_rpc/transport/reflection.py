@@ -1,7 +1,7 @@
 """Server reflection (grpc.reflection.v1alpha) that also finds methods.
 
 protobuf's descriptor pool knows the file of a service but not of its methods, and grpcurl asks for the symbol of a
-method when it is told to describe one.
+method to describe it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REFLECTION_METHOD = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
 
 
 def enable_reflection(services: Iterable[str], server: grpc.aio.Server) -> None:
-    """Let clients ask a server what it offers."""
+    """Enable server reflection."""
     names = (*services, reflection.SERVICE_NAME)
     pool = _MethodPool(descriptor_pool.Default())
     reflection.enable_server_reflection(names, server, pool=pool)  # type: ignore[arg-type]

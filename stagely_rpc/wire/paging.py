@@ -47,7 +47,7 @@ class PageTokens:
         """Return the page that a list request asks for.
 
         Raises:
-            InvalidArgumentError: the size is negative, or the token is none of ours or another request's.
+            InvalidArgumentError: the size is negative, or the token is not ours or belongs to another request.
         """
         if request.page_size < 0:
             raise InvalidArgumentError.of("page_size", "must not be negative")

@@ -140,7 +140,7 @@ _current_batch: ContextVar[_Batch | None] = ContextVar("current_batch", default=
 
 
 def _sampled_call() -> Span | None:
-    """Return the span of the call under way, if there is one that is sampled."""
+    """Return the span of the current call, if it is sampled."""
     call = current_call.get(None)
     return None if call is None else call.span
 
