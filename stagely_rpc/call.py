@@ -30,13 +30,8 @@ ROLES: tuple[Role, ...] = ("viewer", "member", "admin", "owner")
 EVERYTHING = "*"
 
 
-<<<<<<< HEAD
 def includes(role: str, other: str) -> bool:
     """Tell whether a role may do all that another role may do."""
-=======
-def includes(role: Role, other: Role) -> bool:
-    """Return whether a role grants everything that another role grants."""
->>>>>>> code
     return ROLES.index(role) >= ROLES.index(other)
 
 
