@@ -271,7 +271,7 @@ async def test_every_kind_of_stream_is_authorized_again_while_it_is_idle(form: F
 @STREAMS
 async def test_decision_that_can_not_be_made_is_tried_again(form: Form) -> None:
     admission = Told(*[UnavailableError("away")] * 3)
-    async with behind(Notes(form, last=lasting(40 * INTERVAL_SECONDS)), admission) as channel:
+    async with behind(Notes(form, last=lasting(12 * INTERVAL_SECONDS)), admission) as channel:
         await texts_of(started(channel, form))
 
     assert admission.decided > 3
