@@ -30,7 +30,7 @@ test: $(READY) ## Run the tests that need nothing but Python: after each change
 	@$(PYTEST) -m "not external" $(ARGS)
 
 .PHONY: test-fast
-test-fast: $(READY) ## Run the tests that start no process but one PostgreSQL: about a minute
+test-fast: $(READY) ## Run the tests that start no process but one PostgreSQL
 	@$(PYTEST) -m "not process" $(ARGS)
 
 .PHONY: test-external
