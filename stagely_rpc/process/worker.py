@@ -26,7 +26,7 @@ def run(number: int, descriptor: int) -> int:
     link, settings = WorkerEnd(descriptor), load(Settings)
     configure_logs(settings.log_level, json=settings.environment == "production")
     if settings.metrics_port is not None:
-        from stagely_rpc.telemetry.metrics.metrics import count_as_worker  # noqa: PLC0415 - as in `assembly`
+        from stagely_rpc.telemetry.metrics.metrics import count_as_worker  # noqa: PLC0415 - as in `server.wiring`
 
         count_as_worker(number)
     try:

@@ -66,7 +66,7 @@ class _Past:
 
 
 class DatabaseSpans(_Past):
-    """Spans of statements, with their texts: parameters are placeholders in these. It is a `db.observing.Observer`.
+    """Spans of statements, with their texts: parameters are placeholders in these. It is a `db.driver.observer.Observer`.
 
     A batch's statement is one for many calls. Its span is below the first of them that is sampled, and linked to the
     others: in a trace of its own, a sampler that takes one trace in a hundred would take one such span in a hundred,
@@ -105,7 +105,7 @@ class DatabaseSpans(_Past):
 
 
 class KeySpans(_Past):
-    """Spans of the use of keys. It is a `crypto.observing.KeyObserver`."""
+    """Spans of the use of keys. It is a `crypto.observer.KeyObserver`."""
 
     span_kind = SpanKind.INTERNAL
 
