@@ -21,7 +21,7 @@ _KEYS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class DatabaseMetrics:
-    """The metrics of the database: an observer of it (`db.observing.Observer`)."""
+    """The metrics of the database: an observer of it (`db.driver.observer.Observer`)."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         """Make them, and every child that is known now: finding one by its labels costs more than adding to it."""

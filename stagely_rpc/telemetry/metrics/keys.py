@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class KeyMetrics:
-    """The metrics of keys: an observer of the keyring (`crypto.observing.KeyObserver`)."""
+    """The metrics of keys: an observer of the keyring (`crypto.observer.KeyObserver`)."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         self._uses = Counter(

@@ -66,7 +66,7 @@ class _Past:
 
 
 class DatabaseSpans(_Past):
-    """Spans of statements, with their texts: parameters are placeholders in these. It is a `db.driver.observer.Observer`.
+    """Spans of statements with their texts, in which parameters are placeholders: a `db.driver.observer.Observer`.
 
     A batch's statement is one for many calls. Its span is below the first of them that is sampled, and linked to the
     others: in a trace of its own, a sampler that takes one trace in a hundred would take one such span in a hundred,
