@@ -13,6 +13,8 @@ WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? 2 *
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Whatever this directory is run from or under, its own environment serves.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# A number of test workers given on the command line is not the setting of the service that has this name.
+unexport WORKERS
 
 .DEFAULT_GOAL := help
 .PHONY: help
