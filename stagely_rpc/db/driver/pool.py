@@ -128,7 +128,7 @@ class ConnectionPool:
             self._waiting -= 1
         if not self._waiting:
             self._stalled_since = None
-        return Lease(self, self._engine, proxied)
+        return Lease(self, self._engine, proxied, proxied.info[_GENERATION])
 
     async def use(self, work: Callable[[Lease], Awaitable[Result]], *, repeatable: bool) -> Result:
         """Do work on a connection. If the connection breaks and the work is repeatable, do it on another one.
@@ -176,7 +176,7 @@ class ConnectionPool:
 
     def distrust(self, lease: Lease) -> None:
         """Have each connection that is as old as a broken one replaced at its next use: they broke together."""
-        if lease.info[_GENERATION] == self._generation:
+        if lease.generation == self._generation:
             self.renew()
 
     def given_back(self) -> None:
