@@ -1,4 +1,4 @@
-"""A lease whose connection broke while SQLAlchemy already opens another one in its place."""
+"""Connections that break: their leases are closed, and the pool does not count them."""
 
 from __future__ import annotations
 
@@ -24,3 +24,14 @@ async def test_broken_lease_is_closed_while_its_place_in_the_pool_reconnects(dat
     async with await reconnecting as lease:
         assert not lease.is_broken
     await pool.close()
+
+
+async def test_broken_connection_does_not_count_as_idle(database_url: str) -> None:
+    pool = database_at(database_url, size=2)._pool
+    async with await pool.lease(), await pool.lease() as broken:
+        with pytest.raises(UnavailableError):
+            await broken.execute("read", text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    assert pool.state().idle == 1
+    await pool.close()
+    assert pool.state().idle == 0
