@@ -1,6 +1,7 @@
 """Campaign: three times the load that the service can handle.
 
-Measured: goodput (calls that succeed in time) against the best rate, refused and late calls, memory, the best rate afterwards, and health probes.
+Measured: goodput (calls that succeed in time) against the best rate, refused and late calls, memory, the best rate
+afterwards, and health probes.
 Must hold: goodput stays above 0.8 of the best rate, the excess is refused, memory stays bounded, at least half of the
 best rate is reached afterwards, and no health probe fails. A failed probe would take the replica away, and its load
 would move to the others.

@@ -34,7 +34,7 @@ class Network:
             writer.transport.abort()
 
     def drop_data(self) -> None:
-        """Hold to_client all data, as if packets were lost. Connections stay open."""
+        """Hold back all data, as if packets were lost. Connections stay open."""
         self._open.clear()
 
     def restore(self) -> None:

@@ -1,6 +1,6 @@
 """Campaign: every connection to the database is terminated once a second.
 
-Measured: the codes of the calls, the lost, duplicated and partial writes, and the connections of the service at the end.
+Measured: the codes of the calls, the lost, duplicated and partial writes, and the service's connections at the end.
 Must hold: calls fail only with expected codes, no write is lost, duplicated or partial, every call afterwards succeeds,
 and the pool has no more connections than its size.
 """

@@ -122,7 +122,7 @@ class ChainEnd:
     last: Link | None
 
     def verified_head(self, key: ChainKey, chain: uuid.UUID) -> Link | None:
-        """Return the last link that the sealer added; None if the stored end of the chain is not authentic."""
+        """Return the last link that the sealer added, START for a new chain; None if the end is not authentic."""
         if self.head is None or self.mac is None:
             return START if self.last is None else None
         return self.head if self.head == self.last and key.is_head(chain, self.head, self.mac) else None

@@ -210,13 +210,13 @@ async def list_audit_logs(
 
 
 def _by_team(visible: ColumnElement[bool]) -> Merge:
-    """Merge the lists of the teams whose rows are visible. They may be few of all teams."""
+    """Merge the lists of the teams whose rows are visible. These may be a small share of all teams."""
     teams = allowed_by(visible).subquery("visible_teams")
     return Merge((teams,), AuditLog.team_id == teams.c.team_id, are_visible=True)
 
 
 async def get_links(session: Executor, audit_log_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Link]:
-    """Return the chain positions of the given rows, without those that are not sealed."""
+    """Return the chain positions of those given rows that are sealed."""
     statement = select(AuditSeal.audit_log_id, AuditSeal.position, AuditSeal.hash)
     found = await session.execute(statement.where(AuditSeal.audit_log_id.in_(audit_log_ids)))
     return {audit_log_id: Link(position, hash_) for audit_log_id, position, hash_ in found}

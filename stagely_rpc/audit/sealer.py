@@ -96,7 +96,7 @@ class Sealer:
         return len(rows)
 
     async def _heads(self, session: Executor, chains: set[uuid.UUID]) -> dict[uuid.UUID, Link]:
-        """Return the ends of chains, without chains whose end is not authentic. Refuse those chains."""
+        """Return the ends of chains. Refuse and omit chains whose end is not authentic."""
         ends = await queries.get_chain_ends(session, chains) if chains else {}
         heads = {chain: head for chain, end in ends.items() if (head := end.verified_head(self._key, chain))}
         for chain in chains - heads.keys():

@@ -61,7 +61,7 @@ class StorageLocation(NamedTuple):
 
 
 class Keyring:
-    """Encrypts and decrypts stored values. Without a key-encryption key, both raise FailedPreconditionError."""
+    """Encrypts and decrypts stored values. Without a key-encryption key, it does neither."""
 
     def __init__(self, key_encryption_key: bytes | None, observer: KeyObserver = NULL_OBSERVER) -> None:
         """Take the key-encryption key.
@@ -213,7 +213,8 @@ class _KeyEncryptionKey:
     def unwrap(self, row: DataKeyRow) -> bytes:
         if row.key_encryption_key_id != self.id:
             message = (
-                f"data key {row.id} is encrypted by key-encryption key {row.key_encryption_key_id}, which is missing"
+                f"data key {row.id} is encrypted by key-encryption key {row.key_encryption_key_id},"
+                " which this process does not have"
             )
             raise DataLossError(message, reason="KEY_ENCRYPTION_KEY_UNKNOWN")
         invalid = DataLossError(f"data key {row.id} does not authenticate", reason="DATA_KEY_INVALID")

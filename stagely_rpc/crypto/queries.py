@@ -26,7 +26,7 @@ DATA_KEY = PointRead("data key", DataKeyRow, select(DataKey.__table__), DataKey.
 """A data key by its id, retired or not."""
 
 KEY_ENCRYPTION_KEY_IDS = "SELECT min(key_encryption_key_id), max(key_encryption_key_id) FROM data_keys"
-"""The lowest and highest id, read from the index. If they equal this process's id, no other key wraps a data key."""
+"""The lowest and highest id, read from the index. If both are this process's id, no other key wraps a data key."""
 
 _GIVEN: dict[str, Any] = {name: bindparam(name) for name in ("id", "team_id", "key_encryption_key_id", "wrapped_key")}
 _ADD = Statement(

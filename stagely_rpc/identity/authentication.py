@@ -112,5 +112,7 @@ def _token_in(metadata: Metadata) -> str | None:
         return None
     scheme, _, token = given[0].partition(" ") if isinstance(given[0], str) else ("", "", "")
     if len(given) > 1 or scheme.lower() != _SCHEME or not token:
-        raise UnauthenticatedError("there must be one authorization header: Bearer <token>", reason="TOKEN_MALFORMED")
+        raise UnauthenticatedError(
+            "there must be exactly one authorization header: Bearer <token>", reason="TOKEN_MALFORMED"
+        )
     return token.strip()

@@ -47,7 +47,7 @@ class KeySet:
         self._polling: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Read the set, and start to read it again at an interval. A URL may be unreachable at first.
+        """Read the set, then keep reading it at an interval. A URL may be unreachable at first.
 
         Raises:
             KeySetError: the set is a file that can't be read or has no usable key.

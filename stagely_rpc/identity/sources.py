@@ -1,4 +1,4 @@
-"""Sources of a key set: a file or a URL. The size is limited, and for a URL the time."""
+"""Sources of a key set: a file or a URL. Both limit the size; a URL also limits the time."""
 
 from __future__ import annotations
 

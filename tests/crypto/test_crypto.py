@@ -57,7 +57,7 @@ async def test_generated_key_encrypts_and_decrypts(crypto: CryptoServiceAsyncStu
 
 
 @pytest.mark.parametrize("plaintext", [b"", b"\0", b"\xff\xfe not UTF-8", "ключ 🔑".encode(), b"x" * LIMIT], ids=len)
-async def test_any_plaintext_is_decrypted_to_itself(crypto: CryptoServiceAsyncStub, plaintext: bytes) -> None:
+async def test_any_plaintext_round_trips(crypto: CryptoServiceAsyncStub, plaintext: bytes) -> None:
     assert await decrypted(crypto, await encrypted(crypto, plaintext)) == plaintext
 
 

@@ -66,7 +66,7 @@ async def test_sealed_value_opens_in_another_process_with_the_same_key(
 
 @given(size=st.integers(0, 64 * 1024) | st.sampled_from([0, 1, 15, 16, 17, 65536]), seed=st.integers())
 @settings(max_examples=60, deadline=None)
-async def test_any_bytes_are_opened_to_themselves(
+async def test_any_bytes_round_trip(
     db: Database, one_value: tuple[Keyring, str, StorageLocation], size: int, seed: int
 ) -> None:
     keyring, stored, location = one_value

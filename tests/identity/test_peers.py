@@ -25,7 +25,7 @@ def refusal_of(*names: x509.GeneralName, common_name: str = "", is_authority: bo
     return refused.value.message
 
 
-def test_spiffe_id_precedes_dns_name_precedes_common_name() -> None:
+def test_spiffe_id_precedes_dns_name_and_dns_name_precedes_common_name() -> None:
     assert identity(dns("a.example"), uri(REAPER), dns("b.example"), common_name="cn") == REAPER
     assert identity(dns("a.example"), dns("b.example"), common_name="cn") == "a.example"
     assert identity(common_name="build runner") == "build runner"

@@ -141,7 +141,7 @@ async def test_restored_files_are_not_reloaded_and_a_later_fault_is_logged_again
         assert [log["event"] for log in logs] == [RELOAD_FAILED, RELOAD_FAILED]
 
 
-async def test_pair_replaced_the_way_kubernetes_does_it_is_reloaded(tmp_path: Path) -> None:
+async def test_pair_replaced_as_kubernetes_does_is_reloaded(tmp_path: Path) -> None:
     """Kubernetes links the files into a directory, and replaces it by renaming one symbolic link."""
     for folder, certificate in (("one", OLD), ("two", NEW)):
         (tmp_path / folder).mkdir()
