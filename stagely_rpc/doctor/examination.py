@@ -31,7 +31,7 @@ def examine() -> Iterator[Finding]:
     except SettingsError as error:
         for line in error.lines:
             name = line.partition(": ")[0]
-            yield Finding("settings", "fail", line, f"set {name}; docs/running.md says what it may be")
+            yield Finding("settings", "fail", line, f"set {name}; docs/settings.md lists the allowed values")
         yield from skipped([*database.NAMES, *_OUTSIDE_THE_DATABASE], "the settings are not good")
         return
     yield Finding("settings", "ok", f"good for {settings.environment}")

@@ -118,15 +118,15 @@ def test_one_process_without_metrics_is_the_default(environment: pytest.MonkeyPa
         ({"METRICS_PORT": "8080"}, "METRICS_PORT: must be another port than PORT and HEALTH_PORT"),
         (
             {"WORKERS": "3", "DATABASE_POOL_SIZE": "2"},
-            "WORKERS: must not be more than DATABASE_POOL_SIZE, of which each worker has a share",
+            "WORKERS: must not be more than DATABASE_POOL_SIZE, which the workers share",
         ),
         (
             {"WORKERS": "3", "MAX_CONCURRENT_RPCS": "2"},
-            "WORKERS: must not be more than MAX_CONCURRENT_RPCS, of which each worker has a share",
+            "WORKERS: must not be more than MAX_CONCURRENT_RPCS, which the workers share",
         ),
         (
             {"WORKERS": "3", "MAX_CONCURRENT_STREAMS": "2"},
-            "WORKERS: must not be more than MAX_CONCURRENT_STREAMS, of which each worker has a share",
+            "WORKERS: must not be more than MAX_CONCURRENT_STREAMS, which the workers share",
         ),
     ],
 )
@@ -208,7 +208,7 @@ def test_collector_is_an_http_or_https_url(environment: pytest.MonkeyPatch, endp
 def test_collector_that_is_no_url_or_has_a_password_is_refused(environment: pytest.MonkeyPatch, endpoint: str) -> None:
     assert problems(environment, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) == [
         (
-            "OTEL_EXPORTER_OTLP_ENDPOINT: must be an http or https URL without a password, which"
-            " OTEL_EXPORTER_OTLP_HEADERS is for"
+            "OTEL_EXPORTER_OTLP_ENDPOINT: must be an http or https URL without a password; use"
+            " OTEL_EXPORTER_OTLP_HEADERS for credentials"
         )
     ]

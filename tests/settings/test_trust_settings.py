@@ -60,7 +60,7 @@ def test_any_way_to_know_callers_turns_authentication_on(
 @pytest.mark.parametrize("given", [{}, TLS, {"JWT_ISSUER": "stagely", "JWT_AUDIENCE": "stagely-rpc"}])
 def test_production_needs_to_know_its_callers(environment: pytest.MonkeyPatch, given: dict[str, str]) -> None:
     assert problems(environment, **PRODUCTION, **given) == [
-        "JWT_SECRET: is required in production, or JWT_JWKS or TLS_CLIENT_CA_FILE, to know who calls"
+        "JWT_SECRET: is required in production, unless JWT_JWKS or TLS_CLIENT_CA_FILE is set"
     ]
 
 
@@ -98,7 +98,7 @@ def test_short_secret_is_refused(environment: pytest.MonkeyPatch, name: str, sec
 def test_public_key_is_no_secret(environment: pytest.MonkeyPatch, key: str) -> None:
     lines = problems(environment, JWT_SECRET=key)
 
-    assert lines == ["JWT_SECRET: must be a random secret, and not a key of a pair, a certificate or a JWK"]
+    assert lines == ["JWT_SECRET: must be a random secret, not an asymmetric key, a certificate or a JWK"]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_key_set_is_at_a_path_or_a_safe_url(environment: pytest.MonkeyPatch, loc
 def test_key_set_at_any_other_url_is_refused(environment: pytest.MonkeyPatch, location: str) -> None:
     lines = problems(environment, JWT_JWKS=location)
 
-    assert lines == ["JWT_JWKS: must be a path, or an https URL without a password (http for this host alone)"]
+    assert lines == ["JWT_JWKS: must be a path, or an https URL without a password (http only for this host)"]
 
 
 @pytest.mark.parametrize(
