@@ -13,6 +13,8 @@ WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? 2 *
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Whatever this directory is run from or under, its own environment serves.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# Compiled modules are kept: each of the test workers would compile all of them.
+unexport PYTHONDONTWRITEBYTECODE
 # A number of test workers given on the command line is not the setting of the service that has this name.
 unexport WORKERS
 
@@ -32,8 +34,8 @@ test: $(READY) ## Run the tests that need nothing but Python: after each change
 	@$(PYTEST) -m "not external" $(ARGS)
 
 .PHONY: test-fast
-test-fast: $(READY) ## Run the tests that start no process but one PostgreSQL
-	@$(PYTEST) -m "not process" $(ARGS)
+test-fast: $(READY) ## Run the tests that take no time and start no process but one PostgreSQL
+	@$(PYTEST) -m "not process and not slow" $(ARGS)
 
 .PHONY: test-external
 test-external: $(READY) ## Run the tests that need other programs, many processes or minutes

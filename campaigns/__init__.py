@@ -1,5 +1,6 @@
-"""Campaigns: faults injected for minutes, under load, into the real service over a real PostgreSQL.
+"""Campaigns inject faults into the real service and a real PostgreSQL, under load, for minutes to an hour.
 
-`make campaign` runs them at full length, `make campaign NAME=terminated_backends` one of them; each prints what it
-injected and what it counted. `test_short_forms.py` runs each for seconds, as a part of the suite.
+`make campaign` runs all of them at full length; `make campaign NAME=terminated_backends` runs service. Each prints the
+injected faults, the measurements, and every expectation that did not hold. The test suite runs each for a few seconds
+(`tests/campaigns/test_short_forms.py`).
 """

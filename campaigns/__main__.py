@@ -1,4 +1,4 @@
-"""`python -m campaigns [NAME…]`: run campaigns at full length, and print what each injected and counted."""
+"""`python -m campaigns [NAME…]`: run campaigns at full length and print their reports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 CAMPAIGNS = (
     "terminated_backends",
     "killed_processes",
-    "lost_answers",
+    "lost_responses",
     "outages",
     "disk_full",
     "overload",
@@ -20,17 +20,17 @@ CAMPAIGNS = (
 
 
 def main(names: list[str]) -> int:
-    """Run those that are named, or all; return the exit code."""
+    """Run the named campaigns, or all; return the exit code: 1 if an expectation did not hold, 2 for a wrong name."""
     if unknown := set(names) - set(CAMPAIGNS):
-        sys.stderr.write(f"no such campaign: {', '.join(sorted(unknown))}; there are {', '.join(CAMPAIGNS)}\n")
+        sys.stderr.write(f"unknown campaign: {', '.join(sorted(unknown))}; the campaigns are {', '.join(CAMPAIGNS)}\n")
         return 2
-    is_well = True
+    has_passed = True
     for name in names or CAMPAIGNS:
         report = asyncio.run(import_module(f"campaigns.{name}").run())
         sys.stdout.write(f"{report}\n")
         sys.stdout.flush()
-        is_well = is_well and not report.faults
-    return 0 if is_well else 1
+        has_passed = has_passed and not report.violations
+    return 0 if has_passed else 1
 
 
 if __name__ == "__main__":

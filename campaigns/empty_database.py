@@ -1,4 +1,8 @@
-"""Replicas that start all at once on an empty database: each migrates, then serves."""
+"""Campaign: many replicas start at the same time on an empty database. Each migrates it, then serves.
+
+Measured: the number of replicas that serve, and the slowest round.
+Must hold: every migration succeeds, the schema is at the current revision, and every replica serves.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from tests.support.processes.service import ROOT, STAGELY_RPC, serving, settings
 
 
 async def run(rounds: int = 20, replicas: int = 10) -> Report:
-    """Every migration ends well, the schema is whole, and every replica comes to serve."""
+    """Start `replicas` replicas on an empty database, `rounds` times."""
     report = Report("empty_database")
     served, slowest = 0, 0.0
     with own_postgres(migrated=False) as postgres:
@@ -25,14 +29,14 @@ async def run(rounds: int = 20, replicas: int = 10) -> Report:
             _empty(postgres.url)
             began = time.monotonic()
             failed = await asyncio.to_thread(_migrate_at_once, postgres.url, replicas)
-            report.faults += failed
+            report.violations += failed
             served += await asyncio.to_thread(_serve_at_once, postgres.url, replicas)
             slowest = max(slowest, time.monotonic() - began)
-            report.expect(_revision(postgres.url) == needed_revision(), "the schema is not at its revision")
+            report.expect(_revision(postgres.url) == needed_revision(), "the schema is not at the current revision")
     report.injected["replicas started at once"] = f"{replicas}, in {rounds} rounds"
-    report.counted["replicas that came to serve"] = served
+    report.counted["replicas that served"] = served
     report.counted["slowest round"] = f"{slowest:.1f} s"
-    report.expect(served == rounds * replicas, f"{rounds * replicas - served} replicas did not come to serve")
+    report.expect(served == rounds * replicas, f"{rounds * replicas - served} replicas did not serve")
     return report
 
 
@@ -50,7 +54,7 @@ def _migrate_at_once(url: str, replicas: int) -> list[str]:
     for each in started:
         output, _ = each.communicate()
         if each.returncode:
-            failed.append(f"a migration ended with {each.returncode}: {output[-300:]}")
+            failed.append(f"a migration exited with {each.returncode}: {output[-300:]}")
     return failed
 
 

@@ -1,4 +1,4 @@
-"""What callers were promised, held against what is stored."""
+"""Compares the writes that callers sent, and those that were acknowledged, with what is stored."""
 
 from __future__ import annotations
 
@@ -23,51 +23,51 @@ _EFFECTS = """
 
 @dataclass(frozen=True)
 class Verdict:
-    """How what was sent and what is stored go together, as numbers of requests.
+    """The result of the comparison, in numbers of requests.
 
     Attributes:
-        sent: different requests, however often each was repeated.
-        acknowledged: were answered with OK.
-        stored: have had their effect.
-        lost: were acknowledged, and are not stored.
-        doubled: have had their effect more than once.
-        halves: have left some of resource, audit row and kept answer, and not all.
+        sent: different requests; retries of a request do not count.
+        acknowledged: requests that returned OK.
+        stored: requests whose resource is stored.
+        lost: acknowledged requests that are not stored.
+        duplicated: requests that are stored more than once.
+        partial: requests with some, but not all, of resource, audit row and stored response.
     """
 
     sent: int
     acknowledged: int
     stored: int
     lost: int
-    doubled: int
-    halves: int
+    duplicated: int
+    partial: int
 
-    def judge(self, report: Report) -> None:
-        """Note the numbers, and as faults whatever was broken of the promises."""
+    def add_to(self, report: Report) -> None:
+        """Add the numbers to the report. Lost, duplicated and partial writes are violations."""
         report.counted["writes"] = f"{self.sent} sent, {self.acknowledged} acknowledged, {self.stored} stored"
-        report.expect(self.acknowledged, "no write was acknowledged: nothing is shown")
-        for broken in ("lost", "doubled", "halves"):
-            number = getattr(self, broken)
-            report.counted[f"writes {broken}"] = number
-            report.expect(not number, f"{number} writes {broken}")
+        report.expect(self.acknowledged, "no write was acknowledged: the campaign shows nothing")
+        for kind in ("lost", "duplicated", "partial"):
+            number = getattr(self, kind)
+            report.counted[f"{kind} writes"] = number
+            report.expect(not number, f"{number} {kind} writes")
 
 
 class Ledger:
-    """Remembers every write: its `request_id`, which is also the call's `x-request-id`, and the name it makes."""
+    """Records every write: its `request_id`, which is also the call's `x-request-id`, and the name of its resource."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._acknowledged: set[str] = set()
 
     def send(self, request_id: str, name: str) -> None:
-        """Note that a write is about to be sent."""
+        """Record that a write is about to be sent."""
         self._names[request_id] = name
 
     def acknowledge(self, request_id: str) -> None:
-        """Note that it was answered with OK."""
+        """Record that a write returned OK."""
         self._acknowledged.add(request_id)
 
-    def verdict(self, url: str) -> Verdict:
-        """Look at what is stored."""
+    def compare(self, url: str) -> Verdict:
+        """Compare the recorded writes with the database."""
         with psycopg.connect(url) as connection:
             sent = (list(self._names), list(self._names.values()))
             effects = connection.execute(_EFFECTS, sent).fetchall()
@@ -77,6 +77,6 @@ class Ledger:
             acknowledged=len(self._acknowledged),
             stored=len(stored),
             lost=len(self._acknowledged - stored),
-            doubled=sum(max(counts) > 1 for _, *counts in effects),
-            halves=sum(len(set(counts)) > 1 for _, *counts in effects),
+            duplicated=sum(max(counts) > 1 for _, *counts in effects),
+            partial=sum(len(set(counts)) > 1 for _, *counts in effects),
         )

@@ -1,4 +1,4 @@
-"""Callers who read and write without pause, and repeat what failed until it is answered."""
+"""The load of a campaign: parallel callers that read and write without pause and retry failed writes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from campaigns.ledger import Ledger
     from campaigns.report import Report
 
-HONEST_CODES = frozenset({"OK", "UNAVAILABLE", "ABORTED", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
-"""What a fault of something else may look like to a caller: never INTERNAL, never UNKNOWN."""
+EXPECTED_CODES = frozenset({"OK", "UNAVAILABLE", "ABORTED", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
+"""The codes that callers may see during an injected fault. INTERNAL and UNKNOWN are not among them."""
 
 CALL_SECONDS = 10.0
 """The deadline of every call."""
@@ -31,20 +31,20 @@ _OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_reconnect_backoff_
 
 
 class Load:
-    """Callers in parallel: of eight calls two are writes, each of a team or a secret of its own.
+    """Parallel callers. Two of eight calls are writes: each creates a new team or a new secret.
 
     Attributes:
-        codes: how often a method ended with which code, each repetition counted.
-        slowest_seconds: what the slowest single call took.
+        codes: the number of calls by method and code; retries count.
+        slowest_seconds: the duration of the slowest call.
     """
 
     def __init__(self, address: str, ledger: Ledger, *, calls_per_second: float | None = None) -> None:
-        """Take where to call, and where to note the writes.
+        """Take the address and the ledger.
 
         Args:
-            address: of the service.
-            ledger: of the writes.
-            calls_per_second: of all callers together; None for as many as they can.
+            address: the address of the service.
+            ledger: records the writes.
+            calls_per_second: the rate of all callers together; None for as fast as possible.
         """
         self.codes: Counter[tuple[str, str]] = Counter()
         self.slowest_seconds = 0.0
@@ -53,12 +53,12 @@ class Load:
         self._rate = calls_per_second
         self._pause = 0.0
         self._project_id = ""
-        self._stopping, self._answer = asyncio.Event(), asyncio.Condition()
-        self._answered = 0
+        self._stopping, self._response = asyncio.Event(), asyncio.Condition()
+        self._responses = 0
 
     @asynccontextmanager
     async def running(self, callers: int) -> AsyncIterator[Load]:
-        """Call while the block runs; at its end every call under way is repeated until it is answered."""
+        """Run the callers during the block. At its end, retry each unfinished write until it has a response."""
         async with grpc.aio.insecure_channel(self._address, options=_OPTIONS) as channel:
             await self._prepare(channel)
             self._pause = callers / self._rate if self._rate else 0.0
@@ -70,21 +70,21 @@ class Load:
                 finally:
                     self._stopping.set()
 
-    def judge(self, report: Report) -> None:
-        """Note how the calls ended, and as a fault every code that callers must not see."""
+    def add_to(self, report: Report) -> None:
+        """Add the codes of the calls to the report. Each unexpected code is a violation."""
         by_code: Counter[str] = Counter()
         for (_, code), number in self.codes.items():
             by_code[code] += number
         report.counted["calls by code"] = dict(by_code.most_common())
         report.counted["slowest call"] = f"{self.slowest_seconds:.1f} s"
         for (method, code), number in self.codes.items():
-            report.expect(code in HONEST_CODES, f"{number} calls of {method} ended with {code}")
+            report.expect(code in EXPECTED_CODES, f"{number} calls of {method} ended with {code}")
 
-    async def answers(self, calls: int) -> None:
-        """Wait until so many more calls were answered with OK."""
-        enough = self._answered + calls
-        async with self._answer:
-            await self._answer.wait_for(lambda: self._answered >= enough)
+    async def wait_for_responses(self, calls: int) -> None:
+        """Wait until this many more calls have returned OK."""
+        enough = self._responses + calls
+        async with self._response:
+            await self._response.wait_for(lambda: self._responses >= enough)
 
     async def _prepare(self, channel: grpc.aio.Channel) -> None:
         name = await self._create_team(team_pb2_grpc.TeamServiceStub(channel))
@@ -97,7 +97,7 @@ class Load:
             request_id=str(uuid.uuid4()),
         )
         create = project_pb2_grpc.ProjectServiceStub(channel).CreateProject
-        self._project_id = (await self._until_answered("CreateProject", create, request)).project.id
+        self._project_id = (await self._retry_until_ok("CreateProject", create, request)).project.id
 
     async def _run(self, channel: grpc.aio.Channel) -> None:
         teams, stored = team_pb2_grpc.TeamServiceStub(channel), secret_pb2_grpc.SecretServiceStub(channel)
@@ -113,7 +113,7 @@ class Load:
         name, request_id = f"t-{secrets.token_hex(8)}", str(uuid.uuid4())
         self._ledger.send(request_id, name)
         request = team_pb2.CreateTeamRequest(slug=name, name=name, request_id=request_id)
-        if await self._until_answered("CreateTeam", teams.CreateTeam, request):
+        if await self._retry_until_ok("CreateTeam", teams.CreateTeam, request):
             self._ledger.acknowledge(request_id)
         return name
 
@@ -122,20 +122,20 @@ class Load:
         self._ledger.send(request_id, name)
         value = secrets.token_bytes(32)
         request = secret_pb2.SetSecretRequest(project_id=self._project_id, key=name, value=value, request_id=request_id)
-        if await self._until_answered("SetSecret", stored.SetSecret, request):
+        if await self._retry_until_ok("SetSecret", stored.SetSecret, request):
             self._ledger.acknowledge(request_id)
         return name
 
-    async def _until_answered(self, method: str, call: Callable[..., Any], request: Any) -> Any:
-        """Call until there is a response, and return it; None if the call ended as none must, which is judged later."""
+    async def _retry_until_ok(self, method: str, call: Callable[..., Any], request: Any) -> Any:
+        """Retry a call until it returns OK; return the response, or None after an unexpected code."""
         code, response = await self._call(method, call, request)
-        while code in HONEST_CODES and response is None:
+        while code in EXPECTED_CODES and response is None:
             await asyncio.sleep(_PAUSE_SECONDS)
             code, response = await self._call(method, call, request)
         return response
 
     async def _call(self, method: str, call: Callable[..., Any], request: Any) -> tuple[str, Any]:
-        """Call once, and return the code, and the response if there is one."""
+        """Make one call; return its code, and its response or None."""
         await asyncio.sleep(self._pause)
         header = (("x-request-id", getattr(request, "request_id", "") or str(uuid.uuid4())),)
         began, code, response = time.monotonic(), "OK", None
@@ -146,7 +146,7 @@ class Load:
         self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
         self.codes[method, code] += 1
         if response is not None:
-            async with self._answer:
-                self._answered += 1
-                self._answer.notify_all()
+            async with self._response:
+                self._responses += 1
+                self._response.notify_all()
         return code, response

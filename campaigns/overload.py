@@ -1,4 +1,11 @@
-"""Several times the load that the service can take."""
+"""Campaign: three times the load that the service can handle.
+
+Measured: goodput (calls that succeed in time) against the best rate, refused and late calls, memory, the best rate
+afterwards, and health probes.
+Must hold: goodput stays above 0.8 of the best rate, the excess is refused, memory stays bounded, at least half of the
+best rate is reached afterwards, and no health probe fails. A failed probe would take the replica away, and its load
+would move to the others.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +31,17 @@ if TYPE_CHECKING:
 
 TIMES = 3
 GOODPUT = 0.8
-"""Of its best, that the service still does."""
-GROWTH = 1.15
-"""What the second half may take, in relation to the first, in which buffers for so many calls at a time are made."""
+"""The minimum rate of good calls under overload, as a share of the best rate."""
+MAX_GROWTH = 1.15
+"""The maximum memory after the second half, relative to after the first. Buffers are allocated in the first half."""
 BEST_SECONDS = 5.0
-PAUSE_SECONDS = 0.2
-PROBE_SECONDS = 2.0
-"""How long the probes of deploy/kubernetes wait for an answer; one in vain takes a replica away."""
+PROBE_INTERVAL_SECONDS = 0.2
+PROBE_TIMEOUT_SECONDS = 2.0
+"""The timeout of the probes in deploy/kubernetes."""
 
 
 async def run(seconds: float = 5 * 60, goodput: float = GOODPUT) -> Report:
-    """What can be done is done, the rest is shed, memory is bounded, and afterwards all is as before.
-
-    Probes find the service well all the while: a replica that is taken away leaves what it had to do to the others.
-    """
+    """Overload the service for `seconds`; `goodput` is the minimum share of the best rate."""
     return await asyncio.to_thread(_run, seconds, goodput)
 
 
@@ -50,7 +54,7 @@ def _run(seconds: float, goodput: float) -> Report:
             mix, closed = overload.mixed(dataset), Load(IN_FLIGHT, min(seconds, BEST_SECONDS))
             first = run_client(server, job_of(server, mix, closed))
             best, resident = first.calls / first.seconds, resident_mb(server)
-            with probed(f"127.0.0.1:{port}") as is_well:
+            with health_probes(f"127.0.0.1:{port}") as probes:
                 overload.offered(server, mix, TIMES * best, seconds / 2)
                 between = resident_mb(server)
                 outcome = overload.offered(server, mix, TIMES * best, seconds / 2)
@@ -59,42 +63,42 @@ def _run(seconds: float, goodput: float) -> Report:
     good, again = outcome.good / outcome.seconds, last.calls / last.seconds
     report.injected["load"] = f"{outcome.offered / outcome.seconds:.0f}/s for {seconds:g} s, {TIMES} x the best"
     report.counted["best"] = f"{best:.0f}/s, and {again:.0f}/s afterwards"
-    report.counted["answered well and in time"] = f"{good:.0f}/s, {good / best:.2f} of the best"
+    report.counted["good calls"] = f"{good:.0f}/s, {good / best:.2f} of the best"
     report.counted["refused, late"] = f"{outcome.refused}, {outcome.late}"
     report.counted["memory"] = f"{resident:.1f} MB before, {between:.1f} MB halfway, {after:.1f} MB after"
-    report.counted["probes"] = f"{len(is_well)}, {is_well.count(False)} of them in vain"
-    report.expect(outcome.refused, "nothing was refused: it was no overload")
-    report.expect(good > goodput * best, f"only {good:.0f}/s were answered in time")
-    report.expect(after < between * GROWTH, f"memory went on from {between:.0f} to {after:.0f} MB")
-    report.expect(again > best / 2, f"afterwards it did {again:.0f}/s of {best:.0f}/s")
-    report.expect(all(is_well), "a service that is only busy was taken for a sick one")
+    report.counted["probes"] = f"{len(probes)}, of which {probes.count(False)} failed"
+    report.expect(outcome.refused, "no call was refused: the service was not overloaded")
+    report.expect(good > goodput * best, f"only {good:.0f} good calls/s")
+    report.expect(after < between * MAX_GROWTH, f"memory grew from {between:.0f} to {after:.0f} MB in the second half")
+    report.expect(again > best / 2, f"the best rate was {best:.0f}/s before and {again:.0f}/s afterwards")
+    report.expect(all(probes), "a health probe failed although the service was only busy")
     return report
 
 
 @contextmanager
-def probed(target: str) -> Iterator[list[bool]]:
-    """Ask now and again for as long as the block runs whether the service is well; give the answers."""
-    answers: list[bool] = []
+def health_probes(target: str) -> Iterator[list[bool]]:
+    """Call the health check every 0.2 s during the block; yield the list of results."""
+    results: list[bool] = []
     ended = threading.Event()
 
-    def ask() -> None:
+    def probe() -> None:
         with grpc.insecure_channel(target) as channel:
             health = health_pb2_grpc.HealthStub(channel)
-            while not ended.wait(PAUSE_SECONDS):
-                answers.append(_is_serving(health))
+            while not ended.wait(PROBE_INTERVAL_SECONDS):
+                results.append(_is_serving(health))
 
-    asking = threading.Thread(target=ask)
-    asking.start()
+    prober = threading.Thread(target=probe)
+    prober.start()
     try:
-        yield answers
+        yield results
     finally:
         ended.set()
-        asking.join()
+        prober.join()
 
 
 def _is_serving(health: health_pb2_grpc.HealthStub) -> bool:
     try:
-        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=PROBE_SECONDS)
+        response = health.Check(health_pb2.HealthCheckRequest(), timeout=PROBE_TIMEOUT_SECONDS)
     except grpc.RpcError:
         return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+    return bool(response.status == health_pb2.HealthCheckResponse.SERVING)

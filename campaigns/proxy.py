@@ -1,4 +1,4 @@
-"""A network that can be cut and slowed: a TCP port in front of PostgreSQL's Unix socket."""
+"""A network that campaigns can break: a TCP proxy in front of PostgreSQL's Unix socket."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _CHUNK_BYTES = 16 * 1024
 
 
 class Network:
-    """What lies between the service and its database.
+    """The network between the service and its database.
 
     Attributes:
-        delay_seconds: so much later does each piece of data arrive, in each direction.
+        delay_seconds: the added delay of each chunk of data, in each direction.
     """
 
     def __init__(self) -> None:
@@ -28,31 +28,31 @@ class Network:
         self._writers: set[asyncio.StreamWriter] = set()
 
     def cut(self) -> None:
-        """Reset every connection, and refuse new ones."""
+        """Reset every connection and refuse new ones."""
         self._is_cut = True
         for writer in self._writers:
             writer.transport.abort()
 
-    def swallow(self) -> None:
-        """Let nothing through, and say nothing of it: packets are lost."""
+    def drop_data(self) -> None:
+        """Hold back all data, as if packets were lost. Connections stay open."""
         self._open.clear()
 
-    def heal(self) -> None:
-        """Let everything through again."""
+    def restore(self) -> None:
+        """Work normally again."""
         self._is_cut, self.delay_seconds = False, 0.0
         self._open.set()
 
-    async def carry(self, path: str, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        """Carry one connection to the Unix socket at a path, until either side closes it."""
+    async def forward(self, path: str, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        """Forward one connection to the Unix socket at a path until either side closes it."""
         if self._is_cut:
-            back.transport.abort()
+            to_client.transport.abort()
             return
-        server, forth = await asyncio.open_unix_connection(path)
-        self._writers |= {back, forth}
+        server, to_server = await asyncio.open_unix_connection(path)
+        self._writers |= {to_client, to_server}
         try:
-            await asyncio.gather(self._pump(client, forth), self._pump(server, back))
+            await asyncio.gather(self._pump(client, to_server), self._pump(server, to_client))
         finally:
-            self._writers -= {back, forth}
+            self._writers -= {to_client, to_server}
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
@@ -66,12 +66,12 @@ class Network:
 
 @asynccontextmanager
 async def network_to(url: str) -> AsyncIterator[tuple[str, Network]]:
-    """Put a network between the service and the database of a URL with a Unix socket; give the URL through it."""
+    """Put a network in front of a database whose URL has a Unix socket; yield the URL of the proxy and the network."""
     parts = urlsplit(url)
     socket = parse_qs(parts.query)
     path = f"{socket['host'][0]}/.s.PGSQL.{socket['port'][0]}"
     network = Network()
-    server = await asyncio.start_server(lambda *streams: network.carry(path, *streams), "127.0.0.1", 0)
+    server = await asyncio.start_server(lambda *streams: network.forward(path, *streams), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
         yield f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}", network

@@ -1,4 +1,4 @@
-"""What a campaign injected, what it counted, and whether that is as it must be."""
+"""The report of a campaign: the injected faults, the measurements, and the expectations that did not hold."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ class Report:
     """The result of one campaign.
 
     Attributes:
-        name: of the campaign.
-        injected: which faults, and how many times.
-        counted: what became of the calls and of what is stored.
-        faults: what is not as it must be; empty if all is well.
+        name: the name of the campaign.
+        injected: the injected faults and how often.
+        counted: the measurements.
+        violations: the expectations that did not hold, one line each.
     """
 
     name: str
     injected: dict[str, object] = field(default_factory=dict)
     counted: dict[str, object] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
 
-    def expect(self, is_so: object, otherwise: str) -> None:
-        """Note a fault unless something is as it must be."""
-        if not is_so:
-            self.faults.append(otherwise)
+    def expect(self, holds: object, violation: str) -> None:
+        """Add a violation unless the expectation holds."""
+        if not holds:
+            self.violations.append(violation)
 
     def __str__(self) -> str:
         lines = [f"== {self.name}"]
         lines += [f"   injected  {what}: {value}" for what, value in self.injected.items()]
         lines += [f"   counted   {what}: {value}" for what, value in self.counted.items()]
-        lines += [f"   FAULT     {fault}" for fault in self.faults] or ["   all is as it must be"]
+        lines += [f"   VIOLATED  {violation}" for violation in self.violations] or ["   all expectations hold"]
         return "\n".join(lines)

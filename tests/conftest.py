@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 import uvloop
 
-from tests.support.markers import is_external, starts_processes
+from tests.support.markers import is_external, is_slow, starts_processes
 from tests.support.postgres import PostgresBroker, PostgresOfRun, PostgresServer
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "integration: uses a PostgreSQL, through one of its fixtures")
     config.addinivalue_line("markers", "external: needs other programs, many processes or minutes")
     config.addinivalue_line("markers", "process: starts a process beside PostgreSQL")
+    config.addinivalue_line("markers", "slow: waits for seconds, or goes through every request, statement or revision")
     if not hasattr(config, "workerinput"):
         config.stash[POSTGRES] = PostgresOfRun()
         # As Ctrl-C, so that a run under `timeout` or in a cancelled job leaves no server behind.
@@ -62,6 +63,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("external")
         if is_external(item.path) or starts_processes(item.path):
             item.add_marker("process")
+        if is_slow(item.path):
+            item.add_marker("slow")
         if "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker("integration")
 

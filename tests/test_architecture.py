@@ -10,7 +10,7 @@ from pathlib import Path
 import grimp
 
 import stagely_rpc
-from tests.support.markers import EXTERNAL, ROOT
+from tests.support.markers import EXTERNAL, ROOT, SLOW
 
 SLICES = {path.parent.name for path in Path(stagely_rpc.__file__).parent.glob("*/servicer.py")}
 TESTS = ROOT / "tests"
@@ -49,8 +49,8 @@ def test_no_test_module_imports_another() -> None:
     assert {path.name for path in TESTS.rglob("*.py") if importing.search(path.read_text())} == set()
 
 
-def test_every_external_test_exists() -> None:
-    assert {name for name in EXTERNAL if not (ROOT / name).exists()} == set()
+def test_every_file_that_is_marked_exists() -> None:
+    assert {name for name in (*EXTERNAL, *SLOW) if not (ROOT / name).exists()} == set()
 
 
 def test_command_line_imports_what_a_command_needs_when_it_runs() -> None:

@@ -1,3 +1,3 @@
-"""The audit trail: how it is sealed, read and verified."""
+"""The audit log: sealing, reading and verifying it."""
 
 from __future__ import annotations

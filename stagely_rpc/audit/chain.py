@@ -1,8 +1,8 @@
-"""The hash chain over the audit trail. This module is pure: it knows no database.
+"""The hash chains over the audit log. This module is pure: it does not access the database.
 
 Each team has a chain; rows without a team share one more. A row's hash covers every column. A seal's hash covers the
 row's hash, the row's position, and the hash of the previous seal. All hashes are HMAC-SHA-256 (RFC 2104) under a key
-that is derived from the key-encryption key. An attacker who can write to the database but lacks the key can't forge a
+that is derived from the key-encryption key. Without this key, an attacker who can write to the database can't forge a
 chain.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
-from stagely_rpc.crypto.derivation import derived
+from stagely_rpc.crypto.derivation import derive_key
 
 NO_TEAM = uuid.UUID(int=0)
 """The chain of the rows without a team."""
@@ -28,7 +28,7 @@ _NULL = b"\xff\xff\xff\xff"
 
 @dataclass(frozen=True, slots=True)
 class SealableRow:
-    """Every column of a row of the trail.
+    """Every column of an audit row.
 
     Attributes:
         actor_ip: PostgreSQL's text form, with the mask.
@@ -55,7 +55,7 @@ class SealableRow:
         return self.team_id or NO_TEAM
 
 
-# astuple() would copy each value first, which takes ten times as long as everything else.
+# astuple() would copy each value first, which takes ten times as long as the rest of the encoding.
 _columns_of = attrgetter(*(field.name for field in fields(SealableRow)))
 
 
@@ -83,7 +83,7 @@ class ChainKey:
 
     def __init__(self, key_encryption_key: bytes) -> None:
         """Derive the key for this purpose alone."""
-        self._key = derived(key_encryption_key, b"audit chain")
+        self._key = derive_key(key_encryption_key, b"audit chain")
 
     def row_hash(self, row: SealableRow) -> bytes:
         """Return the hash of a row."""
@@ -100,7 +100,7 @@ class ChainKey:
         return self._mac(b"head", chain.bytes + head.position.to_bytes(8, "big") + head.hash)
 
     def is_head(self, chain: uuid.UUID, head: Link, mac: bytes) -> bool:
-        """Return whether a link was the end of a chain at some time."""
+        """Return whether the MAC is valid: the link is or was the end of the chain."""
         return hmac.compare_digest(self.head_mac(chain, head), mac)
 
     def _mac(self, purpose: bytes, content: bytes) -> bytes:
@@ -121,8 +121,8 @@ class ChainEnd:
     mac: bytes | None
     last: Link | None
 
-    def left_by(self, key: ChainKey, chain: uuid.UUID) -> Link | None:
-        """Return the link at which the sealer left the chain; None if the chain does not end there."""
+    def verified_head(self, key: ChainKey, chain: uuid.UUID) -> Link | None:
+        """Return the last link that the sealer added, START for a new chain; None if the end is not authentic."""
         if self.head is None or self.mac is None:
             return START if self.last is None else None
         return self.head if self.head == self.last and key.is_head(chain, self.head, self.mac) else None
@@ -147,7 +147,7 @@ class Sealed:
 
 
 def canonical(row: SealableRow) -> bytes:
-    """Encode a row unambiguously: a length in 4 bytes precedes each column; all ones mean NULL."""
+    """Encode a row unambiguously: a length in 4 bytes precedes each column; a length of all ones means NULL."""
     return b"".join(map(_canonical_value, _columns_of(row)))
 
 

@@ -1,4 +1,4 @@
-"""Denials in the audit trail. The first of a kind is written within a second; repetitions are counted.
+"""Denials in the audit log. The first of a kind is written within a second; repetitions are counted.
 
 A denied call has no transaction that its row could join, and a denied caller can retry a thousand times a second. So
 rows are written in the background, at most one a minute for each kind of denial.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 INTERVAL_SECONDS = 0.4
 REPETITION_SECONDS = 60.0
 MAX_KINDS = 2000
-"""The maximum of distinct kinds of denial within a minute. All others are counted in one row."""
+"""The maximum number of distinct kinds of denial within a minute. All others are counted in one row."""
 
 _BATCH_ROWS = 200
 _THE_REST = Entry(action="access.deny", resource_type="access", details={"reason": "TOO_MANY_TO_TELL_APART"})
@@ -62,13 +62,13 @@ class _Tally:
 
 
 class Denials:
-    """Writes denials to the audit trail in the background. If a write fails, the counts are kept and retried."""
+    """Writes denials to the audit log in the background. After a failed write, keeps the counts and retries."""
 
     def __init__(self, db: Database, count: Callable[[str], None] = lambda _: None) -> None:
         """Take the database.
 
         Args:
-            db: the database of the audit trail.
+            db: the database of the audit log.
             count: is called with the reason of each denial.
         """
         self._db = db
@@ -81,10 +81,10 @@ class Denials:
         self._periodic.start()
 
     async def stop(self) -> None:
-        """Write the rest, if the database answers in time, and stop."""
+        """Write the remaining denials, if the database responds in time, and stop."""
         await self._periodic.stop()
         if lost := sum(tally.count for tally in self._tallies.values()):
-            _log.error("denials are missing in the audit trail: they could not be written", count=lost)
+            _log.error("denials lost: they could not be written to the audit log", count=lost)
 
     def note(self, entry: Entry) -> None:
         """Queue a denial. Its kind is its caller, user, team, action and details."""
@@ -99,8 +99,8 @@ class Denials:
     async def write(self) -> None:
         """Write the kinds that are new or were last written over a minute ago. Drop kinds that stopped."""
         await self._write([tally for tally in self._tallies.values() if tally.count and not tally.is_recent()])
-        over = [kind for kind, tally in self._tallies.items() if not tally.count and not tally.is_recent()]
-        for kind in over:
+        expired = [kind for kind, tally in self._tallies.items() if not tally.count and not tally.is_recent()]
+        for kind in expired:
             del self._tallies[kind]
 
     async def _write_all(self) -> None:

@@ -1,4 +1,4 @@
-"""Export of the audit trail as JSON lines, in constant memory."""
+"""Export of the audit log as JSON lines, in constant memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BATCH_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which rows to export; `until` is exclusive."""
+    """Which rows to export. `until` is exclusive."""
 
     team_id: uuid.UUID | None = None
     since: datetime | None = None
@@ -30,7 +30,7 @@ class Selection:
 
 
 def export_lines(url: str, selection: Selection) -> Iterator[bytes]:
-    """Yield the rows of one snapshot, oldest first. Each is a JSON object and a line break.
+    """Yield the rows of one snapshot, oldest first. Each item is a JSON object and a line break.
 
     Raises:
         psycopg.Error: the database can't be reached, or the connection was lost.
@@ -47,7 +47,7 @@ def export_lines(url: str, selection: Selection) -> Iterator[bytes]:
 
 
 def _with_place(row: dict[str, Any]) -> dict[str, Any]:
-    """Add the row's position in its chain, in protobuf's JSON, as VerifyAuditLog accepts it as an anchor."""
+    """Add the row's position in its chain, in protobuf's JSON form. VerifyAuditLog accepts it as an anchor."""
     position, hash_ = row.pop("position"), row.pop("hash")
     place = None if position is None else {"position": position, "hash": base64.b64encode(hash_).decode()}
     return {**row, "place": place}

@@ -1,4 +1,4 @@
-"""Every SQL statement about the audit trail, except the inserts of its rows."""
+"""Every SQL statement about the audit log, except the inserts of audit rows."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ SEALABLE_COLUMNS = tuple(each.name for each in fields(SealableRow))
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class RowState:
     """An audit row, and whether it is sealed in its chain or queued for sealing."""
 
     cursor: Cursor
@@ -184,7 +184,7 @@ def _remove() -> Delete:
     return delete(AuditUnsealed).where(is_given).execution_options(synchronize_session=False)
 
 
-# The most selective first: rows that share one of the first five belong to few teams.
+# The most selective columns come first. Rows with the same value in one of the first five belong to few teams.
 _WALKS = ("request_id", "resource_id", "actor_id", "project_id", "team_id", "action", "actor_service", "resource_type")
 _OF_FEW_TEAMS = frozenset(_WALKS[:5])
 _LIST = Listing(
@@ -210,13 +210,13 @@ async def list_audit_logs(
 
 
 def _by_team(visible: ColumnElement[bool]) -> Merge:
-    """Merge the lists of the teams whose rows are visible; they may be few among all teams."""
+    """Merge the lists of the teams whose rows are visible. These may be a small share of all teams."""
     teams = allowed_by(visible).subquery("visible_teams")
     return Merge((teams,), AuditLog.team_id == teams.c.team_id, are_visible=True)
 
 
 async def get_links(session: Executor, audit_log_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Link]:
-    """Return the chain positions of those rows that are sealed."""
+    """Return the chain positions of those given rows that are sealed."""
     statement = select(AuditSeal.audit_log_id, AuditSeal.position, AuditSeal.hash)
     found = await session.execute(statement.where(AuditSeal.audit_log_id.in_(audit_log_ids)))
     return {audit_log_id: Link(position, hash_) for audit_log_id, position, hash_ in found}
@@ -240,11 +240,11 @@ async def list_sealed(session: Executor, chain: uuid.UUID, after: int, until: in
 
 
 async def is_sealed(session: Executor, row_hash: bytes) -> bool:
-    """Return whether a row with this hash was sealed at any position. There is no index: only faults need this."""
+    """Return whether a row with this hash was sealed at any position. Scans the table; used only after a fault."""
     return bool((await session.execute(select(exists().where(AuditSeal.row_hash == row_hash)))).scalar_one())
 
 
-async def list_placed(session: Executor, chain: uuid.UUID, after: Cursor | None, limit: int) -> list[Placed]:
+async def list_row_states(session: Executor, chain: uuid.UUID, after: Cursor | None, limit: int) -> list[RowState]:
     """Return the next rows that belong to a chain, oldest first."""
     statement = select(
         AuditLog.timestamp,
@@ -255,7 +255,7 @@ async def list_placed(session: Executor, chain: uuid.UUID, after: Cursor | None,
     if after is not None:
         statement = statement.where(tuple_(AuditLog.timestamp, AuditLog.id) > tuple_(after.created_at, after.id))
     found = await session.execute(statement.order_by(AuditLog.timestamp, AuditLog.id).limit(limit))
-    return [Placed(Cursor(timestamp, row_id), sealed, queued) for timestamp, row_id, sealed, queued in found]
+    return [RowState(Cursor(timestamp, row_id), sealed, queued) for timestamp, row_id, sealed, queued in found]
 
 
 def _rows(name: str, **columns: TypeEngine[Any]) -> TableValuedAlias:

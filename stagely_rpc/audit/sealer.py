@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 INTERVAL_SECONDS = 0.4
 
 _BATCH_ROWS = 500
-_ROUNDS_UNTIL_REFUSED_ARE_TRIED_AGAIN = 150
+_ROUNDS_BETWEEN_RETRIES_OF_REFUSED = 150
 
 _log = structlog.get_logger(__name__)
 
@@ -44,15 +44,15 @@ _log = structlog.get_logger(__name__)
 class Sealer:
     """Seals rows in the background.
 
-    The sealer does not continue a chain whose end was tampered with: that would seal the tampering too. The rows stay
-    queued, and an error is logged once a minute.
+    If the end of a chain was tampered with, the sealer refuses the chain: continuing it would seal the tampering too.
+    The rows stay queued, and the sealer retries and logs an error once a minute.
     """
 
     def __init__(self, db: Database, key: ChainKey, observer: SealerObserver | None = None) -> None:
         """Take the database and the key.
 
         Args:
-            db: the database of the audit trail.
+            db: the database of the audit log.
             key: the key of the chains.
             observer: is called after each round; without one, the lag is not queried.
         """
@@ -68,13 +68,13 @@ class Sealer:
         self._periodic.start()
 
     async def stop(self) -> None:
-        """Seal the rest, if the database answers in time, and stop."""
+        """Seal the remaining rows, if the database responds in time, and stop."""
         await self._periodic.stop()
 
     async def seal(self) -> None:
         """Seal all queued rows, unless another replica is sealing."""
         self._rounds += 1
-        if self._rounds % _ROUNDS_UNTIL_REFUSED_ARE_TRIED_AGAIN == 0:
+        if self._rounds % _ROUNDS_BETWEEN_RETRIES_OF_REFUSED == 0:
             self._refused.clear()
         while await self._seal_batch() == _BATCH_ROWS:
             pass
@@ -83,7 +83,7 @@ class Sealer:
                 self._observer.round_ended(await queries.get_lag_seconds(session))
 
     async def _seal_batch(self) -> int:
-        """Seal the oldest rows; return how many were read."""
+        """Seal the oldest unsealed rows; return how many were read."""
         async with self._db.system_transaction() as session:
             if not await queries.claim_sealing(session):
                 return 0
@@ -96,12 +96,12 @@ class Sealer:
         return len(rows)
 
     async def _heads(self, session: Executor, chains: set[uuid.UUID]) -> dict[uuid.UUID, Link]:
-        """Return the ends of chains. Refuse those that do not end where the sealer left them."""
+        """Return the ends of chains. Refuse and omit chains whose end is not authentic."""
         ends = await queries.get_chain_ends(session, chains) if chains else {}
-        heads = {chain: head for chain, end in ends.items() if (head := end.left_by(self._key, chain))}
+        heads = {chain: head for chain, end in ends.items() if (head := end.verified_head(self._key, chain))}
         for chain in chains - heads.keys():
             self._refused.add(chain)
-            _log.error("the end of an audit chain does not authenticate: its rows are not sealed", chain=str(chain))
+            _log.error("the end of an audit chain is not authentic: its rows are not sealed", chain=str(chain))
         return heads
 
     async def _append(self, session: Executor, heads: dict[uuid.UUID, Link], rows: Sequence[SealableRow]) -> None:

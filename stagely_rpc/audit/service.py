@@ -1,4 +1,4 @@
-"""Rules for reading and verifying the audit trail."""
+"""Rules for reading and verifying the audit log."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ async def verify_audit_log(
 
     Raises:
         NotFoundError: the team does not exist.
-        PermissionDeniedError: a user asked for the chain of rows without a team.
+        PermissionDeniedError: a user requested the chain of rows without a team.
         FailedPreconditionError: there is no encryption key.
     """
     await _require_chain(session, wanted.team_id)
     if key is None:
-        message = "the audit trail can't be verified: the service runs without ENCRYPTION_KEY"
+        message = "the audit log can't be verified: the service runs without ENCRYPTION_KEY"
         raise FailedPreconditionError(message, subject="ENCRYPTION_KEY", reason="ENCRYPTION_KEY_MISSING")
     anchor = Link(wanted.anchor.position, wanted.anchor.hash) if wanted.anchor else None
     async for step in verification.verify(session, key, wanted.team_id or NO_TEAM, anchor):
@@ -56,4 +56,4 @@ async def _require_chain(session: Session, team_id: uuid.UUID | None) -> None:
     if team_id is not None:
         await teams.get_team(session, TeamKey(id=team_id))
         return
-    access.require_no_user(session, "the chain of no team")
+    access.require_no_user(session, "the chain of rows without a team")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
-    """The audit trail."""
+    """Lists and verifies the audit log."""
 
     def __init__(self, db: Database, pages: PageTokens, key: ChainKey | None) -> None:
         self._db = db

@@ -109,18 +109,18 @@ class _Walk:
                 self.link = sealed.seal.link
             yield len(batch)
 
-    async def rows(self) -> AsyncIterator[list[queries.Placed]]:
+    async def rows(self) -> AsyncIterator[list[queries.RowState]]:
         """Yield all rows of the chain, batch by batch."""
         after: Cursor | None = None
-        while batch := await queries.list_placed(self._session, self._chain, after, _BATCH_ROWS):
+        while batch := await queries.list_row_states(self._session, self._chain, after, _BATCH_ROWS):
             yield batch
             after = batch[-1].cursor
 
     def fault_at_end(self, end: ChainEnd) -> Fault | None:
-        """Return the fault at the end of a chain whose seals are all intact; None if the end is right."""
-        is_left = end.left_by(self._key, self._chain) == self.link
-        is_anchored = self._anchor is None or self._anchor.position <= self.link.position
-        return None if is_left and is_anchored else Fault("cut_off", self.link.position + 1)
+        """Return the fault at the end of a chain whose seals are all intact; None if the end is authentic."""
+        is_authentic = end.verified_head(self._key, self._chain) == self.link
+        has_anchor = self._anchor is None or self._anchor.position <= self.link.position
+        return None if is_authentic and has_anchor else Fault("cut_off", self.link.position + 1)
 
     async def _fault_of(self, sealed: Sealed) -> Fault | None:
         """Compare a seal with its row, and with the link that its position requires."""

@@ -1,6 +1,6 @@
 """AES-256-GCM. The sealed form is nonce ‖ ciphertext ‖ tag.
 
-The nonce is random. Encrypt fewer than 2^32 times with one key (NIST SP 800-38D, 8.3).
+The nonce is random. Use one key for fewer than 2^32 encryptions (NIST SP 800-38D, 8.3).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TAG_BYTES = 16
 
 
 class AuthenticationError(Exception):
-    """The key or the associated data is wrong, or the ciphertext was changed. There is no plaintext."""
+    """The key or the associated data is wrong, or the ciphertext was changed."""
 
 
 def encrypt(key: AESGCM, plaintext: bytes, associated_data: bytes) -> bytes:
@@ -29,10 +29,10 @@ def encrypt(key: AESGCM, plaintext: bytes, associated_data: bytes) -> bytes:
 
 
 def decrypt(key: AESGCM, sealed: bytes, associated_data: bytes) -> bytes:
-    """Decrypt what `encrypt` made with the same key and associated data.
+    """Decrypt a result of `encrypt` with the same key and associated data.
 
     Raises:
-        AuthenticationError: it does not authenticate, or it is too short.
+        AuthenticationError: the sealed form does not authenticate, or is too short.
     """
     if len(sealed) < NONCE_BYTES + TAG_BYTES:
         raise AuthenticationError

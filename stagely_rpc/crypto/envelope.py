@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from stagely_rpc.access import ResourceRef
 from stagely_rpc.crypto import aead, queries
-from stagely_rpc.crypto.derivation import derived
+from stagely_rpc.crypto.derivation import derive_key
 from stagely_rpc.crypto.observer import NULL_OBSERVER
 from stagely_rpc.db.driver.observer import Timed
 from stagely_rpc.db.models import Team
@@ -61,14 +61,14 @@ class StorageLocation(NamedTuple):
 
 
 class Keyring:
-    """Encrypts and decrypts stored values. Without a key-encryption key it refuses both."""
+    """Encrypts and decrypts stored values. Without a key-encryption key, it does neither."""
 
     def __init__(self, key_encryption_key: bytes | None, observer: KeyObserver = NULL_OBSERVER) -> None:
         """Take the key-encryption key.
 
         Args:
             key_encryption_key: 32 random bytes; None if nothing will be encrypted or decrypted.
-            observer: is called after each use of a key.
+            observer: receives an event after each use of a key.
         """
         self._observer = observer
         self._root = None if key_encryption_key is None else _KeyEncryptionKey(key_encryption_key)
@@ -121,7 +121,7 @@ class Keyring:
         root = self._require_root()
         key = self._unwrapped(root, data_key)
         with Timed(self._observer.used, "seal", root.id, data_key.id):
-            return _Envelope(data_key.id, aead.encrypt(key, plaintext, _bound_to(location, data_key.id))).text()
+            return _Envelope(data_key.id, aead.encrypt(key, plaintext, _associated_data(location, data_key.id))).text()
 
     async def open(self, session: Session, stored: str, *, location: StorageLocation) -> bytes:
         """Decrypt a stored form that was read from its location.
@@ -134,7 +134,7 @@ class Keyring:
         envelope = _Envelope.read(stored)
         if envelope is None:
             raise _invalid(location)
-        key = self._ready(envelope.data_key_id)
+        key = self._cached(envelope.data_key_id)
         if key is None:
             row = await session.read(queries.DATA_KEY, envelope.data_key_id)
             if row is None:
@@ -142,7 +142,7 @@ class Keyring:
             key = self._unwrap(root, row)
         with Timed(self._observer.used, "open", root.id, envelope.data_key_id):
             try:
-                return aead.decrypt(key, envelope.sealed, _bound_to(location, envelope.data_key_id))
+                return aead.decrypt(key, envelope.sealed, _associated_data(location, envelope.data_key_id))
             except aead.AuthenticationError:
                 raise _invalid(location) from None
 
@@ -178,9 +178,9 @@ class Keyring:
         return self._root
 
     def _unwrapped(self, root: _KeyEncryptionKey, row: DataKeyRow) -> AESGCM:
-        return self._ready(row.id) or self._unwrap(root, row)
+        return self._cached(row.id) or self._unwrap(root, row)
 
-    def _ready(self, data_key_id: uuid.UUID) -> AESGCM | None:
+    def _cached(self, data_key_id: uuid.UUID) -> AESGCM | None:
         key = self._data_keys.get(data_key_id)
         self._observer.looked_up(hit=key is not None)
         return key
@@ -195,25 +195,26 @@ class Keyring:
 class _KeyEncryptionKey:
     """The key that encrypts data keys.
 
-    Its id is derived with HKDF (RFC 5869) for this purpose alone. The id identifies the key and may be stored and
-    logged. It reveals nothing about the key or about other keys derived from it.
+    Its id is derived with HKDF (RFC 5869) for this purpose alone. The id may be stored and logged: it reveals nothing
+    about the key or about other keys derived from it.
     """
 
     def __init__(self, key: bytes) -> None:
         if len(key) != aead.KEY_BYTES:
             msg = f"a key-encryption key has {aead.KEY_BYTES} bytes"
             raise ValueError(msg)
-        self.id = derived(key, b"key-encryption key id", length=8).hex()
+        self.id = derive_key(key, b"key-encryption key id", length=8).hex()
         self._key = AESGCM(key)
 
     def wrap(self, data_key: bytes, data_key_id: uuid.UUID, team_id: uuid.UUID) -> str:
-        associated_data = self._bound_to(data_key_id, team_id)
+        associated_data = self._associated_data(data_key_id, team_id)
         return _Envelope(data_key_id, aead.encrypt(self._key, data_key, associated_data)).text()
 
     def unwrap(self, row: DataKeyRow) -> bytes:
         if row.key_encryption_key_id != self.id:
             message = (
-                f"data key {row.id} is encrypted by key-encryption key {row.key_encryption_key_id}, which is not here"
+                f"data key {row.id} is encrypted by key-encryption key {row.key_encryption_key_id},"
+                " which this process does not have"
             )
             raise DataLossError(message, reason="KEY_ENCRYPTION_KEY_UNKNOWN")
         invalid = DataLossError(f"data key {row.id} does not authenticate", reason="DATA_KEY_INVALID")
@@ -221,11 +222,11 @@ class _KeyEncryptionKey:
         if envelope is None or envelope.data_key_id != row.id:
             raise invalid
         try:
-            return aead.decrypt(self._key, envelope.sealed, self._bound_to(row.id, row.team_id))
+            return aead.decrypt(self._key, envelope.sealed, self._associated_data(row.id, row.team_id))
         except aead.AuthenticationError:
             raise invalid from None
 
-    def _bound_to(self, data_key_id: uuid.UUID, team_id: uuid.UUID) -> bytes:
+    def _associated_data(self, data_key_id: uuid.UUID, team_id: uuid.UUID) -> bytes:
         return _joined(b"stagely-rpc data key", _VERSION, data_key_id.bytes, team_id.bytes, self.id.encode())
 
 
@@ -248,7 +249,8 @@ class _Envelope(NamedTuple):
             sealed = binascii.a2b_base64(text[_HEAD_CHARACTERS:], strict_mode=True)
         except ValueError:
             return None
-        # Base64 ignores some bits of the last character before the padding. Unchecked, a change there would pass.
+        # Base64 ignores some bits of the last character before the padding. Without this check, a change of those bits
+        # would go unnoticed.
         last = sealed[len(sealed) // 3 * 3 :] or sealed[-3:]
         return cls(data_key_id, sealed) if last and text.endswith(base64.b64encode(last).decode()) else None
 
@@ -282,13 +284,13 @@ def _data_key_id(head: str) -> uuid.UUID | None:
     return None if found is None else uuid.UUID(hex=found[1])
 
 
-def _bound_to(location: StorageLocation, data_key_id: uuid.UUID) -> bytes:
-    """Return the associated data of a value."""
-    return _bound_to_column(data_key_id, location.table, location.column) + _joined(location.row_id.bytes)
+def _associated_data(location: StorageLocation, data_key_id: uuid.UUID) -> bytes:
+    """Return the associated data of a value stored at a location."""
+    return _associated_data_of_column(data_key_id, location.table, location.column) + _joined(location.row_id.bytes)
 
 
 @lru_cache(maxsize=_CACHED_DATA_KEYS)
-def _bound_to_column(data_key_id: uuid.UUID, table: str, column: str) -> bytes:
+def _associated_data_of_column(data_key_id: uuid.UUID, table: str, column: str) -> bytes:
     return _joined(b"stagely-rpc value", _VERSION, data_key_id.bytes, table.encode(), column.encode())
 
 

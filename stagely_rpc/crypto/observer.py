@@ -12,7 +12,7 @@ Operation = Literal["seal", "open", "wrap", "unwrap"]
 
 
 class KeyObserver(Protocol):
-    """Is called after each use of a key."""
+    """Receives an event after each use of a key. Runs inside the call, so it must be fast."""
 
     def used(
         self, operation: Operation, key: str, data_key: uuid.UUID, began: float, error: BaseException | None
@@ -23,7 +23,7 @@ class KeyObserver(Protocol):
             operation: what was done.
             key: the id of the key-encryption key.
             data_key: the id of the data key.
-            began: by `time.perf_counter()`.
+            began: when it began, by `time.perf_counter()`.
             error: why it failed; None if it did not.
         """
 
@@ -32,7 +32,7 @@ class KeyObserver(Protocol):
 
 
 class NullObserver:
-    """Ignores everything."""
+    """Ignores every event."""
 
     def _ignore(self, *_: Any, **__: Any) -> None:
         pass
@@ -44,7 +44,7 @@ NULL_OBSERVER = NullObserver()
 
 
 class CompositeObserver:
-    """Passes each call on to several observers."""
+    """Forwards each event to every observer."""
 
     def __init__(self, *observers: KeyObserver) -> None:
         """Take the observers."""
@@ -53,18 +53,18 @@ class CompositeObserver:
     def used(
         self, operation: Operation, key: str, data_key: uuid.UUID, began: float, error: BaseException | None
     ) -> None:
-        """Pass the use on."""
-        for each in self._observers:
-            each.used(operation, key, data_key, began, error)
+        """Forward the use."""
+        for observer in self._observers:
+            observer.used(operation, key, data_key, began, error)
 
     def looked_up(self, *, hit: bool) -> None:
-        """Pass the lookup on."""
-        for each in self._observers:
-            each.looked_up(hit=hit)
+        """Forward the lookup."""
+        for observer in self._observers:
+            observer.looked_up(hit=hit)
 
 
-def all_of(observers: Sequence[KeyObserver]) -> KeyObserver:
-    """Return one observer for any number of them."""
+def combine(observers: Sequence[KeyObserver]) -> KeyObserver:
+    """Return one observer that forwards to all given observers."""
     if len(observers) > 1:
         return CompositeObserver(*observers)
     return observers[0] if observers else NULL_OBSERVER

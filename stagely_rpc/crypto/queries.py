@@ -26,7 +26,7 @@ DATA_KEY = PointRead("data key", DataKeyRow, select(DataKey.__table__), DataKey.
 """A data key by its id, retired or not."""
 
 KEY_ENCRYPTION_KEY_IDS = "SELECT min(key_encryption_key_id), max(key_encryption_key_id) FROM data_keys"
-"""The first and last id of an index. If another key-encryption key wraps any data key, one of the two is not ours."""
+"""The lowest and highest id, read from the index. If both are this process's id, no other key wraps a data key."""
 
 _GIVEN: dict[str, Any] = {name: bindparam(name) for name in ("id", "team_id", "key_encryption_key_id", "wrapped_key")}
 _ADD = Statement(
@@ -43,8 +43,8 @@ def get_active_data_key(ref: ResourceRef) -> Query[DataKeyRow | None]:
 
 @cache
 def _active(model: type[Base]) -> Statement[DataKeyRow]:
-    is_theirs = DataKey.team_id == team_id_of(model)
-    return Statement(select(DataKey.__table__).where(is_theirs, DataKey.retired_at.is_(None)), DataKeyRow)
+    is_owned = DataKey.team_id == team_id_of(model)
+    return Statement(select(DataKey.__table__).where(is_owned, DataKey.retired_at.is_(None)), DataKeyRow)
 
 
 def add_data_key(*, id: uuid.UUID, team_id: uuid.UUID, key_encryption_key_id: str, wrapped_key: str) -> Query[None]:  # noqa: A002 - the column's name

@@ -34,13 +34,13 @@ def decrypt(wanted: Decryption) -> bytes:
     """Decrypt a ciphertext.
 
     Raises:
-        InvalidArgumentError: it is malformed, is too long, or does not authenticate.
+        InvalidArgumentError: the ciphertext is malformed, is too long, or does not authenticate.
     """
     sealed = _decoded(wanted.ciphertext)
     if len(sealed) < aead.NONCE_BYTES:
         raise _refusal("ciphertext too short", "CIPHERTEXT_MALFORMED")
     if len(sealed) > _MAX_SEALED_BYTES:
-        raise _refusal(f"must be of a plaintext of at most {MAX_PLAINTEXT_BYTES} bytes", "CIPHERTEXT_TOO_LONG")
+        raise _refusal(f"must be the ciphertext of at most {MAX_PLAINTEXT_BYTES} bytes", "CIPHERTEXT_TOO_LONG")
     try:
         return aead.decrypt(AESGCM(wanted.key), sealed, wanted.associated_data)
     except aead.AuthenticationError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stagely_rpc.doctor.findings import fail, ok, warn
-from stagely_rpc.identity.certificates import near_its_end
+from stagely_rpc.identity.certificates import expires_soon
 from stagely_rpc.identity.pem import CertificateError, load_authorities, load_key_pair
 from stagely_rpc.identity.permissions import PermissionsError, load_permissions
 
@@ -23,7 +23,7 @@ def certificate(settings: Settings) -> Outcome:
     except CertificateError as error:
         return fail(str(error), "replace the file; the service reads it again by itself")
     found = f"good until {pair.certificate.not_valid_after_utc:%FT%TZ}"
-    if near_its_end(pair.certificate):
+    if expires_soon(pair.certificate):
         return warn(found, "renew it; the service reads it again by itself")
     return ok(found)
 

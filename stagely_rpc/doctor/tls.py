@@ -14,7 +14,7 @@ from cryptography import x509
 
 from stagely_rpc.doctor.connection import value
 from stagely_rpc.doctor.findings import ok, warn
-from stagely_rpc.identity.certificates import near_its_end
+from stagely_rpc.identity.certificates import expires_soon
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ def encryption(connection: psycopg.Connection, _: Settings) -> Outcome:
 
 
 def _for_how_long(found: str, certificate: x509.Certificate | None) -> Outcome:
-    if certificate is None or not near_its_end(certificate):
+    if certificate is None or not expires_soon(certificate):
         return ok(found)
     return warn(f"{found}, until {certificate.not_valid_after_utc:%FT%TZ}", _RENEW)
 

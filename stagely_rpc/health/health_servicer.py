@@ -43,12 +43,13 @@ class HealthServicer(health.aio.HealthServicer):  # type: ignore[misc]
         del context
         last = None
         while True:
-            changed = self._changed
+            # All three are read before the yield: a stop that comes while the status is sent must be sent too.
+            changed, is_last = self._changed, self._gracefully_shutting_down
             status = self._server_status.get(request.service, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
             if status != last:
                 yield health_pb2.HealthCheckResponse(status=status)
             last = status
-            if self._gracefully_shutting_down:
+            if is_last:
                 return
             await changed.wait()
 

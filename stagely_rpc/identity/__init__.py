@@ -1,3 +1,3 @@
-"""Who calls: what a caller shows, and what it may do by that."""
+"""Authentication: who calls, by token or client certificate, and with which permissions."""
 
 from __future__ import annotations

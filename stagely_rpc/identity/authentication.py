@@ -1,4 +1,4 @@
-"""Who calls: by the token of the call, else by the certificate of the connection."""
+"""Authenticates a call by its token, or by the client certificate of its connection."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from stagely_rpc.identity.tokens import TokenVerifier
 
     class Connection(Protocol):
-        """What of the connection of a call is looked at."""
+        """The connection of a call, as far as authentication needs it."""
 
         def auth_context(self) -> Any:  # noqa: ANN401 - typed differently by each version of gRPC's stubs
-            """Return what the connection shows."""
+            """Return the authentication context that gRPC gives for the connection."""
             ...
 
 
@@ -27,18 +27,17 @@ _SCHEME = "bearer"
 
 
 class Authenticator:
-    """Finds out which service calls."""
+    """Determines which service calls."""
 
     def __init__(
         self, tokens: TokenVerifier | None, key_set: KeySet | None, certificates: CertificateCallers | None
     ) -> None:
-        """Take the ways to show who one is.
+        """Take the accepted kinds of credentials. With neither kind, authentication is off: any caller has full access.
 
         Args:
-            tokens: verifies tokens; None if none are taken.
-            key_set: by which it does, if by one.
-            certificates: knows the callers by their certificates; None if none are asked for. Without either,
-                authentication is off and whoever calls may do everything.
+            tokens: verifies tokens; None if the server accepts no tokens.
+            key_set: the key set that `tokens` uses, if any. It starts and stops with the authenticator.
+            certificates: identifies callers by client certificate; None if the server requires no client certificates.
         """
         self._tokens = tokens
         self._key_set = key_set
@@ -46,16 +45,16 @@ class Authenticator:
 
     @property
     def is_on(self) -> bool:
-        """Whether callers must show who they are."""
+        """Whether callers must authenticate."""
         return self._tokens is not None or self._certificates is not None
 
     @property
-    def takes_certificates(self) -> bool:
-        """Whether callers show certificates."""
+    def accepts_certificates(self) -> bool:
+        """Whether the server identifies callers by client certificate."""
         return self._certificates is not None
 
     async def start(self) -> None:
-        """Follow the changes of key set and permissions from now on.
+        """Start following changes of the key set and of the permissions file.
 
         Raises:
             KeySetError: the key set can't be read.
@@ -66,21 +65,22 @@ class Authenticator:
             self._certificates.start()
 
     async def stop(self) -> None:
-        """Follow them no more."""
+        """Stop following changes."""
         if self._key_set is not None:
             await self._key_set.stop()
         if self._certificates is not None:
             self._certificates.stop()
 
     async def caller_of(self, metadata: Metadata, connection: Connection) -> Caller:
-        """Return the calling service. A token counts before a certificate: it says more.
+        """Return the calling service. If a call has a token and a certificate, the token decides.
 
         Args:
-            metadata: of the call.
-            connection: that it came on.
+            metadata: the metadata of the call.
+            connection: the connection of the call.
 
         Raises:
-            UnauthenticatedError: the service has not shown who it is.
+            UnauthenticatedError: the call has no valid credentials.
+            UnavailableError: the key set that verifies the token could not be read.
         """
         if not self.is_on:
             return ANYONE
@@ -88,14 +88,16 @@ class Authenticator:
         if token is not None and self._tokens is not None:
             return await self._tokens.verify(token)
         if token is not None:
-            raise UnauthenticatedError("tokens are not taken here: leave authorization out", reason="TOKEN_NOT_TAKEN")
+            raise UnauthenticatedError(
+                "tokens are not accepted: omit the authorization header", reason="TOKEN_NOT_TAKEN"
+            )
         caller = self._certificates.caller_of(connection) if self._certificates is not None else None
         if caller is None:
             raise UnauthenticatedError("a token is required: authorization: Bearer <token>", reason="TOKEN_MISSING")
         return caller
 
     def valid_until(self, metadata: Metadata, connection: Connection) -> float | None:
-        """Return when what an admitted caller has shown expires, in seconds since 1970; None if that is not known."""
+        """Return when the credentials of an authenticated call expire, in seconds since 1970; None if unknown."""
         if not self.is_on:
             return None
         token = _token_in(metadata)
@@ -110,5 +112,7 @@ def _token_in(metadata: Metadata) -> str | None:
         return None
     scheme, _, token = given[0].partition(" ") if isinstance(given[0], str) else ("", "", "")
     if len(given) > 1 or scheme.lower() != _SCHEME or not token:
-        raise UnauthenticatedError("authorization must be given once, as: Bearer <token>", reason="TOKEN_MALFORMED")
+        raise UnauthenticatedError(
+            "there must be exactly one authorization header: Bearer <token>", reason="TOKEN_MALFORMED"
+        )
     return token.strip()

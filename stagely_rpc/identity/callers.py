@@ -1,4 +1,4 @@
-"""Callers that show a certificate, with the permissions that a file gives their identities."""
+"""Callers that present a client certificate. A file gives each identity its permissions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from stagely_rpc.call import Caller, Permissions
 from stagely_rpc.identity.peers import identity_of
 from stagely_rpc.identity.permissions import PermissionsError, load_permissions
-from stagely_rpc.identity.reloading import LOOK_EVERY_SECONDS, Reloading, Watch
+from stagely_rpc.identity.reloading import CHECK_INTERVAL_SECONDS, ReloadedValue, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Peer(Protocol):
-        """What a call knows of the connection that it came on."""
+        """The connection of a call."""
 
         def auth_context(self) -> Mapping[str, Iterable[bytes]]:
-            """Return what gRPC verified."""
+            """Return the peer properties that gRPC verified."""
             ...
 
 
@@ -26,45 +26,47 @@ _NONE = Permissions(frozenset())
 
 
 class CertificateCallers:
-    """Knows callers by their certificates, and what each may do, by a file that is followed as it changes."""
+    """Maps client certificates to callers with their permissions. Reloads the permissions file when it changes."""
 
-    def __init__(self, permissions_file: Path | None, *, look_every_seconds: float = LOOK_EVERY_SECONDS) -> None:
+    def __init__(
+        self, permissions_file: Path | None, *, check_interval_seconds: float = CHECK_INTERVAL_SECONDS
+    ) -> None:
         """Read the file.
 
         Args:
-            permissions_file: the permissions of each identity; without one, nobody has any.
-            look_every_seconds: how often the file is looked at.
+            permissions_file: the permissions of each identity. Without a file, no identity has permissions.
+            check_interval_seconds: how often the file is checked for changes.
 
         Raises:
-            PermissionsError: it can't be used.
+            PermissionsError: the file can't be used.
         """
-        self._held = Reloading[dict[str, Permissions]](
+        self._permissions = ReloadedValue[dict[str, Permissions]](
             [permissions_file] if permissions_file else [],
             lambda: load_permissions(permissions_file) if permissions_file else {},
-            fault=PermissionsError,
-            what="permissions",
+            load_error=PermissionsError,
+            name="permissions",
         )
-        self._watch = Watch(self._held.look, every_seconds=look_every_seconds, name="permissions")
+        self._watcher = Watcher(self._permissions.check, interval_seconds=check_interval_seconds, name="permissions")
 
     def caller_of(self, context: Peer) -> Caller | None:
-        """Return who calls, by the certificate of the connection. Who is not in the file may do nothing.
+        """Return the caller, identified by its certificate. An identity that is not in the file has no permissions.
 
         Args:
-            context: of the call.
+            context: the connection of the call.
 
         Returns:
-            The caller; None if it showed no certificate.
+            The caller; None if it presented no certificate.
 
         Raises:
             UnauthenticatedError: the certificate has no valid identity.
         """
         identity = identity_of(context.auth_context())
-        return None if identity is None else Caller(identity, self._held.value.get(identity, _NONE))
+        return None if identity is None else Caller(identity, self._permissions.value.get(identity, _NONE))
 
     def start(self) -> None:
-        """Follow the file from now on."""
-        self._watch.start()
+        """Start following changes of the file."""
+        self._watcher.start()
 
     def stop(self) -> None:
-        """Follow it no more."""
-        self._watch.stop()
+        """Stop following changes."""
+        self._watcher.stop()

@@ -1,4 +1,4 @@
-"""The key set of the token issuer: cached, and read again when it may have changed."""
+"""The token issuer's JSON Web Key Set: cached, and read again when it may have changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stagely_rpc.errors import UnauthenticatedError, UnavailableError
-from stagely_rpc.identity.keys import KeySetError, VerificationKey, keys_in
+from stagely_rpc.identity.keys import KeySetError, VerificationKey, parse_key_set
 from stagely_rpc.identity.sources import source_at
 
 if TYPE_CHECKING:
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 5
 ON_DEMAND_SECONDS = 60
-"""An unknown key has the set read again once in this time."""
+"""The minimum interval between reads of the set that unknown keys cause."""
 RETRY_SECONDS = 60
 
 _log = structlog.get_logger(__name__)
 
 
 class KeySet:
-    """The keys at a URL or in a file. What is wrong with the newest document leaves those of the last good one in use.
+    """The keys at a URL or in a file. If the document is invalid or can't be read, the last valid keys stay in use.
 
-    The set is read in the background: every 10 minutes from a URL, every 5 seconds from a file, so that a key that
-    was withdrawn is soon refused; and when a token names a key that is not in it. There is one read at a time.
+    A background task reads the set every 10 minutes from a URL and every 5 seconds from a file, so that a withdrawn
+    key is soon refused. A token that names an unknown key causes a read too. There is one read at a time.
     """
 
     def __init__(self, location: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Know where the set is; `start` reads it.
+        """Take the location; `start` reads the set.
 
         Args:
-            location: a path, or a URL: https, or http of this host.
-            clock: tells the time in seconds.
+            location: a path, or a URL (https, or http on this host).
+            clock: returns the time in seconds.
         """
         self._source = source_at(location)
         self._clock = clock
@@ -47,10 +47,10 @@ class KeySet:
         self._polling: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Read the set, and keep it fresh from now on.
+        """Read the set, then keep reading it at an interval. A URL may be unreachable at first.
 
         Raises:
-            KeySetError: it is in a file that can't be read or has no usable key. A URL may be away for now.
+            KeySetError: the set is a file that can't be read or has no usable key.
         """
         await self._read()
         if self._source.is_local and not self._keys:
@@ -60,24 +60,24 @@ class KeySet:
         self._polling = asyncio.create_task(self._poll(), name="jwks-poll")
 
     async def stop(self) -> None:
-        """Read it no more."""
+        """Stop reading the set."""
         tasks = [task for task in (self._polling, self._reading) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def holds(self, key: VerificationKey) -> bool:
-        """Tell whether a key that was found is still in the set."""
+    def contains(self, key: VerificationKey) -> bool:
+        """Return whether a key that `find` returned is still in the set."""
         return key in self._keys
 
     async def find(self, key_id: str | None, algorithm: str) -> VerificationKey:
-        """Return the key that a token names; one that is unknown has the set read again, at most once a minute.
+        """Return the key that a token names. If the key is unknown, read the set again, at most once a minute.
 
-        A token may name none where the set has but one key for its algorithm (OpenID Connect Core, 10.1).
+        A token need not name a key if the set has only one key for its algorithm (OpenID Connect Core, 10.1).
 
         Raises:
-            UnauthenticatedError: there is no such key.
-            UnavailableError: that can't be known, since the set could not be read.
+            UnauthenticatedError: the set has no such key.
+            UnavailableError: the key is unknown, and the set could not be read.
         """
         key = self._known(key_id, algorithm)
         if key is None and await self._read_on_demand():
@@ -95,20 +95,20 @@ class KeySet:
         return candidates[0] if len(candidates) == 1 else None
 
     async def _read_on_demand(self) -> bool:
-        """Wait for the read under way, or for one that is begun if it is time for one; tell whether there was any."""
+        """Wait for a running read, or start one if the last was long enough ago. Return whether a read took place."""
         now = self._clock()
         if self._reading is None:
             if now < self._next_on_demand:
                 return False
             self._next_on_demand = now + ON_DEMAND_SECONDS
-        # The read outlives those who wait for it: a caller that goes away takes nothing from the others.
-        reading = self._read_once()
+        # The read is a task of its own: a caller that is cancelled does not cancel it for the others.
+        reading = self._start_read()
         await asyncio.wait({reading}, timeout=WAIT_SECONDS)
         if not reading.done():
             raise _unavailable()
         return True
 
-    def _read_once(self) -> asyncio.Task[None]:
+    def _start_read(self) -> asyncio.Task[None]:
         if self._reading is None:
             self._reading = asyncio.create_task(self._read(), name="jwks-read")
             self._reading.add_done_callback(self._forget_reading)
@@ -121,7 +121,7 @@ class KeySet:
         try:
             document = await self._source.read()
             if document != self._document:
-                self._keys = await asyncio.to_thread(keys_in, document)
+                self._keys = await asyncio.to_thread(parse_key_set, document)
                 self._document = document
                 _log.info("key set read", source=self._source.name, keys=len(self._keys))
         except KeySetError as error:
@@ -131,19 +131,19 @@ class KeySet:
 
     def _note_failure(self, reason: str) -> None:
         if reason != self._failure:
-            _log.error("key set not read, the old one stays in use", source=self._source.name, reason=reason)
+            _log.error("key set not read: the previous keys stay in use", source=self._source.name, reason=reason)
         self._failure = reason
 
     async def _poll(self) -> None:
         while True:
             seconds = self._source.poll_seconds
             await asyncio.sleep(seconds if self._failure is None else min(seconds, RETRY_SECONDS))
-            await asyncio.wait({self._read_once()})
+            await asyncio.wait({self._start_read()})
 
 
 def _unavailable() -> UnavailableError:
     return UnavailableError(
-        "the keys that verify tokens can't be read now",
+        "the keys that verify tokens can't be read at the moment",
         reason="KEYS_UNAVAILABLE",
         retry_after_seconds=ON_DEMAND_SECONDS,
     )

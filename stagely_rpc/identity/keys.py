@@ -1,4 +1,4 @@
-"""The keys that verify tokens, each bound to one algorithm: a token's header never chooses how a key is used."""
+"""The keys that verify tokens. Each key is bound to one algorithm; a token's header can't choose another."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _log = structlog.get_logger(__name__)
 
 
 class KeySetError(Exception):
-    """There is no JSON Web Key Set (RFC 7517) where one should be: one line that says why."""
+    """The JSON Web Key Set (RFC 7517) can't be used. The message is one line that says why."""
 
 
 class _UnusableKeyError(Exception):
-    """A key of a key set can't verify tokens here."""
+    """A key of a key set can't be used to verify tokens. The message says why."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerificationKey:
-    """A key that verifies tokens. Each is equal to itself alone: a key that was read again is another one.
+    """A key that verifies tokens. Keys compare by identity: a key that was read again is a different key.
 
     Attributes:
-        key_id: the `kid` by which tokens name it.
-        algorithm: the one algorithm (RFC 7518) that it is used with.
+        key_id: the `kid` by which tokens name the key.
+        algorithm: the only algorithm (RFC 7518) that the key is used with.
     """
 
     key_id: str | None
@@ -45,16 +45,16 @@ class VerificationKey:
 
 
 def hmac_key(secret: bytes) -> VerificationKey:
-    """Return the key that verifies HS256 by a shared secret."""
+    """Return the key that verifies HS256 with a shared secret."""
     jwk = {"kty": "oct", "k": urlsafe_b64encode(secret).rstrip(b"=").decode()}
     return VerificationKey(None, HMAC, jwt.PyJWK(jwk, HMAC))
 
 
-def keys_in(document: bytes) -> tuple[VerificationKey, ...]:
-    """Return the keys of a JSON Web Key Set that can verify tokens; the others are logged and left out (RFC 7517, 5).
+def parse_key_set(document: bytes) -> tuple[VerificationKey, ...]:
+    """Return the usable keys of a JSON Web Key Set; log and skip the others (RFC 7517, 5).
 
     Raises:
-        KeySetError: the document is no key set, or one of more than 100 keys.
+        KeySetError: the document is not a key set, or has more than 100 keys.
     """
     try:
         key_set = orjson.loads(document)
@@ -62,7 +62,7 @@ def keys_in(document: bytes) -> tuple[VerificationKey, ...]:
         raise KeySetError("it is not JSON") from None
     members = key_set.get("keys") if isinstance(key_set, dict) else None
     if not isinstance(members, list):
-        raise KeySetError("it is no JSON Web Key Set")
+        raise KeySetError("it is not a JSON Web Key Set")
     if len(members) > _MAX_KEYS:
         raise KeySetError(f"it has more than {_MAX_KEYS} keys")
     return _usable(members)
@@ -74,7 +74,7 @@ def _usable(members: list[object]) -> tuple[VerificationKey, ...]:
         try:
             key = _key(member)
             if found.setdefault((key.key_id, key.algorithm), key) is not key:
-                raise _UnusableKeyError("another key before it has its id and algorithm")  # noqa: TRY301
+                raise _UnusableKeyError("an earlier key has the same id and algorithm")  # noqa: TRY301
         except _UnusableKeyError as unusable:
             _log.warning("key ignored", position=position, key_id=_shown_id(member), reason=str(unusable))
     return tuple(found.values())
@@ -82,10 +82,10 @@ def _usable(members: list[object]) -> tuple[VerificationKey, ...]:
 
 def _key(member: object) -> VerificationKey:
     if not isinstance(member, dict):
-        raise _UnusableKeyError("it is no JSON object")
+        raise _UnusableKeyError("it is not a JSON object")
     key_id = member.get("kid")
     if not isinstance(key_id, str | None):
-        raise _UnusableKeyError("its kid is no string")
+        raise _UnusableKeyError("its kid is not a string")
     algorithm = _algorithm_of(member)
     _check_use(member, algorithm)
     public = {name: member.get(name) for name in ("kty", *_PUBLIC_MEMBERS[member["kty"]])}
@@ -102,19 +102,19 @@ def _algorithm_of(member: dict[str, object]) -> str:
             return "ES256"
         case "OKP", "Ed25519":
             return "EdDSA"
-    raise _UnusableKeyError("it is no RSA, P-256 or Ed25519 key")
+    raise _UnusableKeyError("it is not an RSA, P-256 or Ed25519 key")
 
 
 def _check_use(member: dict[str, object], algorithm: str) -> None:
     if "d" in member:
-        raise _UnusableKeyError("it is a private key, which does not belong in a key set: replace it")
+        raise _UnusableKeyError("it is a private key, which must not be in a key set: replace it")
     if member.get("use", "sig") != "sig":
         raise _UnusableKeyError("its use is not sig")
     operations = member.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
         raise _UnusableKeyError("its key_ops do not include verify")
     if member.get("alg", algorithm) != algorithm:
-        raise _UnusableKeyError(f"its alg is not {algorithm}, the one for keys of its type")
+        raise _UnusableKeyError(f"its alg is not {algorithm}, the algorithm for its key type")
 
 
 def _public_key(public: dict[str, Any], algorithm: str) -> jwt.PyJWK:

@@ -1,4 +1,4 @@
-"""Who a client is, by the certificate that it showed and gRPC verified."""
+"""The identity in a client certificate that gRPC has verified."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 
 def identity_of(auth_context: Mapping[str, Iterable[bytes]]) -> str | None:
-    """Return the identity of a client: its SPIFFE ID, else the first DNS name, else the common name of its certificate.
+    """Return the identity of a client: the SPIFFE ID, else the first DNS name, else the common name of its certificate.
 
     Args:
-        auth_context: of the call, as gRPC gives it.
+        auth_context: gRPC's authentication context of the call.
 
     Returns:
-        The identity; None if the client showed no certificate.
+        The identity; None if the client presented no certificate.
 
     Raises:
-        UnauthenticatedError: the certificate names nobody, or in a way that is not valid.
+        UnauthenticatedError: the certificate has no identity, or an invalid one.
     """
     for pem in auth_context.get(_CERTIFICATE, ()):
         return _identity_in(pem)
@@ -42,14 +42,15 @@ def identity_of(auth_context: Mapping[str, Iterable[bytes]]) -> str | None:
 
 
 def expiry_of(auth_context: Mapping[str, Iterable[bytes]]) -> float | None:
-    """Return when the certificate of a client expires, in seconds since 1970; None if it showed no certificate."""
+    """Return when the certificate of a client expires, in seconds since 1970; None if it presented no certificate."""
     for pem in auth_context.get(_CERTIFICATE, ()):
         return x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()
     return None
 
 
-# gRPC's own `peer_uri`, `peer_dns` and `x509_common_name` end at the first NUL: by them, who is given a certificate for
-# `spiffe://stagely.dev/reaper\0/mine` is the reaper. So it is parsed here, and once, for that costs more than the rest.
+# gRPC's own `peer_uri`, `peer_dns` and `x509_common_name` end at the first NUL: a certificate for
+# `spiffe://stagely.dev/reaper\0/mine` would authenticate as the reaper. So this module parses the certificate itself.
+# The result is cached, because parsing costs more than all other steps.
 @lru_cache(maxsize=1024)
 def _identity_in(pem: bytes) -> str:
     try:
@@ -72,7 +73,7 @@ def _alternative_names(certificate: x509.Certificate) -> tuple[list[str], list[s
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
-    """Tell whether a certificate signs others, and so may stand for no client (X509-SVID, section 5.2)."""
+    """Return whether a certificate may sign others. Such a certificate can't identify a client (X509-SVID, 5.2)."""
     constraints = _extension(certificate, x509.BasicConstraints)
     usage = _extension(certificate, x509.KeyUsage)
     return bool(constraints and constraints.ca) or bool(usage and (usage.key_cert_sign or usage.crl_sign))
@@ -87,21 +88,21 @@ def _extension(certificate: x509.Certificate, kind: type[Extension]) -> Extensio
 
 def _checked_spiffe_id(uris: list[str], *, is_authority: bool) -> str:
     if len(uris) > 1:
-        raise _invalid("has more than one URI, so it is no X509-SVID")
+        raise _invalid("has more than one URI, so it is not an X509-SVID")
     if is_authority:
-        raise _invalid("is that of an authority, and stands for no client")
+        raise _invalid("belongs to a certificate authority and can't identify a client")
     if not _SPIFFE_ID.fullmatch(uris[0]):
-        raise _invalid("has a URI that is no SPIFFE ID of a workload")
+        raise _invalid("has a URI that is not a SPIFFE ID of a workload")
     return _checked_name(uris)
 
 
 def _checked_name(names: list[str]) -> str:
     if not names:
-        raise _invalid("names nobody: it has no SPIFFE ID, no DNS name and no common name")
+        raise _invalid("has no identity: no SPIFFE ID, no DNS name and no common name")
     if not is_identity(names[0]):
         raise _invalid("has a name that is not 1 to 200 printable characters")
     return names[0]
 
 
-def _invalid(what: str) -> UnauthenticatedError:
-    return UnauthenticatedError(f"the client certificate {what}", reason="CERTIFICATE_IDENTITY_INVALID")
+def _invalid(problem: str) -> UnauthenticatedError:
+    return UnauthenticatedError(f"the client certificate {problem}", reason="CERTIFICATE_IDENTITY_INVALID")

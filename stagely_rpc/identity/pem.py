@@ -1,4 +1,4 @@
-"""Certificates and keys as their files hold them, checked as far as gRPC would not say what is wrong with them."""
+"""Certificates and keys in PEM files, with the checks that gRPC does not do or does not report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from stagely_rpc.identity.reloading import contents_of
+from stagely_rpc.identity.reloading import read_regular_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTA
 
 
 class CertificateError(Exception):
-    """A certificate can't be used: one line that names the setting, the file and the fault, and nothing of the key."""
+    """A certificate or key can't be used. The message is one line: setting, file and fault, without key material."""
 
     def __init__(self, setting: str, file: Path, fault: str) -> None:
         super().__init__(f"{setting}: {file}: {fault}")
@@ -38,9 +38,9 @@ class KeyPair:
     """The server's certificate, its chain and its private key.
 
     Attributes:
-        certificate: of the server.
-        chain: it and those that issued it, in PEM.
-        key: its private key, in PEM.
+        certificate: the server's certificate.
+        chain: the certificate followed by its issuers, in PEM.
+        key: the private key, in PEM.
     """
 
     certificate: x509.Certificate
@@ -52,12 +52,12 @@ def load_key_pair(cert_file: Path, key_file: Path) -> KeyPair:
     """Read a certificate and its key.
 
     Raises:
-        CertificateError: one of them can't be read, the certificate is not valid now, its key is of a kind that gRPC
-            clients don't accept, or the two do not belong together.
+        CertificateError: a file can't be read, the certificate is not valid now, gRPC clients don't accept its key
+            type, or the key does not match the certificate.
     """
     chain = _certificates(CERT_FILE, cert_file)
     _check_dates(chain[0], cert_file)
-    _check_kind_of_key(chain[0], cert_file)
+    _check_key_type(chain[0], cert_file)
     key = _private_key(key_file)
     if key.public_key() != chain[0].public_key():
         raise CertificateError(KEY_FILE, key_file, f"is not the key of the certificate in {CERT_FILE} ({cert_file})")
@@ -66,40 +66,40 @@ def load_key_pair(cert_file: Path, key_file: Path) -> KeyPair:
 
 
 def load_authorities(file: Path) -> bytes:
-    """Read the certificates of the authorities that clients' certificates must come from.
+    """Read the authorities that must have issued the clients' certificates. Return them in PEM.
 
     Raises:
-        CertificateError: they can't be read, or there are none.
+        CertificateError: the file can't be read, or has no certificate.
     """
     return _pem(_certificates(CLIENT_CA_FILE, file))
 
 
 def _certificates(setting: str, file: Path) -> list[x509.Certificate]:
     pem = _contents(setting, file)
-    # The parser would leave out what is cut off, and with it an authority.
+    # The parser would silently skip a truncated block, and so lose an authority.
     if b"-----" in _BLOCK.sub(b"", pem):
-        raise CertificateError(setting, file, "is incomplete: a PEM block has no beginning or no end")
+        raise CertificateError(setting, file, "is incomplete: a PEM block has no BEGIN or no END line")
     try:
         return x509.load_pem_x509_certificates(pem)
     except (ValueError, x509.InvalidVersion):
-        raise CertificateError(setting, file, "holds no certificate in PEM, or one that can't be parsed") from None
+        raise CertificateError(setting, file, "has no certificate in PEM, or one that can't be parsed") from None
 
 
 def _private_key(file: Path) -> PrivateKeyTypes:
     pem = _contents(KEY_FILE, file)
     try:
-        # The validation that is skipped, of RSA primes, would hold up every call for a third of a second. That the key
-        # is the certificate's is checked, and the file is the operator's own.
+        # The validation of RSA primes would block every call for a third of a second. It is not needed: the file
+        # belongs to the operator, and the key must match the certificate.
         return load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
     except TypeError:
-        raise CertificateError(KEY_FILE, file, "is encrypted: it has to be without a password") from None
+        raise CertificateError(KEY_FILE, file, "is encrypted: it must have no password") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise CertificateError(KEY_FILE, file, "holds no private key in PEM, or one that can't be parsed") from None
+        raise CertificateError(KEY_FILE, file, "has no private key in PEM, or one that can't be parsed") from None
 
 
 def _contents(setting: str, file: Path) -> bytes:
     try:
-        contents = contents_of(file)
+        contents = read_regular_file(file)
     except OSError as error:
         raise CertificateError(setting, file, (error.strerror or type(error).__name__).lower()) from None
     if not contents.strip():
@@ -115,19 +115,17 @@ def _check_dates(certificate: x509.Certificate, file: Path) -> None:
         raise CertificateError(CERT_FILE, file, f"expired at {certificate.not_valid_after_utc:%FT%TZ}")
 
 
-def _check_kind_of_key(certificate: x509.Certificate, file: Path) -> None:
-    # With any other kind gRPC starts without a word, and each handshake fails.
+def _check_key_type(certificate: x509.Certificate, file: Path) -> None:
+    # With any other key type gRPC starts without an error, and then each handshake fails.
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
         key = None
-    good = (isinstance(key, rsa.RSAPublicKey) and key.key_size >= _MIN_RSA_BITS) or (
+    is_accepted = (isinstance(key, rsa.RSAPublicKey) and key.key_size >= _MIN_RSA_BITS) or (
         isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES)
     )
-    if not good:
-        raise CertificateError(
-            CERT_FILE, file, "must be for an RSA key of at least 2048 bits, or one on P-256 or P-384"
-        )
+    if not is_accepted:
+        raise CertificateError(CERT_FILE, file, "must have an RSA key of at least 2048 bits, or a P-256 or P-384 key")
 
 
 def _pem(certificates: list[x509.Certificate]) -> bytes:

@@ -1,4 +1,4 @@
-"""Values that are reloaded when their files change, without a restart. A broken file changes nothing."""
+"""Values that are reloaded when their files change, without a restart. If a file is invalid, the old value stays."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_FILE_BYTES = 1024 * 1024
-LOOK_EVERY_SECONDS = 1.0
+CHECK_INTERVAL_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
 Value = TypeVar("Value")
 
 
-def contents_of(path: Path) -> bytes:
-    """Return what is in a file, whose size is bounded.
+def read_regular_file(path: Path) -> bytes:
+    """Return the contents of a regular file of at most 1 MiB. Reading a pipe could block.
 
     Raises:
-        OSError: it can't be read, is no regular file (a pipe would be waited for), or is too large.
+        OSError: the file can't be read, is not a regular file, or is too large.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "not a regular file")
@@ -37,82 +37,89 @@ def contents_of(path: Path) -> bytes:
     return contents
 
 
-class Reloading(Generic[Value]):
-    """A value that follows the files it is made of, as far as they are good.
+class ReloadedValue(Generic[Value]):
+    """A value that is loaded from files and follows their changes.
 
     Attributes:
-        value: made of the newest files that were good.
+        value: the value from the last valid version of the files.
     """
 
-    def __init__(self, files: Sequence[Path], load: Callable[[], Value], *, fault: type[Exception], what: str) -> None:
+    def __init__(
+        self, files: Sequence[Path], load: Callable[[], Value], *, load_error: type[Exception], name: str
+    ) -> None:
         """Load the value for the first time.
 
         Args:
-            files: what to look at for changes.
-            load: makes the value of the files, or raises.
-            fault: an error of `load` whose text is fit for the log.
-            what: the name of the value in the log.
+            files: the files to check for changes.
+            load: loads the value from the files, or raises.
+            load_error: the error of `load` whose text may be logged. Of other errors, only the type is logged.
+            name: the name of the value in the log.
         """
         self._files = files
         self._load = load
-        self._fault = fault
-        self._what = what
-        # Before loading, here and in `look`: what changes in between is seen at the next look.
-        self._in_use = self._fingerprint()
-        self._refused: tuple[tuple[bytes, ...], str] | None = None
+        self._load_error = load_error
+        self._name = name
+        # Computed before loading, here and in `check`: the next check then sees a change that happens while loading.
+        self._loaded = self._fingerprint()
+        self._failure: tuple[tuple[bytes, ...], str] | None = None
         self.value = load()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Reload the value if its files have changed. On an error, keep the value and log the error once."""
         seen = self._fingerprint()
-        if seen == self._in_use:
-            self._refused = None
+        if seen == self._loaded:
+            self._failure = None
             return
         try:
             self.value = self._load()
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, what is in use stays in use
-            self._refuse(seen, str(error) if isinstance(error, self._fault) else type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - on any error, the old value stays in use
+            self._note_failure(seen, str(error) if isinstance(error, self._load_error) else type(error).__name__)
             return
-        self._in_use, self._refused = seen, None
-        _log.info("reloaded", what=self._what, files=self._names())
+        self._loaded, self._failure = seen, None
+        _log.info("reloaded", what=self._name, files=self._file_names())
 
-    def _refuse(self, seen: tuple[bytes, ...], why: str) -> None:
-        if self._refused != (seen, why):
-            _log.error("not reloaded, the old one stays in use", what=self._what, files=self._names(), reason=why)
-        self._refused = (seen, why)
+    def _note_failure(self, seen: tuple[bytes, ...], why: str) -> None:
+        if self._failure != (seen, why):
+            _log.error(
+                "reload failed: the previous version stays in use",
+                what=self._name,
+                files=self._file_names(),
+                reason=why,
+            )
+        self._failure = (seen, why)
 
     def _fingerprint(self) -> tuple[bytes, ...]:
-        # Of what is in them: a time of change may be the same for two changes in a row.
+        # Hashes of the contents: two changes in a row can have the same modification time.
         return tuple(_digest(path) for path in self._files)
 
-    def _names(self) -> list[str]:
+    def _file_names(self) -> list[str]:
         return [str(path) for path in self._files]
 
 
 def _digest(path: Path) -> bytes:
     try:
-        return hashlib.sha256(contents_of(path)).digest()
+        return hashlib.sha256(read_regular_file(path)).digest()
     except OSError as error:
         return str(error.errno).encode()
 
 
-class Watch:
-    """Looks at something every so often, in a thread of its own: no call, no handshake and no end waits for a disk."""
+class Watcher:
+    """Calls a check at an interval, in its own thread: a slow disk delays no call, no handshake and no shutdown."""
 
-    def __init__(self, look: Callable[[], None], *, every_seconds: float, name: str) -> None:
-        self._look = look
-        self._every_seconds = every_seconds
+    def __init__(self, check: Callable[[], None], *, interval_seconds: float, name: str) -> None:
+        self._check = check
+        self._interval_seconds = interval_seconds
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Look from now on."""
+        """Start calling the check."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop calling the check, without waiting for the thread."""
         self._stopped.set()
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._every_seconds):
-            self._look()
+        while not self._stopped.wait(self._interval_seconds):
+            self._check()

@@ -1,4 +1,4 @@
-"""Where a key set is read from: a file or a URL, each within a size and a time."""
+"""Sources of a key set: a file or a URL. Both limit the size; a URL also limits the time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from stagely_rpc.identity.keys import KeySetError
-from stagely_rpc.identity.reloading import contents_of
+from stagely_rpc.identity.reloading import read_regular_file
 
 if TYPE_CHECKING:
     import httpx2
@@ -20,12 +20,12 @@ FETCH_SECONDS = 5
 
 
 class Source(Protocol):
-    """Where a key set is read from.
+    """A source of a key set.
 
     Attributes:
-        name: for the log, without what could be secret.
-        poll_seconds: how often it is worth a look.
-        is_local: whether it can be counted on at start.
+        name: the name in logs, without parts that could be secret.
+        poll_seconds: the interval between reads.
+        is_local: whether the source must be readable at startup.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Source(Protocol):
         """Return the document.
 
         Raises:
-            KeySetError: it can't be read, or is too large.
+            KeySetError: the document can't be read, or is too large.
         """
 
 
@@ -46,7 +46,7 @@ def source_at(location: str) -> Source:
 
 
 class FileSource:
-    """A file. It is read whole each time: that costs less than to know for certain that it has not changed."""
+    """A file. Each read reads the whole file: a reliable check for changes would cost more."""
 
     poll_seconds = 5.0
     is_local = True
@@ -56,21 +56,18 @@ class FileSource:
         self._path = path
 
     async def read(self) -> bytes:
-        """Read the file, in a thread."""
+        """Read the file in a thread."""
         return await asyncio.to_thread(self._read)
 
     def _read(self) -> bytes:
         try:
-            return contents_of(self._path)
+            return read_regular_file(self._path)
         except OSError as error:
             raise KeySetError(f"it can't be read: {error.strerror}") from error
 
 
 class UrlSource:
-    """A URL. A fetch takes 5 seconds at most, however slowly the server answers, and follows no redirects.
-
-    No proxy of the environment is used.
-    """
+    """A URL. A fetch takes at most 5 seconds, follows no redirects, and ignores the environment's proxy settings."""
 
     poll_seconds = 600.0
     is_local = False
@@ -82,12 +79,12 @@ class UrlSource:
 
     async def read(self) -> bytes:
         """Fetch the document."""
-        import httpx2  # noqa: PLC0415 - takes its time, and few need it
+        import httpx2  # noqa: PLC0415 - slow to import, and few servers use a URL
 
         try:
             async with (
                 asyncio.timeout(FETCH_SECONDS),
-                httpx2.AsyncClient(verify=await _trust(), trust_env=False, timeout=None) as client,
+                httpx2.AsyncClient(verify=await _tls_context(), trust_env=False, timeout=None) as client,
                 client.stream("GET", self._url) as response,
             ):
                 if response.status_code != HTTPStatus.OK:
@@ -101,8 +98,8 @@ class UrlSource:
             raise KeySetError(f"the fetch failed: {type(error).__name__}") from error
 
 
-async def _trust() -> ssl.SSLContext:
-    """Return what the system trusts, or SSL_CERT_FILE says; reading it takes too long for the event loop."""
+async def _tls_context() -> ssl.SSLContext:
+    """Load the system's trusted authorities, or those in SSL_CERT_FILE, in a thread: it would block the event loop."""
     return await asyncio.to_thread(ssl.create_default_context)
 
 

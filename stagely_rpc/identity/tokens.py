@@ -1,4 +1,4 @@
-"""Bearer tokens: JSON Web Tokens (RFC 7519) verified by the rules of RFC 8725, and minted for operators."""
+"""Bearer tokens: verifies JSON Web Tokens (RFC 7519) by the rules of RFC 8725, and mints them for operators."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stagely_rpc.identity.permissions import (
     IDENTITY_MAX_CHARACTERS,
     is_identity,
     is_permission,
-    permissions_in,
+    parse_scope,
 )
 
 if TYPE_CHECKING:
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
     from stagely_rpc.identity.jwks import KeySet
 
 MAX_TOKEN_BYTES = 16 * 1024
-MAX_KNOWN_TOKENS = 4096
+MAX_CACHED_TOKENS = 4096
 LEEWAY_SECONDS = 30
 
 _LATEST_DATE = 2**53
 _REASONS: tuple[tuple[type[jwt.PyJWTError], str, str], ...] = (
-    (jwt.InvalidAlgorithmError, "TOKEN_ALGORITHM_REFUSED", "the token's algorithm is not the one of its key"),
+    (jwt.InvalidAlgorithmError, "TOKEN_ALGORITHM_REFUSED", "the token's algorithm is not that of its key"),
     (jwt.InvalidAudienceError, "TOKEN_AUDIENCE_WRONG", "the token is for another audience"),
     (jwt.InvalidIssuerError, "TOKEN_ISSUER_WRONG", "the token is from another issuer"),
 )
 
 
 class MintError(Exception):
-    """No token can be made of what was given; the message is one line for people."""
+    """The arguments of a new token are invalid. The message is one line for people."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """What a token that was verified says, for as long as its key is trusted and it has not expired."""
+class _VerifiedToken:
+    """The content of a verified token. Valid while its key is trusted and it has not expired."""
 
     caller: Caller
     expires: float
@@ -56,9 +56,9 @@ class _Known:
 
 
 class TokenVerifier:
-    """Tells who calls by a token, and keeps the verified ones at hand: those cost microseconds.
+    """Verifies tokens. Caches verified tokens, which then cost microseconds.
 
-    A token is kept by its SHA-256 alone. One that was refused is not kept.
+    The cache key is the token's SHA-256; the token itself is not stored. Refused tokens are not cached.
     """
 
     def __init__(
@@ -70,22 +70,22 @@ class TokenVerifier:
         audience: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Know what to verify tokens by.
+        """Take the keys and the required claims.
 
         Args:
-            secrets: shared secrets for HS256, of 32 bytes at least; during rotation, the new and the old one.
+            secrets: shared secrets for HS256, of at least 32 bytes; during rotation, the new and the old one.
             key_set: the public keys of an issuer; the caller starts and stops it.
-            issuer: what `iss` must be; None takes any.
-            audience: what `aud` must be or include; None takes any.
-            clock: tells the time in seconds since 1970.
+            issuer: the required `iss`; None accepts any.
+            audience: the value that `aud` must be or include; None accepts any.
+            clock: returns the time in seconds since 1970.
         """
         self._secrets = tuple(hmac_key(secret) for secret in secrets)
         self._key_set = key_set
         self._issuer = issuer
         self._audience = audience
         self._clock = clock
-        self._known: OrderedDict[bytes, _Known] = OrderedDict()
-        # The times are checked here, by the same rule and clock when a token comes first and when it comes again.
+        self._cache: OrderedDict[bytes, _VerifiedToken] = OrderedDict()
+        # PyJWT does not check the times. This class does, with one rule and clock for new and for cached tokens.
         self._options: Options = {
             "require": ["exp", "sub"],
             "verify_exp": False,
@@ -96,57 +96,57 @@ class TokenVerifier:
         }
 
     async def verify(self, token: str) -> Caller:
-        """Return the service that a token is for, with the permissions in its scope.
+        """Return the service that a token names, with the permissions in its scope.
 
         Raises:
-            UnauthenticatedError: the token does not show who calls; the reason says why.
-            UnavailableError: its key is unknown, and the key set could not be read.
+            UnauthenticatedError: the token is not valid; the reason says why.
+            UnavailableError: the token's key is unknown, and the key set could not be read.
         """
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
             raise _malformed(f"it must be ASCII of at most {MAX_TOKEN_BYTES} bytes")
         digest = _digest(token)
-        known = self._known.get(digest)
-        if known is None or not self._trusts(known.key):
-            known = await self._verify(token)
-            self._keep(digest, known)
-        elif self._clock() >= known.expires + LEEWAY_SECONDS:
-            del self._known[digest]
+        verified = self._cache.get(digest)
+        if verified is None or not self._trusts(verified.key):
+            verified = await self._verify(token)
+            self._store(digest, verified)
+        elif self._clock() >= verified.expires + LEEWAY_SECONDS:
+            del self._cache[digest]
             raise _expired()
         else:
-            self._known.move_to_end(digest)
-        return known.caller
+            self._cache.move_to_end(digest)
+        return verified.caller
 
     def valid_until(self, token: str) -> float | None:
-        """Return when a token that was verified is no longer taken, in seconds since 1970; None if it was forgotten."""
-        known = self._known.get(_digest(token))
-        return None if known is None else known.expires + LEEWAY_SECONDS
+        """Return until when a verified token is accepted, in seconds since 1970; None if it is not in the cache."""
+        verified = self._cache.get(_digest(token))
+        return None if verified is None else verified.expires + LEEWAY_SECONDS
 
     def _trusts(self, key: VerificationKey) -> bool:
-        return key in self._secrets or (self._key_set is not None and self._key_set.holds(key))
+        return key in self._secrets or (self._key_set is not None and self._key_set.contains(key))
 
-    def _keep(self, digest: bytes, known: _Known) -> None:
-        self._known[digest] = known
-        if len(self._known) > MAX_KNOWN_TOKENS:
-            self._known.popitem(last=False)
+    def _store(self, digest: bytes, verified: _VerifiedToken) -> None:
+        self._cache[digest] = verified
+        if len(self._cache) > MAX_CACHED_TOKENS:
+            self._cache.popitem(last=False)
 
-    async def _verify(self, token: str) -> _Known:
-        # What PyJWT says of a token quotes from it here and there, so nothing of it is passed on.
+    async def _verify(self, token: str) -> _VerifiedToken:
+        # Some of PyJWT's errors quote the token, so their texts are not passed on.
         try:
             keys = await self._keys_for(jwt.get_unverified_header(token))
             key, claims = self._claims(token, keys)
         except jwt.PyJWTError as error:
             raise _refusal(error) from None
         _check_times(claims, self._clock())
-        return _Known(_caller_in(claims), claims["exp"], key)
+        return _VerifiedToken(_caller_in(claims), claims["exp"], key)
 
     async def _keys_for(self, header: dict[str, Any]) -> Sequence[VerificationKey]:
-        """Return the keys that may have signed a token. Each verifies by its own algorithm, not by the header's."""
+        """Return the keys that may have signed a token. Each key verifies with its own algorithm, not the header's."""
         algorithm = header.get("alg")
         if algorithm == HMAC and self._secrets:
             return self._secrets
         if algorithm in ASYMMETRIC and self._key_set is not None:
             return (await self._key_set.find(header.get("kid"), algorithm),)
-        raise UnauthenticatedError("the token's algorithm is not taken here", reason="TOKEN_ALGORITHM_REFUSED")
+        raise UnauthenticatedError("the token's algorithm is not accepted", reason="TOKEN_ALGORITHM_REFUSED")
 
     def _claims(self, token: str, keys: Sequence[VerificationKey]) -> tuple[VerificationKey, dict[str, Any]]:
         for key in keys:
@@ -159,7 +159,7 @@ class TokenVerifier:
                     issuer=self._issuer,
                     audience=self._audience,
                 )
-        raise UnauthenticatedError("the token is not signed by its issuer's key", reason="TOKEN_SIGNATURE_INVALID")
+        raise UnauthenticatedError("the token's signature is invalid", reason="TOKEN_SIGNATURE_INVALID")
 
 
 def mint(
@@ -171,18 +171,18 @@ def mint(
     issuer: str | None = None,
     audience: str | None = None,
 ) -> str:
-    """Return a token that is signed with a shared secret by HS256, valid from now on.
+    """Return a token that is signed with a shared secret (HS256) and valid from now.
 
     Raises:
-        MintError: there is no permission, or the subject or a permission is malformed.
+        MintError: there are no permissions, or the subject or a permission is malformed.
     """
     held = list(permissions)
     if not is_identity(subject):
-        raise MintError(f"a subject has 1 to {IDENTITY_MAX_CHARACTERS} printable characters")
+        raise MintError(f"a subject must have 1 to {IDENTITY_MAX_CHARACTERS} printable characters")
     if unknown := [permission for permission in held if not is_permission(permission)]:
-        raise MintError(f"{unknown[0]!r} is no permission: `kind.verb`, `kind.*` or `*`")
+        raise MintError(f"{unknown[0]!r} is not a permission (`kind.verb`, `kind.*` or `*`)")
     if not held:
-        raise MintError("a token without a permission is of no use")
+        raise MintError("a token needs at least one permission")
     now = int(time.time())
     times = {"iat": now, "exp": now + int(ttl.total_seconds())}
     named = {"iss": issuer, "aud": audience, "sub": subject, "scope": " ".join(held), "jti": str(uuid.uuid4())}
@@ -204,9 +204,9 @@ def _check_times(claims: dict[str, Any], now: float) -> None:
 
 def _date(claims: dict[str, Any], claim: str) -> float:
     value = claims[claim]
-    # No bool, which is an int to Python, and neither NaN nor infinity, which are numbers to its JSON.
+    # Refuse bool, a subclass of int, and NaN and infinity, which Python's JSON parser accepts.
     if type(value) not in (int, float) or not -_LATEST_DATE <= value <= _LATEST_DATE:
-        raise _malformed(f"its {claim} is no date")
+        raise _malformed(f"its {claim} is not a valid date")
     return float(value)
 
 
@@ -215,8 +215,8 @@ def _caller_in(claims: dict[str, Any]) -> Caller:
     if not is_identity(subject):
         raise _malformed(f"its sub must have 1 to {IDENTITY_MAX_CHARACTERS} printable characters")
     if not isinstance(scope, str):
-        raise _malformed("its scope must be one string, with spaces between the permissions")
-    return Caller(subject, permissions_in(scope))
+        raise _malformed("its scope must be one string of permissions separated by spaces")
+    return Caller(subject, parse_scope(scope))
 
 
 def _refusal(error: jwt.PyJWTError) -> UnauthenticatedError:

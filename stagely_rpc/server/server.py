@@ -119,7 +119,7 @@ class Server:
     def endpoints(self) -> Endpoints:
         """How the service is reached, once it listens."""
         host = self._settings.host
-        tls: Literal["server", "mutual"] = "mutual" if self._authenticator.takes_certificates else "server"
+        tls: Literal["server", "mutual"] = "mutual" if self._authenticator.accepts_certificates else "server"
         return Endpoints(
             address=f"{host}:{self.port}",
             authentication_is_on=self._authenticator.is_on,

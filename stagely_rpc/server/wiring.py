@@ -11,7 +11,7 @@ from stagely_rpc.audit.denials import Denials
 from stagely_rpc.audit.sealer import Sealer
 from stagely_rpc.background import Periodic
 from stagely_rpc.crypto import observer as key_observer
-from stagely_rpc.crypto.derivation import derived
+from stagely_rpc.crypto.derivation import derive_key
 from stagely_rpc.crypto.envelope import Keyring
 from stagely_rpc.db.database import Database
 from stagely_rpc.db.driver import observer
@@ -69,7 +69,7 @@ def build_keyring(settings: Settings, metrics: Metrics | None, tracing: Tracing 
         from stagely_rpc.telemetry.traces.spans import KeySpans  # noqa: PLC0415 - as in `build_tracing`
 
         observers.append(KeySpans(tracing.tracer))
-    return Keyring(settings.encryption_key_bytes, key_observer.all_of(observers))
+    return Keyring(settings.encryption_key_bytes, key_observer.combine(observers))
 
 
 def build_tracing(settings: Settings, metrics: Metrics | None) -> Tracing | None:
@@ -223,4 +223,4 @@ def _derived_key(settings: Settings, purpose: bytes) -> bytes:
     secret = settings.encryption_key_bytes
     if secret is None:
         return secrets.token_bytes(32)
-    return derived(secret, purpose)
+    return derive_key(secret, purpose)

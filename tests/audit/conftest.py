@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def team_id(teams: TeamServiceAsyncStub, database_url: str) -> str:
-    """A team with a chain of six."""
+    """A team with a chain of six sealed rows."""
     return await make_sealed_team(teams, database_url)
 
 
 @pytest.fixture
 async def other_team_id(teams: TeamServiceAsyncStub, database_url: str) -> str:
-    """Another such team."""
+    """Another team with a chain of six sealed rows."""
     return await make_sealed_team(teams, database_url)

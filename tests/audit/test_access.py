@@ -1,4 +1,4 @@
-"""What of the trail a user may see through a service that acts for them."""
+"""Which part of the audit log a user may see through a service that acts for the user."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 async def acting(
     teams: TeamServiceAsyncStub, users: UserServiceAsyncStub, team_id: str, role: team_pb2.TeamRole.ValueType
 ) -> Acting:
-    """Make a user of a team, and return the metadata with which a service acts for them."""
+    """Make a user with a role in a team; return the metadata with which a service acts for the user."""
     user = await make_user(users)
     await make_member(teams, team_pb2.Team(id=team_id), user, role)
     return (("x-stagely-user-id", user.id),)
@@ -35,7 +35,7 @@ async def verified(audit: AuditServiceAsyncStub, team_id: str | None, metadata: 
     return [step async for step in call][-1].verdict
 
 
-async def test_admin_sees_the_rows_of_their_teams_alone(
+async def test_admin_sees_only_the_rows_of_their_teams(
     audit: AuditServiceAsyncStub,
     teams: TeamServiceAsyncStub,
     users: UserServiceAsyncStub,
@@ -64,7 +64,7 @@ async def test_admin_verifies_the_chain_of_their_team(
 
 
 @pytest.mark.parametrize("role", [team_pb2.TEAM_ROLE_MEMBER, team_pb2.TEAM_ROLE_VIEWER])
-async def test_member_who_is_no_admin_sees_and_verifies_nothing(
+async def test_member_without_admin_role_sees_no_rows_and_cannot_verify(
     audit: AuditServiceAsyncStub,
     teams: TeamServiceAsyncStub,
     users: UserServiceAsyncStub,
@@ -80,7 +80,7 @@ async def test_member_who_is_no_admin_sees_and_verifies_nothing(
         await verified(audit, team_id, metadata)
 
 
-async def test_chain_of_another_team_does_not_exist(
+async def test_chain_of_another_team_is_not_found(
     audit: AuditServiceAsyncStub,
     teams: TeamServiceAsyncStub,
     users: UserServiceAsyncStub,
@@ -93,7 +93,7 @@ async def test_chain_of_another_team_does_not_exist(
         await verified(audit, other_team_id, metadata)
 
 
-async def test_chain_of_no_team_is_for_services_alone(
+async def test_user_cannot_verify_the_chain_of_rows_without_a_team(
     audit: AuditServiceAsyncStub, teams: TeamServiceAsyncStub, users: UserServiceAsyncStub, team_id: str
 ) -> None:
     metadata = await acting(teams, users, team_id, team_pb2.TEAM_ROLE_OWNER)

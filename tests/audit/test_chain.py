@@ -28,7 +28,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 }
 ROWS = st.builds(SealableRow, **FIELDS)
 SMALL_TEXTS = st.sampled_from(["", "a", "aa", "\0\0\0\1a"])
-# Short texts of few letters: two rows then differ in where a column ends, and in little else.
+# Short texts of few letters: two such rows often differ only in where a column ends.
 SMALL_ROWS = st.builds(
     SealableRow,
     **FIELDS
@@ -42,7 +42,7 @@ SMALL_ROWS = st.builds(
 )
 
 
-def test_every_column_of_the_trail_is_covered() -> None:
+def test_every_column_of_an_audit_row_is_hashed() -> None:
     columns = {column.name for column in AuditLog.__table__.columns}
 
     assert {field.name for field in fields(SealableRow)} == columns
@@ -62,7 +62,7 @@ def test_different_rows_have_different_bytes(one: SealableRow, other: SealableRo
 
 
 @given(ROWS)
-def test_bytes_can_be_read_back_to_the_columns(row: SealableRow) -> None:
+def test_canonical_bytes_can_be_split_into_columns(row: SealableRow) -> None:
     assert len(columns_of(canonical(row))) == len(fields(SealableRow))
     assert [column is None for column in columns_of(canonical(row))] == [value is None for value in astuple(row)]
 
@@ -86,13 +86,13 @@ def columns_of(canonical_bytes: bytes) -> list[bytes | None]:
         KEY.next_link(CHAIN, Link(1, START.hash), bytes(32)),
         KEY.next_link(CHAIN, START, bytes(31) + b"\1"),
     ],
-    ids=["key", "chain", "hash before", "position", "row"],
+    ids=["key", "chain", "previous hash", "position", "row"],
 )
-def test_hash_of_a_place_covers(other: Link) -> None:
+def test_hash_of_a_link_covers(other: Link) -> None:
     assert KEY.next_link(CHAIN, START, bytes(32)).hash != other.hash
 
 
-def test_head_is_authenticated_by_the_key_alone() -> None:
+def test_head_authenticates_only_with_its_key_chain_and_position() -> None:
     head = Link(3, bytes(32))
     mac = KEY.head_mac(CHAIN, head)
 
@@ -102,7 +102,7 @@ def test_head_is_authenticated_by_the_key_alone() -> None:
     assert not ChainKey(b"\1" * 32).is_head(CHAIN, head, mac)
 
 
-def test_seal_of_a_place_is_no_mac_of_a_head() -> None:
+def test_hash_of_a_seal_is_not_the_mac_of_a_head() -> None:
     link = KEY.next_link(CHAIN, START, bytes(32))
 
     assert link.hash != KEY.head_mac(CHAIN, Link(link.position, bytes(32)))

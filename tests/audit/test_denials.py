@@ -34,7 +34,7 @@ async def db(fresh_database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def denials(db: Database) -> Denials:
-    """Denials that are written when a test says so."""
+    """Denials without a background task: tests call `write`."""
     return Denials(db)
 
 
@@ -110,7 +110,9 @@ async def test_repetitions_within_a_minute_become_one_counted_row(
     ],
     ids=["service", "user", "team", "rpc", "reason"],
 )
-async def test_denials_are_told_apart_by(denials: Denials, fresh_database_url: str, other: dict[str, Any]) -> None:
+async def test_denials_are_counted_separately_by(
+    denials: Denials, fresh_database_url: str, other: dict[str, Any]
+) -> None:
     for entry in (denial(), denial(**other), denial(request_id="another")):
         denials.note(entry)
     await denials.write()
@@ -118,7 +120,7 @@ async def test_denials_are_told_apart_by(denials: Denials, fresh_database_url: s
     assert await counts(fresh_database_url) == [1, 2]
 
 
-async def test_callers_without_an_identity_are_told_apart_by_address(denials: Denials, fresh_database_url: str) -> None:
+async def test_denials_of_anonymous_callers_are_counted_by_address(denials: Denials, fresh_database_url: str) -> None:
     for address in ("192.0.2.1", "192.0.2.2", "192.0.2.2"):
         denials.note(denial(actor_service=None, actor_id=None, actor_ip=IPv4Address(address)))
     await denials.write()
@@ -144,7 +146,7 @@ async def test_kinds_beyond_the_limit_are_counted_together(
     assert {row["metadata"]["reason"] for row in rows if row["actor_service"] is None} == {"TOO_MANY_TO_TELL_APART"}
 
 
-async def test_memory_is_bounded_under_a_flood_of_kinds(denials: Denials) -> None:
+async def test_memory_is_bounded_for_any_number_of_kinds(denials: Denials) -> None:
     entries = [denial(actor_service=f"service-{number}") for number in range(denials_module.MAX_KINDS + 3000)]
     for entry in entries[: denials_module.MAX_KINDS]:
         denials.note(entry)
@@ -157,7 +159,7 @@ async def test_memory_is_bounded_under_a_flood_of_kinds(denials: Denials) -> Non
     assert grown < 50_000
 
 
-async def test_kinds_that_are_over_are_forgotten(denials: Denials, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_kinds_without_new_denials_are_dropped(denials: Denials, monkeypatch: pytest.MonkeyPatch) -> None:
     denials.note(denial())
     await denials.write()
     assert len(denials._tallies) == 1
@@ -168,7 +170,7 @@ async def test_kinds_that_are_over_are_forgotten(denials: Denials, monkeypatch: 
     assert len(denials._tallies) == 0
 
 
-async def test_stop_writes_what_was_counted(db: Database, fresh_database_url: str) -> None:
+async def test_stop_writes_the_remaining_counts(db: Database, fresh_database_url: str) -> None:
     denials = Denials(db)
     denials.start()
     denials.note(denial())
@@ -180,7 +182,7 @@ async def test_stop_writes_what_was_counted(db: Database, fresh_database_url: st
     assert await counts(fresh_database_url) == [1, 4]
 
 
-async def test_denials_wait_until_they_can_be_written(denials: Denials, fresh_database_url: str) -> None:
+async def test_denials_are_kept_until_they_can_be_written(denials: Denials, fresh_database_url: str) -> None:
     async with await psycopg.AsyncConnection.connect(fresh_database_url, autocommit=True) as connection:
         await connection.execute("ALTER TABLE audit_unsealed RENAME TO away")
         for _ in range(3):
@@ -194,7 +196,7 @@ async def test_denials_wait_until_they_can_be_written(denials: Denials, fresh_da
     assert await counts(fresh_database_url) == [3]
 
 
-async def test_loss_is_logged_with_its_count(db: Database, fresh_database_url: str) -> None:
+async def test_lost_denials_are_logged_with_their_count(db: Database, fresh_database_url: str) -> None:
     async with await psycopg.AsyncConnection.connect(fresh_database_url, autocommit=True) as connection:
         await connection.execute("ALTER TABLE audit_unsealed RENAME TO away")
     denials = Denials(db)

@@ -54,7 +54,7 @@ async def test_lines_have_all_columns_oldest_first(fresh_database_url: str) -> N
     assert rows[0]["metadata"] == {"key": "TOKEN", "version": 3}
 
 
-async def test_rows_are_chosen_by_team_and_time(fresh_database_url: str) -> None:
+async def test_rows_are_selected_by_team_and_time(fresh_database_url: str) -> None:
     await make_chain(fresh_database_url, TEAM, 3)
     await make_chain(fresh_database_url, OTHER, 1)
     first, second, third = exported(fresh_database_url, "--team", TEAM)
@@ -77,7 +77,7 @@ def test_malformed_option_is_refused(option: tuple[str, str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_database_that_is_away_is_one_line_without_the_password() -> None:
+def test_unreachable_database_is_reported_in_one_line_without_the_password() -> None:
     done = run("audit", "export", env=environment(DATABASE_URL="postgresql://ada:hunter2@127.0.0.1:1/x"))
 
     assert done.returncode == 2
@@ -87,7 +87,7 @@ def test_database_that_is_away_is_one_line_without_the_password() -> None:
 
 
 @pytest.fixture
-def long_trail(clone_database: Callable[[], str]) -> str:
+def long_audit_log(clone_database: Callable[[], str]) -> str:
     """A database with many rows."""
     url = clone_database()
     with psycopg.connect(url) as connection:
@@ -100,8 +100,8 @@ def long_trail(clone_database: Callable[[], str]) -> str:
     return url
 
 
-def test_reader_that_goes_away_ends_it_without_a_traceback(long_trail: str) -> None:
-    with exporting(long_trail) as process:
+def test_export_ends_without_a_traceback_if_its_reader_closes_the_pipe(long_audit_log: str) -> None:
+    with exporting(long_audit_log) as process:
         assert process.stdout
         assert process.stderr
         json.loads(process.stdout.readline())
@@ -111,14 +111,14 @@ def test_reader_that_goes_away_ends_it_without_a_traceback(long_trail: str) -> N
         assert process.stderr.read() == b""
 
 
-def test_memory_does_not_grow_with_the_trail(long_trail: str) -> None:
-    whole, fiftieth = memory_of_export(long_trail), memory_of_export(long_trail, "--team", TEAM)
+def test_memory_does_not_grow_with_the_audit_log(long_audit_log: str) -> None:
+    whole, fiftieth = memory_of_export(long_audit_log), memory_of_export(long_audit_log, "--team", TEAM)
 
     assert whole - fiftieth < 16 * 1024 * 1024
 
 
 def memory_of_export(url: str, *options: str) -> int:
-    """Return the most bytes of memory that an export has while it writes its lines."""
+    """Return the peak resident memory of an export in bytes."""
     with exporting(url, *options) as process:
         assert process.stdout
         most = 0

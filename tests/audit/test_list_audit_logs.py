@@ -31,7 +31,7 @@ async def listed(audit: AuditServiceAsyncStub, **filters: Any) -> list[audit_pb2
 
 @pytest.fixture
 async def team(database_url: str) -> str:
-    """The id of a team with four rows, a moment apart."""
+    """The id of a team with four rows, each in its own transaction."""
     team_id = str(uuid.uuid4())
     await make_chain(database_url, team_id, 4)
     return team_id
@@ -42,11 +42,11 @@ async def make_one(database_url: str, entry: Entry) -> None:
         await write(db, entry)
 
 
-async def test_newest_is_first(audit: AuditServiceAsyncStub, team: str) -> None:
+async def test_rows_are_listed_newest_first(audit: AuditServiceAsyncStub, team: str) -> None:
     assert [row.action for row in await listed(audit, team_id=team)] == ACTIONS
 
 
-async def test_row_has_all_that_was_recorded(audit: AuditServiceAsyncStub, database_url: str) -> None:
+async def test_row_has_every_recorded_field(audit: AuditServiceAsyncStub, database_url: str) -> None:
     team = uuid.uuid4()
     entry = make_entry(team, details={"key": "TOKEN", "version": 3})
     await make_one(database_url, entry)
@@ -70,7 +70,7 @@ async def test_row_has_all_that_was_recorded(audit: AuditServiceAsyncStub, datab
     }
 
 
-async def test_row_has_its_place_once_it_is_sealed(audit: AuditServiceAsyncStub, team: str, database_url: str) -> None:
+async def test_sealed_row_has_its_position_and_hash(audit: AuditServiceAsyncStub, team: str, database_url: str) -> None:
     await seal_all(database_url, team)
 
     places = [row.place for row in await listed(audit, team_id=team)]
@@ -91,7 +91,7 @@ FILTERS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("wanted", FILTERS, ids=lambda wanted: next(iter(wanted)))
-async def test_filter_keeps_the_rest_out(
+async def test_filter_excludes_other_rows(
     audit: AuditServiceAsyncStub, team: str, database_url: str, wanted: dict[str, Any]
 ) -> None:
     values = {name: uuid.UUID(value) if _is_uuid(value) else value for name, value in wanted.items()}
@@ -109,7 +109,7 @@ def _is_uuid(value: object) -> bool:
     return isinstance(value, str) and len(value) == 36
 
 
-async def test_time_range_has_its_start_and_not_its_end(audit: AuditServiceAsyncStub, team: str) -> None:
+async def test_time_range_includes_its_start_and_excludes_its_end(audit: AuditServiceAsyncStub, team: str) -> None:
     third, second = (await listed(audit, team_id=team))[1:3]
 
     async def between(since: Timestamp | None, until: Timestamp | None) -> list[str]:
@@ -131,7 +131,7 @@ async def test_pages_continue_where_the_last_one_ended(audit: AuditServiceAsyncS
     assert not second.next_page_token
 
 
-async def test_rows_of_one_transaction_come_once_each(audit: AuditServiceAsyncStub, database_url: str) -> None:
+async def test_paging_returns_each_row_of_one_transaction_once(audit: AuditServiceAsyncStub, database_url: str) -> None:
     team = str(uuid.uuid4())
     async with opened(database_url) as db:
         await write(db, *(make_entry(team) for _ in range(7)))
@@ -170,7 +170,7 @@ async def test_malformed_filter_is_refused(audit: AuditServiceAsyncStub, field: 
         await listed(audit, **{field: value})
 
 
-async def test_no_page_of_what_there_may_be_much_of_is_sorted(database_url: str) -> None:
+async def test_pages_filtered_by_a_frequent_value_need_no_sort(database_url: str) -> None:
     columns = ("team_id", "project_id", "actor_id", "actor_service", "action")
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
         await connection.execute("SET enable_seqscan = off")
@@ -188,7 +188,7 @@ async def test_no_page_of_what_there_may_be_much_of_is_sorted(database_url: str)
             assert "Seq Scan" not in lines, lines
 
 
-def test_every_type_and_kind_is_in_the_contract() -> None:
+def test_contract_has_every_resource_type_and_fault_kind() -> None:
     (check,) = (
         str(constraint.sqltext)
         for constraint in AuditLog.__table__.constraints  # type: ignore[attr-defined]

@@ -64,7 +64,7 @@ async def test_row_is_sealed_within_a_second_of_its_commit(
         assert time.monotonic() - committed < 1
 
 
-async def test_rows_are_sealed_in_the_order_of_their_time(fresh_database_url: str) -> None:
+async def test_rows_are_sealed_in_the_order_of_their_timestamps(fresh_database_url: str) -> None:
     team_id = uuid.uuid4()
     async with opened(fresh_database_url) as db:
         for number in range(5):
@@ -89,7 +89,7 @@ async def test_more_than_a_batch_is_sealed_in_one_round(
     assert (await verdict_of(fresh_database_url, team_id)).head.position == 10
 
 
-async def test_rows_of_no_team_are_a_chain(fresh_database_url: str) -> None:
+async def test_rows_without_a_team_form_a_chain(fresh_database_url: str) -> None:
     await make_chain(fresh_database_url, None, 3)
 
     assert (await verdict_of(fresh_database_url, uuid.UUID(int=0))).head.position == 3
@@ -106,19 +106,19 @@ async def write_in_parallel(db: Database, teams: list[uuid.UUID]) -> None:
 async def test_chains_of_parallel_writers_are_intact(fresh_database_url: str) -> None:
     teams = [uuid.uuid4() for _ in range(4)]
     async with opened(fresh_database_url) as db:
-        busy = Sealer(db, KEY)
+        one_sealer = Sealer(db, KEY)
         writing = asyncio.ensure_future(write_in_parallel(db, teams))
         while not writing.done():
-            await busy.seal()
+            await one_sealer.seal()
         await writing
-        await busy.seal()
+        await one_sealer.seal()
 
     verdicts = [await verdict_of(fresh_database_url, team) for team in teams]
     assert [verdict.fault for verdict in verdicts] == [None] * len(teams)
     assert sum(verdict.head.position for verdict in verdicts) == WRITERS * ROWS_EACH
 
 
-async def test_two_servers_seal_one_trail(clone_database: Callable[[], str]) -> None:
+async def test_two_servers_seal_one_audit_log(clone_database: Callable[[], str]) -> None:
     url = clone_database()
     async with AsyncExitStack() as undo:
         servers = [await undo.enter_async_context(running_server(url)) for _ in range(2)]
@@ -133,22 +133,22 @@ async def test_two_servers_seal_one_trail(clone_database: Callable[[], str]) -> 
             assert (found.fault, found.verdict.head.position) == (None, WRITERS * ROWS_EACH + 1)
 
 
-async def test_sealers_at_once_disturb_no_chain(fresh_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_parallel_sealers_keep_a_chain_intact(fresh_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealer, "_BATCH_ROWS", 5)
     team_id = uuid.uuid4()
     async with AsyncExitStack() as undo:
         databases = [await undo.enter_async_context(opened(fresh_database_url)) for _ in range(4)]
         await write(databases[0], *(make_entry(team_id) for _ in range(200)))
-        rivals = [Sealer(db, KEY) for db in databases]
+        sealers = [Sealer(db, KEY) for db in databases]
         while await unsealed_rows(fresh_database_url):
-            await asyncio.gather(*(rival.seal() for rival in rivals))
+            await asyncio.gather(*(each.seal() for each in sealers))
 
     verdict = await verdict_of(fresh_database_url, team_id)
     assert (verdict.fault, verdict.head.position) == (None, 200)
 
 
 @pytest.mark.parametrize("moment", ["list_unsealed", "add_seals", "put_heads", "remove_unsealed"])
-async def test_sealing_that_is_interrupted_leaves_rows_queued(
+async def test_interrupted_sealing_leaves_rows_queued(
     fresh_database_url: str, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     team_id = uuid.uuid4()
@@ -183,18 +183,18 @@ async def test_killed_server_leaves_chains_intact(fresh_database_url: str) -> No
     assert (verdict.fault, verdict.head.position) == (None, 3 * WRITERS * ROWS_EACH)
 
 
-async def test_stop_seals_what_is_left(fresh_database_url: str) -> None:
+async def test_stop_seals_the_remaining_rows(fresh_database_url: str) -> None:
     async with opened(fresh_database_url) as db:
-        idle = Sealer(db, KEY)
-        idle.start()
+        background_sealer = Sealer(db, KEY)
+        background_sealer.start()
         await asyncio.sleep(sealer.INTERVAL_SECONDS / 2)
         await write(db, make_entry())
-        await idle.stop()
+        await background_sealer.stop()
 
     assert await unsealed_rows(fresh_database_url) == 0
 
 
-async def test_stop_waits_no_longer_than_it_may(fresh_database_url: str) -> None:
+async def test_stop_gives_up_after_its_time_limit(fresh_database_url: str) -> None:
     async with (
         opened(fresh_database_url) as db,
         await psycopg.AsyncConnection.connect(fresh_database_url) as connection,
@@ -211,7 +211,7 @@ async def test_stop_waits_no_longer_than_it_may(fresh_database_url: str) -> None
         assert await unsealed_rows(fresh_database_url) == 1
 
 
-async def test_writers_do_not_wait_for_a_sealer_that_hangs(fresh_database_url: str) -> None:
+async def test_writers_do_not_wait_for_a_blocked_sealer(fresh_database_url: str) -> None:
     team_id = uuid.uuid4()
     async with (
         opened(fresh_database_url) as db,
@@ -219,18 +219,18 @@ async def test_writers_do_not_wait_for_a_sealer_that_hangs(fresh_database_url: s
     ):
         await write(db, make_entry(team_id))
         await connection.execute("LOCK TABLE audit_seals")
-        hanging = asyncio.ensure_future(Sealer(db, KEY).seal())
+        sealing = asyncio.ensure_future(Sealer(db, KEY).seal())
         async with asyncio.timeout(5):
             for _ in range(10):
                 await write(db, make_entry(team_id))
-        assert not hanging.done()
+        assert not sealing.done()
         await connection.rollback()
-        await hanging
+        await sealing
 
     assert (await verdict_of(fresh_database_url, team_id)).fault is None
 
 
-async def test_sealer_survives_a_database_that_goes_away(
+async def test_sealer_recovers_after_a_database_outage(
     fresh_database_url: str, postgres_server: PostgresServer
 ) -> None:
     name = sql.Identifier(urlsplit(fresh_database_url).path.removeprefix("/"))
@@ -239,8 +239,8 @@ async def test_sealer_survives_a_database_that_goes_away(
     admin = await psycopg.AsyncConnection.connect(postgres_server.url, autocommit=True)
     with structlog.testing.capture_logs() as logs:
         async with admin, opened(fresh_database_url) as db:
-            tough = Sealer(db, KEY)
-            tough.start()
+            background_sealer = Sealer(db, KEY)
+            background_sealer.start()
             await admin.execute(allow.format(name, sql.SQL("false")))
             await admin.execute(end_all, [urlsplit(fresh_database_url).path.removeprefix("/")])
             await logged(logs, 1, event="background work fails", work="audit sealer")
@@ -249,20 +249,20 @@ async def test_sealer_survives_a_database_that_goes_away(
             await logged(logs, 1, event="background work goes on", work="audit sealer")
             await write(db, make_entry())
             await eventually(lambda: unsealed_rows(fresh_database_url), 0)
-            await tough.stop()
+            await background_sealer.stop()
 
     assert len([log for log in logs if log["log_level"] == "error"]) == 1
 
 
-async def test_chain_of_another_key_is_not_continued(fresh_database_url: str) -> None:
+async def test_chain_of_another_key_is_refused(fresh_database_url: str) -> None:
     team_id = uuid.uuid4()
     await make_chain(fresh_database_url, str(team_id), 2)
     async with opened(fresh_database_url) as db:
         await write(db, make_entry(team_id))
         with structlog.testing.capture_logs() as logs:
-            stranger = Sealer(db, ChainKey(bytes(32)))
-            await stranger.seal()
-            await stranger.seal()
+            other_key_sealer = Sealer(db, ChainKey(bytes(32)))
+            await other_key_sealer.seal()
+            await other_key_sealer.seal()
 
         assert [log["chain"] for log in logs if log["log_level"] == "error"] == [str(team_id)]
         await Sealer(db, KEY).seal()
@@ -270,7 +270,9 @@ async def test_chain_of_another_key_is_not_continued(fresh_database_url: str) ->
     assert (verdict.fault, verdict.head.position) == (None, 3)
 
 
-async def test_refused_chain_keeps_no_other_waiting(fresh_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_refused_chain_does_not_delay_other_chains(
+    fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sealer, "_BATCH_ROWS", 2)
     broken, other = uuid.uuid4(), uuid.uuid4()
     await make_chain(fresh_database_url, str(broken), 1)

@@ -1,4 +1,4 @@
-"""What the owner of its tables can do to the trail with the triggers switched off, and how each of it is found."""
+"""Tampering by the owner of the tables, with triggers disabled: verification finds each change."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ EDITS = (
 DELETE_ROW = "DELETE FROM audit_logs WHERE id = %(id)s"
 DELETE_SEAL = "DELETE FROM audit_seals WHERE audit_log_id = %(id)s"
 FORGE = "INSERT INTO audit_logs (id, action, resource_type, team_id) VALUES (%(id)s, 'team.get', 'team', %(team_id)s)"
-PUT_BACK = (
+RESTORE_HEAD = (
     "UPDATE audit_chain_heads SET (position, hash) = (SELECT position, hash FROM audit_seals"
     " WHERE chain = %(team_id)s AND position = %(last)s) WHERE chain = %(team_id)s"
 )
 DELETE_TAIL = "DELETE FROM audit_seals WHERE chain = %(team_id)s AND position > %(last)s"
 
 
-async def test_chain_is_intact_as_long_as_nothing_happens(audit: AuditServiceAsyncStub, team_id: str) -> None:
+async def test_untouched_chain_has_no_fault(audit: AuditServiceAsyncStub, team_id: str) -> None:
     found = await verify(audit, team_id)
 
     assert found.fault is None
@@ -69,7 +69,7 @@ async def test_chain_is_intact_as_long_as_nothing_happens(audit: AuditServiceAsy
 
 
 @pytest.mark.parametrize("edit", EDITS)
-async def test_edited_row_is_named(
+async def test_edited_row_is_reported(
     audit: AuditServiceAsyncStub, team_id: str, database_url: str, edit: LiteralString
 ) -> None:
     edited = (await ids_of(database_url, team_id))[2]
@@ -83,7 +83,7 @@ async def test_edited_row_is_named(
 
 
 @pytest.mark.parametrize("position", [1, 3, ROWS])
-async def test_deleted_row_is_named(
+async def test_deleted_row_is_reported(
     audit: AuditServiceAsyncStub, team_id: str, database_url: str, position: int
 ) -> None:
     deleted = (await ids_of(database_url, team_id))[position - 1]
@@ -94,7 +94,7 @@ async def test_deleted_row_is_named(
 
 
 @pytest.mark.parametrize(("position", "kind"), [(1, DELETED), (3, DELETED), (ROWS, CUT_OFF)])
-async def test_row_that_is_deleted_with_its_seal_leaves_a_gap(
+async def test_row_deleted_with_its_seal_is_reported(
     audit: AuditServiceAsyncStub, team_id: str, database_url: str, position: int, kind: str
 ) -> None:
     deleted = (await ids_of(database_url, team_id))[position - 1]
@@ -104,7 +104,7 @@ async def test_row_that_is_deleted_with_its_seal_leaves_a_gap(
     assert (await verify(audit, team_id)).fault == (kind, position, "")
 
 
-async def test_gap_that_is_closed_is_found(audit: AuditServiceAsyncStub, team_id: str, database_url: str) -> None:
+async def test_closed_gap_is_reported(audit: AuditServiceAsyncStub, team_id: str, database_url: str) -> None:
     ids = await ids_of(database_url, team_id)
     move = "UPDATE audit_seals SET position = position - 1 WHERE audit_log_id = %(id)s"
 
@@ -120,7 +120,7 @@ async def test_gap_that_is_closed_is_found(audit: AuditServiceAsyncStub, team_id
     [("audit_log_id",), ("audit_log_id", "row_hash"), ("audit_log_id", "row_hash", "hash")],
     ids=" ".join,
 )
-async def test_reordered_rows_are_named(
+async def test_reordered_rows_are_reported(
     audit: AuditServiceAsyncStub, team_id: str, database_url: str, columns: tuple[str, ...]
 ) -> None:
     ids = await ids_of(database_url, team_id)
@@ -130,7 +130,9 @@ async def test_reordered_rows_are_named(
     assert (await verify(audit, team_id)).fault == (REORDERED, 2, str(ids[4]))
 
 
-async def test_seal_with_another_hash_is_found(audit: AuditServiceAsyncStub, team_id: str, database_url: str) -> None:
+async def test_seal_with_another_hash_is_reported(
+    audit: AuditServiceAsyncStub, team_id: str, database_url: str
+) -> None:
     ids = await ids_of(database_url, team_id)
 
     await tamper(database_url, "UPDATE audit_seals SET hash = row_hash WHERE audit_log_id = %(id)s", id=ids[3])
@@ -138,7 +140,7 @@ async def test_seal_with_another_hash_is_found(audit: AuditServiceAsyncStub, tea
     assert (await verify(audit, team_id)).fault == (REORDERED, 4, str(ids[3]))
 
 
-async def test_forged_row_is_named(audit: AuditServiceAsyncStub, team_id: str, database_url: str) -> None:
+async def test_forged_row_is_reported(audit: AuditServiceAsyncStub, team_id: str, database_url: str) -> None:
     forged = str(uuid.uuid4())
 
     await tamper(database_url, FORGE, id=forged, team_id=team_id)
@@ -146,7 +148,7 @@ async def test_forged_row_is_named(audit: AuditServiceAsyncStub, team_id: str, d
     assert (await verify(audit, team_id)).fault == (INSERTED, 0, forged)
 
 
-async def test_forged_row_with_a_forged_seal_is_found(
+async def test_forged_row_with_a_forged_seal_is_reported(
     audit: AuditServiceAsyncStub, team_id: str, database_url: str
 ) -> None:
     forged = str(uuid.uuid4())
@@ -165,7 +167,7 @@ async def test_forged_row_with_a_forged_seal_is_found(
 
 
 @pytest.mark.parametrize("last", [0, 1, ROWS - 1])
-async def test_tail_that_is_cut_off_is_missed(
+async def test_deleted_tail_is_reported(
     audit: AuditServiceAsyncStub, team_id: str, database_url: str, last: int
 ) -> None:
     await cut_tail(database_url, team_id, last)
@@ -174,19 +176,19 @@ async def test_tail_that_is_cut_off_is_missed(
 
 
 @pytest.mark.parametrize(
-    "cover",
+    "cover_up",
     [
-        PUT_BACK,
+        RESTORE_HEAD,
         "DELETE FROM audit_chain_heads WHERE chain = %(team_id)s",
     ],
-    ids=["head that is put back", "head that is deleted"],
+    ids=["restored head", "deleted head"],
 )
-async def test_cut_can_not_be_covered_by_a(
-    audit: AuditServiceAsyncStub, team_id: str, database_url: str, cover: str
+async def test_deleted_tail_is_reported_despite_a(
+    audit: AuditServiceAsyncStub, team_id: str, database_url: str, cover_up: str
 ) -> None:
     await cut_tail(database_url, team_id, 3)
 
-    await tamper(database_url, cover, team_id=team_id, last=3)
+    await tamper(database_url, cover_up, team_id=team_id, last=3)
 
     assert (await verify(audit, team_id)).fault == (CUT_OFF, 4, "")
 
@@ -199,13 +201,13 @@ async def cut_tail(database_url: str, team_id: str, last: int) -> None:
     await tamper(database_url, delete_rows, DELETE_TAIL, team_id=team_id, last=last)
 
 
-async def test_end_that_was_tampered_with_is_not_sealed_over(clone_database: Callable[[], str]) -> None:
+async def test_sealer_does_not_continue_a_chain_with_a_tampered_end(clone_database: Callable[[], str]) -> None:
     url = clone_database()
     async with running_server(url) as server, connected(server) as channel:
         teams, audit = team_pb2_grpc.TeamServiceStub(channel), audit_pb2_grpc.AuditServiceStub(channel)
         broken, other = [await make_sealed_team(teams, url) for _ in range(2)]
         await cut_tail(url, broken, 3)
-        await tamper(url, PUT_BACK, team_id=broken, last=3)
+        await tamper(url, RESTORE_HEAD, team_id=broken, last=3)
 
         async with opened(url) as db:
             await write(db, make_entry(broken))
@@ -216,7 +218,7 @@ async def test_end_that_was_tampered_with_is_not_sealed_over(clone_database: Cal
     assert (unharmed.fault, unharmed.verdict.head.position) == (None, ROWS + 1)
 
 
-async def test_rows_that_two_teams_swap_are_edited_in_both(
+async def test_rows_swapped_between_two_teams_are_reported_in_both(
     audit: AuditServiceAsyncStub, team_id: str, other_team_id: str, database_url: str
 ) -> None:
     own, others = (await ids_of(database_url, team_id))[1], (await ids_of(database_url, other_team_id))[3]
@@ -229,7 +231,7 @@ async def test_rows_that_two_teams_swap_are_edited_in_both(
     assert (await verify(audit, other_team_id)).fault == (EDITED, 4, str(others))
 
 
-async def test_row_that_is_sealed_in_the_chain_of_another_team_is_found(
+async def test_row_sealed_in_the_chain_of_another_team_is_reported(
     audit: AuditServiceAsyncStub, team_id: str, other_team_id: str, database_url: str
 ) -> None:
     own, others = (await ids_of(database_url, team_id))[1], (await ids_of(database_url, other_team_id))[1]
@@ -240,7 +242,7 @@ async def test_row_that_is_sealed_in_the_chain_of_another_team_is_found(
     assert (await verify(audit, other_team_id)).fault == (REORDERED, 2, str(own))
 
 
-async def test_chain_that_is_put_back_to_what_it_was_is_told_by_the_anchor(
+async def test_chain_restored_to_an_earlier_state_is_found_only_by_a_later_anchor(
     audit: AuditServiceAsyncStub, team_id: str, database_url: str
 ) -> None:
     earlier = (await verify(audit, team_id)).verdict.head
@@ -249,8 +251,8 @@ async def test_chain_that_is_put_back_to_what_it_was_is_told_by_the_anchor(
     later = (await verify(audit, team_id)).verdict.head
 
     await cut_tail(database_url, team_id, earlier.position)
-    put_back = "UPDATE audit_chain_heads SET (position, hash, mac) = (%(position)s, %(hash)s, %(mac)s)"
-    await tamper(database_url, put_back + " WHERE chain = %(chain)s", **old_head)
+    restore_head = "UPDATE audit_chain_heads SET (position, hash, mac) = (%(position)s, %(hash)s, %(mac)s)"
+    await tamper(database_url, restore_head + " WHERE chain = %(chain)s", **old_head)
 
     assert (await verify(audit, team_id)).fault is None
     assert (await verify(audit, team_id, earlier)).fault is None

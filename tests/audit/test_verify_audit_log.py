@@ -32,7 +32,7 @@ async def test_progress_comes_before_the_verdict(
     assert len(found.verdict.head.hash) == 32
 
 
-async def test_rows_that_wait_for_their_seals_are_counted(fresh_database_url: str) -> None:
+async def test_unsealed_rows_are_counted(fresh_database_url: str) -> None:
     async with (
         running_server(fresh_database_url) as server,
         connected(server) as channel,
@@ -48,7 +48,7 @@ async def test_rows_that_wait_for_their_seals_are_counted(fresh_database_url: st
         assert (found.fault, found.verdict.unsealed_count, found.verdict.head.position) == (None, 2, 0)
 
 
-async def test_anchor_of_an_earlier_verification_holds(
+async def test_anchor_of_an_earlier_verification_matches(
     audit: AuditServiceAsyncStub, team_id: str, database_url: str
 ) -> None:
     earlier = (await verify(audit, team_id)).verdict.head
@@ -60,7 +60,7 @@ async def test_anchor_of_an_earlier_verification_holds(
     assert found.verdict.head.position == earlier.position + 2
 
 
-async def test_chain_of_no_team_can_be_verified(fresh_database_url: str) -> None:
+async def test_chain_of_rows_without_a_team_can_be_verified(fresh_database_url: str) -> None:
     await make_chain(fresh_database_url, None, 2)
 
     async with running_server(fresh_database_url) as server, connected(server) as channel:
@@ -90,7 +90,7 @@ async def test_malformed_request_is_refused(audit: AuditServiceAsyncStub, reques
             pass
 
 
-async def test_without_a_key_nothing_is_sealed_or_verified(fresh_database_url: str) -> None:
+async def test_verification_without_an_encryption_key_is_refused(fresh_database_url: str) -> None:
     async with (
         running_server(fresh_database_url, encryption_key=None) as server,
         connected(server) as channel,
@@ -99,7 +99,7 @@ async def test_without_a_key_nothing_is_sealed_or_verified(fresh_database_url: s
             await verify(audit_pb2_grpc.AuditServiceStub(channel), None)
 
 
-async def test_readers_hold_no_connection_between_the_steps(team_id: str, database_url: str) -> None:
+async def test_no_connection_is_held_between_the_steps(team_id: str, database_url: str) -> None:
     async with opened(database_url) as db, reading(db) as session:
         async for step in verification.verify(session, KEY, uuid.UUID(team_id), None):
             if isinstance(step, verification.Progress):

@@ -1,4 +1,4 @@
-"""Each campaign for seconds."""
+"""Runs each campaign for a few seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from campaigns import (
     empty_database,
     hostile_clients,
     killed_processes,
-    lost_answers,
+    lost_responses,
     outages,
     overload,
     soak,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SHORT_FORMS: dict[str, Callable[[], Awaitable[Report]]] = {
     "terminated_backends": lambda: terminated_backends.run(seconds=2, callers=8),
     "killed_processes": lambda: killed_processes.run(database_kills=1, service_kills=1),
-    "lost_answers": lambda: lost_answers.run(calls=400, share=0.2),
+    "lost_responses": lambda: lost_responses.run(calls=400, share=0.2),
     "outages": lambda: outages.run(seconds=1),
     "disk_full": lambda: disk_full.run(seconds=2, times=1),
     "overload": lambda: overload.run(seconds=2, goodput=0),
@@ -37,9 +37,9 @@ SHORT_FORMS: dict[str, Callable[[], Awaitable[Report]]] = {
 
 
 @pytest.mark.parametrize("name", SHORT_FORMS)
-async def test_all_is_as_it_must_be(name: str) -> None:
+async def test_short_campaign_has_no_violations(name: str) -> None:
     if name == "disk_full" and not disk_full.is_possible():
-        pytest.skip("only root may mount a small disk")
+        pytest.skip("only root may mount a small file system")
     report = await SHORT_FORMS[name]()
 
-    assert not report.faults, str(report)
+    assert not report.violations, str(report)

@@ -37,33 +37,33 @@ async def decrypted(
 
 
 async def refused_ciphertext(crypto: CryptoServiceAsyncStub, ciphertext: str, **given: bytes) -> str:
-    """The description of what is wrong with a ciphertext."""
+    """Decrypt an invalid ciphertext; return the description of the error."""
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="ciphertext") as refusal:
         await decrypted(crypto, ciphertext, **given)
     return refusal.fields["ciphertext"]
 
 
-async def test_generated_keys_have_32_bytes_and_are_never_the_same(crypto: CryptoServiceAsyncStub) -> None:
+async def test_generated_keys_have_32_bytes_and_differ(crypto: CryptoServiceAsyncStub) -> None:
     keys = {(await crypto.GenerateKey(crypto_pb2.GenerateKeyRequest())).key for _ in range(20)}
 
     assert len(keys) == 20
     assert {len(key) for key in keys} == {32}
 
 
-async def test_a_generated_key_encrypts_and_decrypts(crypto: CryptoServiceAsyncStub) -> None:
+async def test_generated_key_encrypts_and_decrypts(crypto: CryptoServiceAsyncStub) -> None:
     key = (await crypto.GenerateKey(crypto_pb2.GenerateKeyRequest())).key
 
     assert await decrypted(crypto, await encrypted(crypto, b"hunter2", key), key) == b"hunter2"
 
 
 @pytest.mark.parametrize("plaintext", [b"", b"\0", b"\xff\xfe not UTF-8", "ключ 🔑".encode(), b"x" * LIMIT], ids=len)
-async def test_any_plaintext_comes_back(crypto: CryptoServiceAsyncStub, plaintext: bytes) -> None:
+async def test_any_plaintext_round_trips(crypto: CryptoServiceAsyncStub, plaintext: bytes) -> None:
     assert await decrypted(crypto, await encrypted(crypto, plaintext)) == plaintext
 
 
 @given(plaintext=st.binary(max_size=200), key=st.binary(min_size=32, max_size=32), associated_data=st.binary())
 @settings(max_examples=50, deadline=None)
-async def test_another_implementation_reads_what_is_encrypted_here(
+async def test_another_implementation_decrypts_the_ciphertext(
     crypto: CryptoServiceAsyncStub, plaintext: bytes, key: bytes, associated_data: bytes
 ) -> None:
     ciphertext = await encrypted(crypto, plaintext, key, associated_data)
@@ -71,7 +71,7 @@ async def test_another_implementation_reads_what_is_encrypted_here(
     assert open_sealed(key, ciphertext, associated_data) == plaintext
 
 
-async def test_one_plaintext_is_another_ciphertext_each_time(crypto: CryptoServiceAsyncStub) -> None:
+async def test_each_encryption_uses_a_new_nonce(crypto: CryptoServiceAsyncStub) -> None:
     ciphertexts = [await encrypted(crypto, b"same") for _ in range(20)]
 
     assert len({base64.b64decode(ciphertext)[:12] for ciphertext in ciphertexts}) == 20
@@ -89,7 +89,7 @@ async def test_vectors_of_the_gcm_specification_decrypt(crypto: CryptoServiceAsy
 
 
 @pytest.mark.parametrize(("key", "associated_data", "plaintext", "ciphertext"), FROM_GO)
-async def test_ciphertexts_made_by_go_decrypt(
+async def test_ciphertexts_from_go_decrypt(
     crypto: CryptoServiceAsyncStub, key: str, associated_data: bytes, plaintext: str, ciphertext: str
 ) -> None:
     found = await decrypted(crypto, ciphertext, bytes.fromhex(key), associated_data)
@@ -97,10 +97,10 @@ async def test_ciphertexts_made_by_go_decrypt(
     assert found == bytes.fromhex(plaintext)
 
 
-@pytest.mark.parametrize(("text", "meaning"), BASE64_IN_GO.items())
-async def test_base64_is_read_as_go_reads_it(crypto: CryptoServiceAsyncStub, text: str, meaning: str | None) -> None:
-    # What is base64, but too short for a nonce, gets as far as being measured.
-    expected = "ciphertext too short" if meaning is not None else "invalid ciphertext encoding"
+@pytest.mark.parametrize(("text", "decoded"), BASE64_IN_GO.items())
+async def test_base64_is_decoded_as_in_go(crypto: CryptoServiceAsyncStub, text: str, decoded: str | None) -> None:
+    # Each valid text is too short for a nonce, so the length check refuses it after decoding.
+    expected = "ciphertext too short" if decoded is not None else "invalid ciphertext encoding"
 
     assert await refused_ciphertext(crypto, text) == expected
 
@@ -126,7 +126,7 @@ async def test_flipped_bit_is_refused(crypto: CryptoServiceAsyncStub, bit: int) 
     assert await refused_ciphertext(crypto, base64.b64encode(sealed).decode()) == AUTHENTICATION_FAILED
 
 
-async def test_another_key_is_refused(crypto: CryptoServiceAsyncStub) -> None:
+async def test_wrong_key_is_refused(crypto: CryptoServiceAsyncStub) -> None:
     ciphertext = await encrypted(crypto, b"12345")
 
     with refused(grpc.StatusCode.INVALID_ARGUMENT, reason="DECRYPTION_FAILED") as refusal:
@@ -136,15 +136,15 @@ async def test_another_key_is_refused(crypto: CryptoServiceAsyncStub) -> None:
     assert "12345" not in refusal.message
 
 
-@pytest.mark.parametrize("associated_data", [b"", b"place 2"])
+@pytest.mark.parametrize("associated_data", [b"", b"context 2"])
 async def test_other_associated_data_is_refused(crypto: CryptoServiceAsyncStub, associated_data: bytes) -> None:
-    ciphertext = await encrypted(crypto, b"12345", associated_data=b"place 1")
+    ciphertext = await encrypted(crypto, b"12345", associated_data=b"context 1")
 
     assert await refused_ciphertext(crypto, ciphertext, associated_data=associated_data) == AUTHENTICATION_FAILED
 
 
 @pytest.mark.parametrize("size", [0, 1, 16, 24, 31, 33, 64])
-async def test_a_key_of_another_size_is_refused_before_all_else(crypto: CryptoServiceAsyncStub, size: int) -> None:
+async def test_key_of_another_size_is_refused_first(crypto: CryptoServiceAsyncStub, size: int) -> None:
     wrong_key = "encryption key must be 32 bytes"
 
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="key") as unencrypted:
@@ -155,7 +155,7 @@ async def test_a_key_of_another_size_is_refused_before_all_else(crypto: CryptoSe
     assert unencrypted.fields == undecrypted.fields == {"key": wrong_key}
 
 
-async def test_everything_wrong_is_named_the_key_first(crypto: CryptoServiceAsyncStub) -> None:
+async def test_every_invalid_field_is_reported_with_the_key_first(crypto: CryptoServiceAsyncStub) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
         await encrypted(crypto, b"x" * (LIMIT + 1), b"", b"x" * (LIMIT + 1))
 
@@ -169,27 +169,27 @@ async def test_plaintext_over_the_limit_is_refused(crypto: CryptoServiceAsyncStu
     assert refusal.fields["plaintext"] == "must have at most 65536 bytes"
 
 
-async def test_associated_data_up_to_its_limit_is_taken(crypto: CryptoServiceAsyncStub) -> None:
-    place = b"x" * LIMIT
+async def test_associated_data_up_to_its_limit_is_accepted(crypto: CryptoServiceAsyncStub) -> None:
+    longest = b"x" * LIMIT
 
-    assert await decrypted(crypto, await encrypted(crypto, b"y", KEY, place), KEY, place) == b"y"
+    assert await decrypted(crypto, await encrypted(crypto, b"y", KEY, longest), KEY, longest) == b"y"
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="associated_data"):
-        await encrypted(crypto, b"y", KEY, place + b"x")
+        await encrypted(crypto, b"y", KEY, longest + b"x")
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="associated_data"):
-        await decrypted(crypto, "", KEY, place + b"x")
+        await decrypted(crypto, "", KEY, longest + b"x")
 
 
-async def test_ciphertext_of_too_much_is_refused(crypto: CryptoServiceAsyncStub) -> None:
+async def test_ciphertext_over_the_limit_is_refused(crypto: CryptoServiceAsyncStub) -> None:
     ciphertext = base64.b64encode(bytes(12 + LIMIT + 1 + 16)).decode()
 
-    assert await refused_ciphertext(crypto, ciphertext) == "must be of a plaintext of at most 65536 bytes"
+    assert await refused_ciphertext(crypto, ciphertext) == "must be the ciphertext of at most 65536 bytes"
 
 
-async def test_no_ciphertext_is_too_short(crypto: CryptoServiceAsyncStub) -> None:
+async def test_empty_ciphertext_is_refused(crypto: CryptoServiceAsyncStub) -> None:
     assert await refused_ciphertext(crypto, "") == "ciphertext too short"
 
 
-def test_inputs_show_no_secret() -> None:
+def test_repr_of_inputs_contains_no_secret() -> None:
     key = b"k" * 32
 
     assert "kkk" not in repr(Encryption(key=key, plaintext=b"hunter2")) + repr(Decryption(key=key))

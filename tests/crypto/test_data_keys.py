@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 OTHER_KEY = bytes(range(32))
 
-AS_ITS_OWN = """
+KEY_OF_ANOTHER_TEAM = """
     wrapped_key = (
         SELECT 'v1.' || replace(CAST(data_keys.id AS text), '-', '') || right(other.wrapped_key, -35)
         FROM data_keys AS other WHERE other.team_id = :other
     )
 """
-"""Another team's wrapped key, with the id that belongs here."""
+"""Replace the wrapped key by that of another team, under the own id."""
 
 
-async def test_an_unknown_data_key_is_data_loss(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+async def test_unknown_data_key_is_data_loss(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
     location = make_location()
     stored = await sealed(db, keyring, b"x", team_id, location)
     async with db.system_transaction() as session:
@@ -48,12 +48,12 @@ async def test_an_unknown_data_key_is_data_loss(db: Database, keyring: Keyring, 
         ("wrapped_key = left(wrapped_key, -4)", "DATA_KEY_INVALID"),
         ("wrapped_key = ''", "DATA_KEY_INVALID"),
         ("wrapped_key = (SELECT wrapped_key FROM data_keys WHERE team_id = :other)", "DATA_KEY_INVALID"),
-        (AS_ITS_OWN, "DATA_KEY_INVALID"),
+        (KEY_OF_ANOTHER_TEAM, "DATA_KEY_INVALID"),
         ("key_encryption_key_id = '0000000000000000'", "KEY_ENCRYPTION_KEY_UNKNOWN"),
     ],
 )
-async def test_a_changed_data_key_is_data_loss(own_db: Database, keyring: Keyring, change: str, reason: str) -> None:
-    # In a database of its own: no server starts over data keys of another key-encryption key.
+async def test_changed_data_key_is_data_loss(own_db: Database, keyring: Keyring, change: str, reason: str) -> None:
+    # Uses its own database: a server does not start if another key-encryption key wraps a data key.
     db, location = own_db, make_location()
     team_id, other = await make_team_id(db), await make_team_id(db)
     await sealed(db, keyring, b"x", other, make_location())
@@ -69,7 +69,7 @@ async def test_a_changed_data_key_is_data_loss(own_db: Database, keyring: Keyrin
     assert unread.value.reason == unwritten.value.reason == reason
 
 
-async def test_a_data_key_belongs_to_its_team(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+async def test_data_key_moved_to_another_team_is_data_loss(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
     location = make_location()
     stored = await sealed(db, keyring, b"x", team_id, location)
     async with db.system_transaction() as session:
@@ -82,7 +82,7 @@ async def test_a_data_key_belongs_to_its_team(db: Database, keyring: Keyring, te
     assert lost.value.reason == "DATA_KEY_INVALID"
 
 
-async def test_another_key_encryption_key_opens_nothing(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+async def test_another_key_encryption_key_opens_no_value(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
     location = make_location()
     stored = await sealed(db, keyring, b"x", team_id, location)
 
@@ -105,18 +105,18 @@ async def test_without_a_key_nothing_is_sealed_or_opened(db: Database, keyring: 
 
 
 @pytest.mark.parametrize("size", [0, 16, 31, 33])
-def test_a_key_of_another_size_is_refused(size: int) -> None:
+def test_key_of_another_size_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         Keyring(bytes(size))
 
 
-def test_keys_are_in_no_representation() -> None:
+def test_keys_are_not_in_the_repr() -> None:
     keyring = Keyring(b"0123456789abcdef0123456789abcdef")
 
     assert "0123456789" not in repr(keyring) + str(keyring) + repr(keyring._root)
 
 
-async def test_a_team_has_one_data_key(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+async def test_team_has_one_data_key(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
     first = await sealed(db, keyring, b"x", team_id, make_location())
     second = await sealed(db, keyring, b"x", team_id, make_location())
 
@@ -130,7 +130,7 @@ async def test_teams_do_not_share_a_data_key(db: Database, keyring: Keyring, tea
     assert one.split(".")[1] != other.split(".")[1]
 
 
-async def test_parallel_first_values_of_a_team_agree_on_one_data_key(db: Database, team_id: uuid.UUID) -> None:
+async def test_parallel_first_values_of_a_team_use_one_data_key(db: Database, team_id: uuid.UUID) -> None:
     locations = [make_location() for _ in range(20)]
 
     stored = await asyncio.gather(*(sealed(db, Keyring(KEY), b"x", team_id, location) for location in locations))
@@ -143,25 +143,25 @@ async def test_parallel_first_values_of_a_team_agree_on_one_data_key(db: Databas
         assert await opened(db, Keyring(KEY), text, location) == b"x"
 
 
-class _GaveUpError(Exception):
+class _RollbackError(Exception):
     pass
 
 
-async def test_a_data_key_that_was_rolled_back_is_not_used_again(
+async def test_data_key_of_a_rolled_back_transaction_is_not_used(
     db: Database, keyring: Keyring, team_id: uuid.UUID
 ) -> None:
     location = make_location()
-    with suppress(_GaveUpError):
+    with suppress(_RollbackError):
         async with writing(db) as session:
             keyring.seal(await data_key_of(session, keyring, team_id), b"never stored", location=location)
-            raise _GaveUpError
+            raise _RollbackError
 
     stored = await sealed(db, keyring, b"stored", team_id, location)
 
     assert await opened(db, Keyring(KEY), stored, location) == b"stored"
 
 
-async def test_a_retired_data_key_still_opens_and_another_seals(
+async def test_retired_data_key_opens_old_values_and_a_new_one_seals(
     db: Database, keyring: Keyring, team_id: uuid.UUID
 ) -> None:
     location = make_location()
@@ -176,7 +176,7 @@ async def test_a_retired_data_key_still_opens_and_another_seals(
     assert await opened(db, Keyring(KEY), new, location) == b"new"
 
 
-async def test_check_accepts_its_own_data_keys_and_none(own_db: Database, keyring: Keyring) -> None:
+async def test_check_accepts_own_data_keys_and_an_empty_table(own_db: Database, keyring: Keyring) -> None:
     async with reading(own_db) as session:
         await Keyring(None).check(session)
         await keyring.check(session)
@@ -201,7 +201,7 @@ async def test_check_refuses_data_keys_of_another_key_encryption_key(
     assert "\n" not in refused.value.message
 
 
-def test_the_cache_forgets_what_was_not_used_longest() -> None:
+def test_cache_evicts_the_least_recently_used_key() -> None:
     cache, (first, second, third) = _DataKeyCache(2), (uuid.uuid4() for _ in range(3))
     key = AESGCM(KEY)
     cache.put(first, key)

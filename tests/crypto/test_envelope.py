@@ -15,7 +15,7 @@ from stagely_rpc.crypto.envelope import Keyring, StorageLocation
 from stagely_rpc.crypto.queries import DATA_KEY
 from stagely_rpc.db.models import DataKey
 from stagely_rpc.errors import DataLossError
-from tests.support.crypto.independent import open_by_the_description
+from tests.support.crypto.independent import open_independently
 from tests.support.crypto.keyrings import KEY, execute, make_location, make_team_id, opened, sealed
 from tests.support.databases import reading
 
@@ -40,12 +40,12 @@ STORED_BY_THE_FIRST_RELEASE: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 async def one_value(db: Database) -> tuple[Keyring, str, StorageLocation]:
-    """A value, with a keyring that has its data key at hand."""
+    """A keyring whose cache has the data key, a stored value, and its location."""
     keyring, location = Keyring(KEY), make_location()
     return keyring, await sealed(db, keyring, b"correct horse", await make_team_id(db), location), location
 
 
-async def test_opens_what_it_sealed(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+async def test_sealed_value_opens(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
     location = make_location()
 
     stored = await sealed(db, keyring, b"hunter2", team_id, location)
@@ -54,7 +54,9 @@ async def test_opens_what_it_sealed(db: Database, keyring: Keyring, team_id: uui
     assert b"hunter2" not in base64.b64decode(stored.rpartition(".")[2])
 
 
-async def test_another_process_with_the_same_key_opens_it(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+async def test_sealed_value_opens_in_another_process_with_the_same_key(
+    db: Database, keyring: Keyring, team_id: uuid.UUID
+) -> None:
     location = make_location()
 
     stored = await sealed(db, keyring, b"hunter2", team_id, location)
@@ -64,7 +66,7 @@ async def test_another_process_with_the_same_key_opens_it(db: Database, keyring:
 
 @given(size=st.integers(0, 64 * 1024) | st.sampled_from([0, 1, 15, 16, 17, 65536]), seed=st.integers())
 @settings(max_examples=60, deadline=None)
-async def test_any_bytes_come_back(
+async def test_any_bytes_round_trip(
     db: Database, one_value: tuple[Keyring, str, StorageLocation], size: int, seed: int
 ) -> None:
     keyring, stored, location = one_value
@@ -78,15 +80,13 @@ async def test_any_bytes_come_back(
         assert await keyring.open(session, again, location=location) == plaintext
 
 
-async def test_one_plaintext_is_another_ciphertext_each_time(
-    db: Database, keyring: Keyring, team_id: uuid.UUID
-) -> None:
+async def test_each_sealing_of_a_value_differs(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
     location = make_location()
 
     assert len({await sealed(db, keyring, b"same", team_id, location) for _ in range(20)}) == 20
 
 
-async def test_every_flipped_bit_is_noticed(db: Database, one_value: tuple[Keyring, str, StorageLocation]) -> None:
+async def test_any_flipped_bit_is_data_loss(db: Database, one_value: tuple[Keyring, str, StorageLocation]) -> None:
     keyring, stored, location = one_value
     async with reading(db) as session:
         for bit in range(len(stored) * 8):
@@ -96,7 +96,7 @@ async def test_every_flipped_bit_is_noticed(db: Database, one_value: tuple[Keyri
                 await keyring.open(session, changed.decode("latin-1"), location=location)
 
 
-async def test_every_truncation_is_noticed(db: Database, one_value: tuple[Keyring, str, StorageLocation]) -> None:
+async def test_any_truncation_is_data_loss(db: Database, one_value: tuple[Keyring, str, StorageLocation]) -> None:
     keyring, stored, location = one_value
     async with reading(db) as session:
         for length in range(len(stored)):
@@ -105,7 +105,7 @@ async def test_every_truncation_is_noticed(db: Database, one_value: tuple[Keyrin
 
 
 @pytest.mark.parametrize("length", [0, 1, 2])
-async def test_another_spelling_of_the_same_bytes_is_refused(
+async def test_other_base64_of_the_same_bytes_is_data_loss(
     db: Database, keyring: Keyring, team_id: uuid.UUID, length: int
 ) -> None:
     location = make_location()
@@ -118,7 +118,7 @@ async def test_another_spelling_of_the_same_bytes_is_refused(
 
 
 @pytest.mark.parametrize("suffix", ["=", "\n", " ", "A", "AAAA", ".", ".AAAA"])
-async def test_anything_added_is_noticed(
+async def test_appended_text_is_data_loss(
     db: Database, one_value: tuple[Keyring, str, StorageLocation], suffix: str
 ) -> None:
     keyring, stored, location = one_value
@@ -141,12 +141,12 @@ async def test_anything_added_is_noticed(
         f"v1.{uuid.UUID(int=7).hex}.A===",
     ],
 )
-async def test_what_is_no_envelope_is_data_loss(db: Database, keyring: Keyring, stored: str) -> None:
+async def test_malformed_envelope_is_data_loss(db: Database, keyring: Keyring, stored: str) -> None:
     with pytest.raises(DataLossError):
         await opened(db, keyring, stored, make_location())
 
 
-async def test_another_version_is_not_opened(db: Database, one_value: tuple[Keyring, str, StorageLocation]) -> None:
+async def test_another_version_is_data_loss(db: Database, one_value: tuple[Keyring, str, StorageLocation]) -> None:
     keyring, stored, location = one_value
 
     with pytest.raises(DataLossError):
@@ -155,7 +155,7 @@ async def test_another_version_is_not_opened(db: Database, one_value: tuple[Keyr
 
 @given(seed=st.integers(), bit=st.integers(min_value=0))
 @settings(max_examples=100, deadline=None)
-async def test_a_flipped_bit_of_a_long_value_is_noticed(
+async def test_flipped_bit_of_a_long_value_is_data_loss(
     db: Database, long_value: tuple[Keyring, str, StorageLocation], seed: int, bit: int
 ) -> None:
     keyring, stored, location = long_value
@@ -184,7 +184,7 @@ async def long_value(db: Database) -> tuple[Keyring, str, StorageLocation]:
         {"table": "secretsencrypted", "column": "_value"},
     ],
 )
-async def test_a_value_opens_at_no_other_place(
+async def test_value_does_not_open_at_another_location(
     db: Database, one_value: tuple[Keyring, str, StorageLocation], moved: dict[str, Any]
 ) -> None:
     keyring, stored, location = one_value
@@ -196,7 +196,7 @@ async def test_a_value_opens_at_no_other_place(
     assert stored not in lost.value.message
 
 
-async def test_a_value_does_not_open_under_another_data_key(
+async def test_value_does_not_open_under_another_data_key(
     db: Database, keyring: Keyring, one_value: tuple[Keyring, str, StorageLocation], team_id: uuid.UUID
 ) -> None:
     _, stored, location = one_value
@@ -208,26 +208,26 @@ async def test_a_value_does_not_open_under_another_data_key(
         await opened(db, keyring, f"{version}.{other_id}.{ciphertext}", location)
 
 
-async def test_the_form_is_as_it_is_described(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
+async def test_stored_form_matches_its_description(db: Database, keyring: Keyring, team_id: uuid.UUID) -> None:
     location = make_location()
     stored = await sealed(db, keyring, b"hunter2", team_id, location)
     async with reading(db) as session:
         row = (await session.execute(select(DataKey).where(DataKey.team_id == team_id))).scalar_one()
 
-    assert open_by_the_description(KEY, row, stored, location) == b"hunter2"
+    assert open_independently(KEY, row, stored, location) == b"hunter2"
 
 
-async def test_what_the_first_release_stored_still_opens(own_db: Database) -> None:
-    known = STORED_BY_THE_FIRST_RELEASE
+async def test_value_stored_by_the_first_release_opens(own_db: Database) -> None:
+    stored = STORED_BY_THE_FIRST_RELEASE
     async with own_db.system_transaction() as session:
-        await execute(session, "INSERT INTO teams (id, slug, name) VALUES (:team_id, 'web', 'Web')", **known)
+        await execute(session, "INSERT INTO teams (id, slug, name) VALUES (:team_id, 'web', 'Web')", **stored)
         await execute(
             session,
             "INSERT INTO data_keys (id, team_id, key_encryption_key_id, wrapped_key)"
             " VALUES (:data_key_id, :team_id, :key_encryption_key_id, :wrapped_key)",
-            **known,
+            **stored,
         )
 
-    location = StorageLocation("secrets", "encrypted_value", known["row_id"])
+    location = StorageLocation("secrets", "encrypted_value", stored["row_id"])
 
-    assert await opened(own_db, Keyring(KEY_OF_THE_FIRST_RELEASE), known["value"], location) == b"s3cret \x00\xff"
+    assert await opened(own_db, Keyring(KEY_OF_THE_FIRST_RELEASE), stored["value"], location) == b"s3cret \x00\xff"

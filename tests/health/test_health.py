@@ -315,3 +315,13 @@ async def test_watchers_are_told_at_the_end_and_do_not_hold_it_up(fresh_database
         for watch in watching:
             assert (await watch.read()).status == NOT_SERVING
             assert await watch.read() is grpc.aio.EOF
+
+
+async def test_watch_reports_a_stop_that_comes_while_it_sends_a_status() -> None:
+    health = HealthServicer([])
+    await health.set_ready(ready=True)
+    watching = health.Watch(health_pb2.HealthCheckRequest(), None)
+    assert (await anext(watching)).status == health_pb2.HealthCheckResponse.SERVING
+    await health.enter_graceful_shutdown()
+
+    assert [response.status async for response in watching] == [health_pb2.HealthCheckResponse.NOT_SERVING]

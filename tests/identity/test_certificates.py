@@ -56,7 +56,7 @@ def refusal_of(files: Files) -> str:
         (b"x" * (MAX_FILE_BYTES + 1), "file too large"),
     ],
 )
-def test_file_that_is_of_no_use_is_named_with_its_setting(
+def test_unusable_file_is_refused_with_its_setting_and_path(
     files: Files, which: str, contents: bytes | None, fault: str
 ) -> None:
     file = getattr(files, which)
@@ -70,7 +70,7 @@ def test_file_that_is_of_no_use_is_named_with_its_setting(
 
 
 @pytest.mark.parametrize("which", ["cert", "client_ca"])
-def test_bundle_that_is_cut_off_loses_no_certificate_in_silence(files: Files, which: str) -> None:
+def test_truncated_bundle_is_refused(files: Files, which: str) -> None:
     file = getattr(files, which)
     whole = SERVER.pem if which == "cert" else AUTHORITY.pem
     for cut in (10, len(AUTHORITY.pem) // 2, len(AUTHORITY.pem) - 10):
@@ -79,7 +79,7 @@ def test_bundle_that_is_cut_off_loses_no_certificate_in_silence(files: Files, wh
         assert "is incomplete" in refusal_of(files)
 
 
-def test_key_that_is_cut_off_is_refused(files: Files) -> None:
+def test_truncated_key_is_refused(files: Files) -> None:
     files.key.write_bytes(SERVER.key[:100])
 
     assert refusal_of(files).startswith(f"TLS_KEY_FILE: {files.key}: ")
@@ -101,7 +101,7 @@ def test_encrypted_key_is_refused(files: Files) -> None:
     assert "is encrypted" in refusal_of(files)
 
 
-def test_directory_and_pipe_are_refused_and_not_waited_for(files: Files) -> None:
+def test_directory_and_pipe_are_refused_without_blocking(files: Files) -> None:
     files.key.unlink()
     os.mkfifo(files.key)
     assert "not a regular file" in refusal_of(files)
@@ -122,34 +122,34 @@ def test_certificate_that_is_not_valid_now_is_refused(
     assert refusal_of(files).startswith(f"TLS_CERT_FILE: {files.cert}: {fault}")
 
 
-def keys(*, good: bool) -> list[CertificateIssuerPrivateKeyTypes]:
-    if good:
+def keys(*, accepted: bool) -> list[CertificateIssuerPrivateKeyTypes]:
+    if accepted:
         curves = (ec.SECP256R1(), ec.SECP384R1())
         return [*map(ec.generate_private_key, curves), rsa.generate_private_key(65537, 2048)]
     return [
         ed25519.Ed25519PrivateKey.generate(),
         ec.generate_private_key(ec.SECP521R1()),
         ec.generate_private_key(ec.SECP256K1()),
-        rsa.generate_private_key(65537, 1024),  # noqa: S505 - that is the point
+        rsa.generate_private_key(65537, 1024),  # noqa: S505 - the test needs a weak key
     ]
 
 
-async def test_each_kind_of_key_that_is_taken_serves(files: Files) -> None:
-    for key in keys(good=True):
+async def test_server_works_with_each_accepted_key_type(files: Files) -> None:
+    for key in keys(accepted=True):
         files.write(make_server_certificate(AUTHORITY, private_key=key))
 
         async with tls_server(ServerCertificates(files.cert, files.key)) as port:
             assert await is_admitted(port, channel_credentials(AUTHORITY))
 
 
-def test_key_that_no_client_accepts_is_refused(files: Files) -> None:
-    for key in keys(good=False):
+def test_key_types_that_clients_do_not_accept_are_refused(files: Files) -> None:
+    for key in keys(accepted=False):
         files.write(make_server_certificate(AUTHORITY, private_key=key))
 
-        assert "must be for an RSA key of at least 2048 bits, or one on P-256 or P-384" in refusal_of(files)
+        assert "must have an RSA key of at least 2048 bits, or a P-256 or P-384 key" in refusal_of(files)
 
 
-def test_chain_and_key_in_one_file_serve_both(files: Files) -> None:
+def test_chain_and_key_may_be_in_one_file(files: Files) -> None:
     files.cert.write_bytes(SERVER.key + SERVER.pem + AUTHORITY.pem)
 
     pair = load_key_pair(files.cert, files.cert)
@@ -158,7 +158,7 @@ def test_chain_and_key_in_one_file_serve_both(files: Files) -> None:
     assert pair.key == SERVER.key
 
 
-def test_key_is_not_shown(files: Files) -> None:
+def test_key_is_not_in_the_repr(files: Files) -> None:
     line = SERVER.key.splitlines()[1].decode()
 
     assert line not in repr(load_key_pair(files.cert, files.key))

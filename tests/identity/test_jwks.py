@@ -36,7 +36,7 @@ BOTH = key_set(public_jwk(private_key("ES256", 1), kid="1"), public_jwk(private_
 NEW = key_set(public_jwk(private_key("ES256", 2), kid="2"))
 
 REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-BAD_ANSWERS: dict[str, Answer] = {
+BAD_RESPONSES: dict[str, Answer] = {
     "not found": raw(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
     "broken": raw(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
     "redirect to a file": raw(REDIRECT % b"file:///etc/passwd"),
@@ -44,12 +44,12 @@ BAD_ANSWERS: dict[str, Answer] = {
     "nothing": raw(b""),
     "cut off": raw(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nConnection: close\r\n\r\n{"keys": ['),
     "a page": ok(b"<html>log in</html>"),
-    "another JSON": ok(b'{"error": "later"}'),
+    "other JSON": ok(b'{"error": "later"}'),
     "huge": ok(b" " * (MAX_BYTES + 1)),
     "huge, in chunks": dripping(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"20000\r\n%s\r\n" % (b" " * 0x20000)
     ),
-    "garbage, said to be gzip": raw(
+    "garbage declared as gzip": raw(
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\nConnection: close\r\n\r\n{}{}"
     ),
 }
@@ -88,14 +88,14 @@ async def verifier(issuer: Issuer, clock: Clock) -> AsyncIterator[TokenVerifier]
         yield verifier
 
 
-async def test_known_keys_cost_no_fetch(verifier: TokenVerifier, issuer: Issuer) -> None:
+async def test_known_keys_need_no_fetch(verifier: TokenVerifier, issuer: Issuer) -> None:
     for _ in range(3):
         await verifier.verify(old_token())
 
     assert issuer.requests == 1
 
 
-async def test_new_key_is_fetched_when_its_first_token_comes(verifier: TokenVerifier, issuer: Issuer) -> None:
+async def test_first_token_of_a_new_key_causes_one_fetch(verifier: TokenVerifier, issuer: Issuer) -> None:
     issuer.answer = ok(BOTH)
 
     callers = await asyncio.gather(*(verifier.verify(new_token()) for _ in range(50)))
@@ -104,7 +104,7 @@ async def test_new_key_is_fetched_when_its_first_token_comes(verifier: TokenVeri
     assert issuer.requests == 2
 
 
-async def test_unknown_key_ids_cause_one_fetch_a_minute_at_most(
+async def test_unknown_key_ids_cause_at_most_one_fetch_a_minute(
     verifier: TokenVerifier, issuer: Issuer, clock: Clock
 ) -> None:
     async def flood() -> None:
@@ -122,9 +122,7 @@ async def test_unknown_key_ids_cause_one_fetch_a_minute_at_most(
     assert issuer.requests == 3
 
 
-async def test_tokens_of_a_withdrawn_key_are_refused_though_they_were_verified(
-    verifier: TokenVerifier, issuer: Issuer
-) -> None:
+async def test_cached_token_of_a_withdrawn_key_is_refused(verifier: TokenVerifier, issuer: Issuer) -> None:
     withdrawn = old_token()
     await verifier.verify(withdrawn)
     issuer.answer = ok(NEW)
@@ -134,7 +132,7 @@ async def test_tokens_of_a_withdrawn_key_are_refused_though_they_were_verified(
         await verifier.verify(withdrawn)
 
 
-async def test_key_that_is_replaced_under_its_id_is_withdrawn(verifier: TokenVerifier, issuer: Issuer) -> None:
+async def test_replaced_key_with_the_same_id_is_withdrawn(verifier: TokenVerifier, issuer: Issuer) -> None:
     withdrawn = old_token()
     await verifier.verify(withdrawn)
     issuer.answer = ok(
@@ -146,7 +144,7 @@ async def test_key_that_is_replaced_under_its_id_is_withdrawn(verifier: TokenVer
         await verifier.verify(withdrawn)
 
 
-async def test_key_set_that_is_emptied_withdraws_every_key(verifier: TokenVerifier, issuer: Issuer) -> None:
+async def test_empty_key_set_withdraws_every_key(verifier: TokenVerifier, issuer: Issuer) -> None:
     await verifier.verify(old_token())
     issuer.answer = ok(key_set())
 
@@ -155,7 +153,7 @@ async def test_key_set_that_is_emptied_withdraws_every_key(verifier: TokenVerifi
             await verifier.verify(token)
 
 
-async def test_token_must_name_its_key_where_there_are_more(verifier: TokenVerifier, issuer: Issuer) -> None:
+async def test_token_must_name_its_key_if_the_set_has_several(verifier: TokenVerifier, issuer: Issuer) -> None:
     nameless = signed_token("ES256", None, 1)
     assert (await verifier.verify(nameless)).service == "reaper"
     issuer.answer = ok(BOTH)
@@ -165,11 +163,11 @@ async def test_token_must_name_its_key_where_there_are_more(verifier: TokenVerif
         await verifier.verify(nameless)
 
 
-@pytest.mark.parametrize("answer", BAD_ANSWERS)
-async def test_bad_answer_leaves_the_old_keys_and_is_logged_once(
+@pytest.mark.parametrize("answer", BAD_RESPONSES)
+async def test_bad_response_keeps_the_old_keys_and_is_logged_once(
     verifier: TokenVerifier, issuer: Issuer, clock: Clock, answer: str
 ) -> None:
-    issuer.answer = BAD_ANSWERS[answer]
+    issuer.answer = BAD_RESPONSES[answer]
 
     with capture_logs() as logs:
         for _ in range(3):
@@ -192,7 +190,7 @@ async def test_bad_answer_leaves_the_old_keys_and_is_logged_once(
         pytest.param(dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b" "), id="body"),
     ],
 )
-async def test_server_that_hangs_or_drips_holds_nobody_up(
+async def test_slow_issuer_delays_only_tokens_of_unknown_keys(
     monkeypatch: pytest.MonkeyPatch, verifier: TokenVerifier, issuer: Issuer, answer: Answer
 ) -> None:
     monkeypatch.setattr(sources, "FETCH_SECONDS", 0.5)
@@ -213,7 +211,7 @@ async def test_server_that_hangs_or_drips_holds_nobody_up(
     assert 0.4 < time.monotonic() - begun < 2
 
 
-async def test_waiting_for_a_key_has_an_end(
+async def test_wait_for_a_key_times_out(
     monkeypatch: pytest.MonkeyPatch, verifier: TokenVerifier, issuer: Issuer
 ) -> None:
     monkeypatch.setattr("stagely_rpc.identity.jwks.WAIT_SECONDS", 0.1)
@@ -226,7 +224,7 @@ async def test_waiting_for_a_key_has_an_end(
     assert time.monotonic() - begun < 2
 
 
-async def test_redirect_is_not_followed_even_to_a_good_key_set(verifier: TokenVerifier, issuer: Issuer) -> None:
+async def test_redirect_to_a_valid_key_set_is_not_followed(verifier: TokenVerifier, issuer: Issuer) -> None:
     async def redirect_once(writer: asyncio.StreamWriter) -> None:
         issuer.answer = ok(BOTH)
         await raw(REDIRECT % b"/elsewhere.json")(writer)
@@ -238,7 +236,7 @@ async def test_redirect_is_not_followed_even_to_a_good_key_set(verifier: TokenVe
     assert issuer.requests == 2
 
 
-async def test_caller_that_goes_away_takes_the_fetch_from_nobody(verifier: TokenVerifier, issuer: Issuer) -> None:
+async def test_cancelled_caller_does_not_cancel_the_fetch_for_others(verifier: TokenVerifier, issuer: Issuer) -> None:
     answering = asyncio.Event()
 
     async def answer_later(writer: asyncio.StreamWriter) -> None:
@@ -255,9 +253,9 @@ async def test_caller_that_goes_away_takes_the_fetch_from_nobody(verifier: Token
     assert (await patient).service == "reaper"
 
 
-async def test_url_that_is_away_at_start_is_asked_again_when_a_token_comes(clock: Clock) -> None:
+async def test_url_that_failed_at_startup_is_fetched_for_a_later_token(clock: Clock) -> None:
     async with running_issuer(OLD) as issuer:
-        issuer.answer = BAD_ANSWERS["broken"]
+        issuer.answer = BAD_RESPONSES["broken"]
         async with started(issuer.url, clock) as verifier:
             with pytest.raises(UnavailableError):
                 await verifier.verify(old_token())
@@ -275,7 +273,7 @@ def served_by(authority: Certificate, directory: Path) -> ssl.SSLContext:
     return tls
 
 
-async def test_issuer_whose_certificate_is_not_trusted_is_not_believed(tmp_path: Path, clock: Clock) -> None:
+async def test_issuer_with_an_untrusted_certificate_is_refused(tmp_path: Path, clock: Clock) -> None:
     tls = served_by(make_authority(), tmp_path)
 
     with capture_logs() as logs:
@@ -302,7 +300,7 @@ async def test_authority_in_ssl_cert_file_is_trusted(
         assert (await verifier.verify(old_token())).service == "reaper"
 
 
-async def test_proxy_of_the_environment_is_not_asked(
+async def test_proxy_in_the_environment_is_not_used(
     monkeypatch: pytest.MonkeyPatch, issuer: Issuer, clock: Clock
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
@@ -317,16 +315,16 @@ async def test_proxy_of_the_environment_is_not_asked(
 async def test_query_of_the_url_is_not_logged(caplog: pytest.LogCaptureFixture, clock: Clock) -> None:
     with caplog.at_level(logging.WARNING), capture_logs() as logs:
         async with running_issuer(OLD) as issuer:
-            for answer in (ok(OLD), *BAD_ANSWERS.values()):
+            for answer in (ok(OLD), *BAD_RESPONSES.values()):
                 issuer.answer = answer
                 async with started(f"{issuer.url}?key=hunter2", clock):
                     pass
 
-    assert len(logs) == 1 + len(BAD_ANSWERS)
+    assert len(logs) == 1 + len(BAD_RESPONSES)
     assert "hunter2" not in f"{logs} {caplog.text}"
 
 
-async def test_key_set_may_be_sent_compressed(issuer: Issuer, clock: Clock) -> None:
+async def test_compressed_key_set_is_accepted(issuer: Issuer, clock: Clock) -> None:
     body = gzip.compress(OLD)
     issuer.answer = raw(
         b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -360,7 +358,7 @@ async def test_cancelled_fetch_closes_its_connection_at_once(issuer: Issuer) -> 
         await closed.wait()
 
 
-async def test_url_is_fetched_again_after_a_while(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+async def test_url_is_polled(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(UrlSource, "poll_seconds", 0.05)
     async with running_issuer(OLD) as issuer, started(issuer.url, clock) as verifier:
         withdrawn = old_token()
@@ -381,7 +379,7 @@ async def eventually_refused(verifier: TokenVerifier, token: str) -> None:
     await eventually(is_refused, expected=True)
 
 
-async def test_file_is_followed_as_it_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clock: Clock) -> None:
+async def test_changed_file_is_reloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clock: Clock) -> None:
     monkeypatch.setattr(FileSource, "poll_seconds", 0.05)
     path = tmp_path / "jwks.json"
     path.write_bytes(OLD)
@@ -398,7 +396,7 @@ async def test_file_is_followed_as_it_changes(monkeypatch: pytest.MonkeyPatch, t
         assert (await verifier.verify(new_token())).service == "reaper"
 
 
-async def test_new_key_in_a_file_is_read_when_its_first_token_comes(tmp_path: Path, clock: Clock) -> None:
+async def test_first_token_of_a_new_key_causes_a_read_of_the_file(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "jwks.json"
     path.write_bytes(OLD)
     async with started(str(path), clock) as verifier:
@@ -412,13 +410,13 @@ async def test_new_key_in_a_file_is_read_when_its_first_token_comes(tmp_path: Pa
     [
         (None, "it can't be read: No such file or directory"),
         (b"", "it is not JSON"),
-        (b"{}", "it is no JSON Web Key Set"),
+        (b"{}", "it is not a JSON Web Key Set"),
         (key_set(), "it has no usable key"),
         (key_set({"kty": "oct", "k": "AAAA"}), "it has no usable key"),
         (b" " * (MAX_BYTES + 1), "it can't be read: file too large"),
     ],
 )
-async def test_start_needs_a_file_with_keys(tmp_path: Path, content: bytes | None, problem: str) -> None:
+async def test_startup_fails_if_the_file_has_no_usable_key(tmp_path: Path, content: bytes | None, problem: str) -> None:
     path = tmp_path / "jwks.json"
     if content is not None:
         path.write_bytes(content)
@@ -429,6 +427,6 @@ async def test_start_needs_a_file_with_keys(tmp_path: Path, content: bytes | Non
     assert str(refused.value) == f"the key set {path} can't be used: {problem}"
 
 
-async def test_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
+async def test_directory_instead_of_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeySetError, match="it can't be read"):
         await KeySet(str(tmp_path)).start()

@@ -27,7 +27,7 @@ def contents(token: str) -> dict[str, Any]:
     return contents
 
 
-async def test_minted_token_is_taken() -> None:
+async def test_minted_token_is_accepted() -> None:
     token = mint(
         SECRET,
         subject="ops",
@@ -43,7 +43,7 @@ async def test_minted_token_is_taken() -> None:
     assert list(caller.permissions) == ["secrets.*", "teams.get"]
 
 
-def test_minted_tokens_are_valid_for_their_time_and_each_is_unique() -> None:
+def test_minted_tokens_expire_after_their_ttl_and_are_unique() -> None:
     minted = [contents(mint(SECRET, subject="ops", permissions=["*"], ttl=timedelta(minutes=15))) for _ in range(2)]
 
     assert [claims["exp"] - claims["iat"] for claims in minted] == [900, 900]
@@ -51,16 +51,20 @@ def test_minted_tokens_are_valid_for_their_time_and_each_is_unique() -> None:
 
 
 @pytest.mark.parametrize("subject", ["", " ops", "o\nps", "o" * 201])
-def test_subject_that_no_verifier_would_take_is_refused(subject: str) -> None:
-    with pytest.raises(MintError, match="a subject has 1 to 200 printable characters"):
+def test_invalid_subject_is_refused(subject: str) -> None:
+    with pytest.raises(MintError, match="a subject must have 1 to 200 printable characters"):
         mint(SECRET, subject=subject, permissions=["*"], ttl=timedelta(hours=1))
 
 
 @pytest.mark.parametrize(
     ("permissions", "problem"),
-    [([], "without a permission"), (["secrets"], "'secrets' is no permission"), (["*", "a.b c.d"], "'a.b c.d' is no")],
+    [
+        ([], "at least one permission"),
+        (["secrets"], "'secrets' is not a permission"),
+        (["*", "a.b c.d"], "'a.b c.d' is not"),
+    ],
 )
-def test_token_needs_permissions_that_are_some(permissions: list[str], problem: str) -> None:
+def test_missing_or_invalid_permissions_are_refused(permissions: list[str], problem: str) -> None:
     with pytest.raises(MintError, match=problem):
         mint(SECRET, subject="ops", permissions=permissions, ttl=timedelta(hours=1))
 
@@ -82,12 +86,12 @@ def test_ttl_is_a_number_and_a_unit(text: str, ttl: timedelta) -> None:
 @pytest.mark.parametrize(
     "text", ["", "1", "h", "1w", "1.5h", "-1h", "0h", "31d", "721h", "999999999d", "1h ", "1h30m", "¹h"]
 )
-def test_anything_else_is_no_ttl(text: str) -> None:
+def test_invalid_ttl_is_refused(text: str) -> None:
     with pytest.raises(InvalidTtlError, match="must be a duration such as 15m, 1h or 7d, of at most 30d"):
         ttl_of(text)
 
 
-async def test_command_prints_a_token_and_nothing_else() -> None:
+async def test_command_prints_only_a_token() -> None:
     done = run_mint(*OPTIONS, "--ttl", "7d", JWT_ISSUER=ISSUER, JWT_AUDIENCE="stagely-rpc")
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -98,7 +102,7 @@ async def test_command_prints_a_token_and_nothing_else() -> None:
     assert contents(token)["exp"] - contents(token)["iat"] == 7 * 86_400
 
 
-def test_command_takes_another_audience() -> None:
+def test_command_accepts_an_audience() -> None:
     token = run_mint(*OPTIONS, "--audience", "elsewhere", JWT_AUDIENCE="stagely-rpc").stdout.strip()
 
     assert contents(token)["aud"] == "elsewhere"
@@ -109,13 +113,13 @@ def test_command_takes_another_audience() -> None:
     [
         (OPTIONS, {"JWT_SECRET": ""}, "JWT_SECRET: is required"),
         (OPTIONS, {"JWT_SECRET": "short hunter2"}, "JWT_SECRET: must have at least 32 bytes"),
-        ((*OPTIONS, "--permission", "all"), {}, "'all' is no permission"),
-        (("--subject", "", "--permission", "*"), {}, "a subject has 1 to 200 printable characters"),
+        ((*OPTIONS, "--permission", "all"), {}, "'all' is not a permission"),
+        (("--subject", "", "--permission", "*"), {}, "a subject must have 1 to 200 printable characters"),
         ((*OPTIONS, "--ttl", "31d"), {}, "--ttl '31d': must be a duration"),
         (OPTIONS[:2], {}, "Missing option '--permission'"),
     ],
 )
-def test_command_says_what_is_wrong(options: tuple[str, ...], settings: dict[str, str], problem: str) -> None:
+def test_command_reports_what_is_wrong(options: tuple[str, ...], settings: dict[str, str], problem: str) -> None:
     done = run_mint(*options, **settings)
 
     assert done.returncode == 2

@@ -51,7 +51,7 @@ def permissions_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def port(files: Files, permissions_file: Path) -> AsyncIterator[int]:
-    """Of a server that admits who has a certificate of the authority."""
+    """The port of a server that requires a client certificate of the authority."""
     files.write(make_server_certificate(AUTHORITY))
     files.client_ca.write_bytes(AUTHORITY.pem)
     certificates = ServerCertificates(files.cert, files.key, files.client_ca)
@@ -67,7 +67,7 @@ async def port(files: Files, permissions_file: Path) -> AsyncIterator[int]:
         ([], "build runner", "build runner: projects.get"),
     ],
 )
-async def test_caller_is_who_its_certificate_says_and_may_do_what_the_file_says(
+async def test_certificate_gives_the_identity_and_the_file_its_permissions(
     port: int, names: list[x509.GeneralName], common_name: str, caller: str
 ) -> None:
     client = make_certificate(AUTHORITY, *names, common_name=common_name)
@@ -75,17 +75,17 @@ async def test_caller_is_who_its_certificate_says_and_may_do_what_the_file_says(
     assert await who_am_i(port, channel_credentials(AUTHORITY, client)) == caller
 
 
-async def test_caller_that_is_not_in_the_file_is_known_and_may_do_nothing(port: int) -> None:
+async def test_identity_that_is_not_in_the_file_has_no_permissions(port: int) -> None:
     client = make_certificate(AUTHORITY, uri("spiffe://stagely.dev/new"))
 
     assert await who_am_i(port, channel_credentials(AUTHORITY, client)) == "spiffe://stagely.dev/new: "
 
 
-def strangers() -> dict[str, Certificate | None]:
-    namesake = make_authority()
+def untrusted_clients() -> dict[str, Certificate | None]:
+    same_name = make_authority()
     return {
         "no certificate": None,
-        "another authority of the same name": make_certificate(namesake, common_name="build runner"),
+        "another authority of the same name": make_certificate(same_name, common_name="build runner"),
         "its own authority": make_certificate(None, common_name="build runner"),
         "expired": make_certificate(AUTHORITY, common_name="build runner", lifetime=(-2 * DAY, -DAY)),
         "not valid yet": make_certificate(AUTHORITY, common_name="build runner", lifetime=(DAY, 2 * DAY)),
@@ -94,9 +94,9 @@ def strangers() -> dict[str, Certificate | None]:
     }
 
 
-@pytest.mark.parametrize("who", strangers())
-async def test_stranger_is_not_connected(port: int, who: str) -> None:
-    assert not await is_admitted(port, channel_credentials(AUTHORITY, strangers()[who]))
+@pytest.mark.parametrize("client", untrusted_clients())
+async def test_untrusted_client_cannot_connect(port: int, client: str) -> None:
+    assert not await is_admitted(port, channel_credentials(AUTHORITY, untrusted_clients()[client]))
     assert await is_admitted(port, channel_credentials(AUTHORITY, REAPER))
 
 
@@ -105,29 +105,27 @@ async def test_stranger_is_not_connected(port: int, who: str) -> None:
     [
         [uri("spiffe://stagely.dev/reaper"), uri("spiffe://stagely.dev/router")],
         [uri("https://stagely.dev/reaper"), dns("router.example")],
-        # gRPC itself takes this for the reaper.
+        # gRPC's own parser would return the reaper's identity for this.
         [uri("spiffe://stagely.dev/reaper\0/mine")],
     ],
 )
-async def test_certificate_with_a_doubtful_identity_authenticates_nobody(
-    port: int, names: list[x509.GeneralName]
-) -> None:
+async def test_certificate_with_an_invalid_identity_is_refused(port: int, names: list[x509.GeneralName]) -> None:
     client = make_certificate(AUTHORITY, *names)
 
     with refused(grpc.StatusCode.UNAUTHENTICATED, reason="CERTIFICATE_IDENTITY_INVALID"):
         await who_am_i(port, channel_credentials(AUTHORITY, client))
 
 
-async def test_client_that_does_not_trust_the_server_ends_the_connection(port: int) -> None:
+async def test_client_that_does_not_trust_the_server_cannot_connect(port: int) -> None:
     assert not await is_admitted(port, channel_credentials(make_authority(), REAPER))
 
 
-async def test_without_client_authorities_nobody_needs_a_certificate(files: Files) -> None:
+async def test_without_client_authorities_no_certificate_is_needed(files: Files) -> None:
     files.write(make_server_certificate(AUTHORITY))
 
     async with tls_server(ServerCertificates(files.cert, files.key), CertificateCallers(None)) as port:
         assert await who_am_i(port, channel_credentials(AUTHORITY)) == "nobody"
-        # It was not asked for, so it was not verified: it counts for nothing.
+        # The server requested no certificate, so it verified none and ignores this one.
         assert await who_am_i(port, channel_credentials(AUTHORITY, REAPER)) == "nobody"
 
 
@@ -136,7 +134,7 @@ async def handshake(port: int, version: ssl.TLSVersion) -> str | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = context.maximum_version = version
-    # What this OpenSSL would not offer otherwise.
+    # Without this, OpenSSL would not offer the old versions.
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.set_alpn_protocols(["h2"])
     _, writer = await asyncio.open_connection("localhost", port, ssl=context)
@@ -145,17 +143,18 @@ async def handshake(port: int, version: ssl.TLSVersion) -> str | None:
     return found
 
 
-async def test_tls_begins_with_1_2(files: Files) -> None:
+async def test_tls_1_2_is_the_minimum(files: Files) -> None:
     files.write(make_server_certificate(AUTHORITY))
 
     async with tls_server(ServerCertificates(files.cert, files.key)) as port:
-        # The alert, or nothing but the end: not a client that would not offer it.
+        # The server sends an alert or closes the connection. Any other error comes from the client, which then never
+        # offered TLS 1.1.
         with pytest.raises((ssl.SSLError, ConnectionResetError), match=r"PROTOCOL_VERSION|^$"):
             await handshake(port, ssl.TLSVersion.TLSv1_1)
         assert await handshake(port, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
 
 
-async def test_plain_client_gets_no_answer_and_harms_nobody(port: int) -> None:
+async def test_plaintext_client_gets_no_response_and_does_not_disturb_others(port: int) -> None:
     credentials = channel_credentials(AUTHORITY, REAPER)
     async with connected(port, credentials) as neighbour:
         am_i: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = neighbour.unary_unary("/test.Who/AmI")

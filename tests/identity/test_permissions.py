@@ -16,7 +16,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("text", ["*", "secrets.*", "secrets.access", "cloud_providers.access", "users.impersonate"])
-def test_permission_is_a_kind_and_a_verb_or_all_of_them(text: str) -> None:
+def test_permission_is_a_kind_and_a_verb_or_a_wildcard(text: str) -> None:
     assert is_permission(text)
 
 
@@ -24,7 +24,7 @@ def test_permission_is_a_kind_and_a_verb_or_all_of_them(text: str) -> None:
     "text",
     ["", "secrets", "secrets.", ".access", "*.access", "*.*", "**", "a.b.c", "Secrets.access", "a.b\n", "a.b1", " a.b"],
 )
-def test_anything_else_is_no_permission(text: str) -> None:
+def test_other_text_is_not_a_permission(text: str) -> None:
     assert not is_permission(text)
 
 
@@ -34,18 +34,18 @@ def test_identity_is_a_printable_name(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "reaper ", "r" * 201, "rea\tper", "rea\u200bper", "rea\u2028per", "\ud800"])
-def test_what_cannot_be_read_in_a_log_is_no_identity(text: str) -> None:
+def test_unprintable_or_padded_text_is_not_an_identity(text: str) -> None:
     assert not is_identity(text)
 
 
 def test_identities_have_the_permissions_that_the_file_gives_them(path: Path) -> None:
-    path.write_text('[identities]\n"spiffe://stagely.dev/reaper" = ["environments.*", "teams.get"]\nedge = []\n')
+    path.write_text('[identities]\n"spiffe://stagely.dev/reaper" = ["environments.*", "teams.get"]\nrouter = []\n')
 
     permissions = load_permissions(path)
 
-    assert list(permissions) == ["spiffe://stagely.dev/reaper", "edge"]
+    assert list(permissions) == ["spiffe://stagely.dev/reaper", "router"]
     assert list(permissions["spiffe://stagely.dev/reaper"]) == ["environments.*", "teams.get"]
-    assert list(permissions["edge"]) == []
+    assert list(permissions["router"]) == []
 
 
 @pytest.mark.parametrize(
@@ -53,18 +53,18 @@ def test_identities_have_the_permissions_that_the_file_gives_them(path: Path) ->
     [
         ("", "the table [identities] is missing"),
         ("identities = 7", "the table [identities] is missing"),
-        ("[identities]\n[services]", "unknown key 'services'; there is one table, [identities]"),
+        ("[identities]\n[services]", "unknown key 'services'; the only table is [identities]"),
         ('[identities]\nreaper = "*"', "identity 'reaper': must have a list of permissions"),
         ("[identities.reaper]\nx = 1", "identity 'reaper': must have a list of permissions"),
-        ("[identities]\nreaper = [7]", "identity 'reaper': 7 is no permission (`kind.verb`, `kind.*` or `*`)"),
+        ("[identities]\nreaper = [7]", "identity 'reaper': 7 is not a permission (`kind.verb`, `kind.*` or `*`)"),
         (
             '[identities]\nreaper = ["*", "all"]',
-            "identity 'reaper': 'all' is no permission (`kind.verb`, `kind.*` or `*`)",
+            "identity 'reaper': 'all' is not a permission (`kind.verb`, `kind.*` or `*`)",
         ),
         ('[identities]\n" " = ["*"]', "identity ' ': must have 1 to 200 printable characters"),
     ],
 )
-def test_file_that_says_anything_else_is_refused(path: Path, content: str, problem: str) -> None:
+def test_file_of_another_form_is_refused(path: Path, content: str, problem: str) -> None:
     path.write_text(content)
 
     with pytest.raises(PermissionsError) as refused:
@@ -74,13 +74,13 @@ def test_file_that_says_anything_else_is_refused(path: Path, content: str, probl
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"[identities", b'[identities]\nreaper = ["*"]\nreaper = []'])
-def test_file_that_is_no_toml_is_refused(path: Path, content: bytes) -> None:
+def test_file_that_is_not_toml_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
     with pytest.raises(PermissionsError, match=f"^the permissions file {path} can't be used: "):
         load_permissions(path)
 
 
-def test_file_that_is_not_there_is_refused(path: Path) -> None:
+def test_missing_file_is_refused(path: Path) -> None:
     with pytest.raises(PermissionsError, match=r"can't be read: No such file or directory$"):
         load_permissions(path)

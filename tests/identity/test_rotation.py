@@ -23,9 +23,9 @@ from tests.support.identity.certificates import (
     uri,
 )
 from tests.support.identity.tls import (
-    LOOK_EVERY_SECONDS,
-    REFUSED,
-    SEVERAL_LOOKS_SECONDS,
+    CHECK_INTERVAL_SECONDS,
+    RELOAD_FAILED,
+    SEVERAL_CHECKS_SECONDS,
     connected,
     is_admitted,
     serial_shown_at,
@@ -47,17 +47,17 @@ CLIENT = make_certificate(AUTHORITY, uri("spiffe://stagely.dev/reaper"))
 
 @asynccontextmanager
 async def server_of(files: Files) -> AsyncIterator[int]:
-    """Run a server that begins with the old certificate."""
+    """Run a server that starts with the old certificate."""
     files.write(OLD)
     client_ca = files.client_ca if files.client_ca.exists() else None
     async with tls_server(
-        ServerCertificates(files.cert, files.key, client_ca, look_every_seconds=LOOK_EVERY_SECONDS)
+        ServerCertificates(files.cert, files.key, client_ca, check_interval_seconds=CHECK_INTERVAL_SECONDS)
     ) as port:
         assert await serial_shown_at(port) == OLD.serial
         yield port
 
 
-async def test_new_connections_see_the_new_certificate_and_old_ones_live_on(files: Files) -> None:
+async def test_new_connections_get_the_new_certificate_and_open_ones_continue(files: Files) -> None:
     async with server_of(files) as port, connected(port, channel_credentials(AUTHORITY)) as channel:
         echo: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream("/test.Who/Echo")
         call = echo()
@@ -72,16 +72,16 @@ async def test_new_connections_see_the_new_certificate_and_old_ones_live_on(file
         assert await is_admitted(port, channel_credentials(AUTHORITY))
 
 
-async def test_calls_go_on_through_many_changes(files: Files) -> None:
+async def test_calls_succeed_during_many_rotations(files: Files) -> None:
     async with server_of(files) as port:
         credentials = channel_credentials(AUTHORITY)
 
         async def change() -> None:
             for certificate in [OLD, NEW] * 20:
                 files.cert.write_bytes(certificate.pem)
-                await asyncio.sleep(LOOK_EVERY_SECONDS)
+                await asyncio.sleep(CHECK_INTERVAL_SECONDS)
                 files.key.write_bytes(certificate.key)
-                await asyncio.sleep(LOOK_EVERY_SECONDS)
+                await asyncio.sleep(CHECK_INTERVAL_SECONDS)
 
         changing = asyncio.create_task(change())
         admitted = 0
@@ -98,7 +98,7 @@ def half(contents: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "reason"),
+    ("break_files", "reason"),
     [
         (lambda files: replace(files.key, half(NEW.key)), "TLS_KEY_FILE: "),
         (lambda files: replace(files.cert, half(NEW.pem)), "TLS_CERT_FILE: "),
@@ -109,14 +109,14 @@ def half(contents: bytes) -> bytes:
         (lambda files: replace(files.cert, EXPIRED.pem), "expired at"),
     ],
 )
-async def test_broken_pair_keeps_the_old_one_is_logged_once_and_can_be_mended(
-    files: Files, spoil: Callable[[Files], object], reason: str
+async def test_broken_pair_is_logged_once_and_the_old_one_stays_until_it_is_fixed(
+    files: Files, break_files: Callable[[Files], object], reason: str
 ) -> None:
     async with server_of(files) as port:
         with structlog.testing.capture_logs() as logs:
-            spoil(files)
-            await logged(logs, 1, event=REFUSED)
-            await asyncio.sleep(SEVERAL_LOOKS_SECONDS)
+            break_files(files)
+            await logged(logs, 1, event=RELOAD_FAILED)
+            await asyncio.sleep(SEVERAL_CHECKS_SECONDS)
             assert await serial_shown_at(port) == OLD.serial
         (refusal,) = logs
 
@@ -128,28 +128,30 @@ async def test_broken_pair_keeps_the_old_one_is_logged_once_and_can_be_mended(
     assert NEW.key.splitlines()[1].decode() not in repr(refusal)
 
 
-async def test_files_that_go_back_to_what_is_in_use_are_no_change(files: Files) -> None:
+async def test_restored_files_are_not_reloaded_and_a_later_fault_is_logged_again(files: Files) -> None:
     async with server_of(files) as port:
         with structlog.testing.capture_logs() as logs:
             for _ in range(2):
                 replace(files.key, b"")
-                await asyncio.sleep(SEVERAL_LOOKS_SECONDS)
+                await asyncio.sleep(SEVERAL_CHECKS_SECONDS)
                 replace(files.key, OLD.key)
-                await asyncio.sleep(SEVERAL_LOOKS_SECONDS)
+                await asyncio.sleep(SEVERAL_CHECKS_SECONDS)
                 assert await serial_shown_at(port) == OLD.serial
 
-        assert [log["event"] for log in logs] == [REFUSED, REFUSED]
+        assert [log["event"] for log in logs] == [RELOAD_FAILED, RELOAD_FAILED]
 
 
-async def test_pair_that_is_put_in_place_as_kubernetes_does_is_taken(tmp_path: Path) -> None:
-    """The files are links into a folder that is replaced by the renaming of one link."""
+async def test_pair_replaced_as_kubernetes_does_is_reloaded(tmp_path: Path) -> None:
+    """Kubernetes links the files into a directory, and replaces it by renaming one symbolic link."""
     for folder, certificate in (("one", OLD), ("two", NEW)):
         (tmp_path / folder).mkdir()
         Files(tmp_path / folder / "tls.crt", tmp_path / folder / "tls.key", tmp_path / "none").write(certificate)
     (tmp_path / "..data").symlink_to("one")
     for name in ("tls.crt", "tls.key"):
         (tmp_path / name).symlink_to(f"..data/{name}")
-    certificates = ServerCertificates(tmp_path / "tls.crt", tmp_path / "tls.key", look_every_seconds=LOOK_EVERY_SECONDS)
+    certificates = ServerCertificates(
+        tmp_path / "tls.crt", tmp_path / "tls.key", check_interval_seconds=CHECK_INTERVAL_SECONDS
+    )
 
     async with tls_server(certificates) as port:
         (tmp_path / "..new").symlink_to("two")
@@ -158,17 +160,17 @@ async def test_pair_that_is_put_in_place_as_kubernetes_does_is_taken(tmp_path: P
         await eventually(lambda: serial_shown_at(port), NEW.serial)
 
 
-async def test_certificate_that_is_not_valid_yet_is_taken_once_it_is(files: Files) -> None:
+async def test_certificate_is_used_from_its_start_of_validity(files: Files) -> None:
     soon = make_server_certificate(AUTHORITY, lifetime=(dt.timedelta(seconds=2), DAY))
     async with server_of(files) as port:
         with structlog.testing.capture_logs() as logs:
             files.write(soon)
             await eventually(lambda: serial_shown_at(port), soon.serial)
 
-    assert any(log["event"] == REFUSED and "is not valid before" in log["reason"] for log in logs)
+    assert any(log["event"] == RELOAD_FAILED and "is not valid before" in log["reason"] for log in logs)
 
 
-async def test_authorities_are_exchanged_while_calls_go_on(files: Files) -> None:
+async def test_client_authorities_are_replaced_while_calls_continue(files: Files) -> None:
     other = make_authority("other")
     newcomer = make_certificate(other, uri("spiffe://stagely.dev/router"))
     old_client, new_client = channel_credentials(AUTHORITY, CLIENT), channel_credentials(AUTHORITY, newcomer)
@@ -189,8 +191,8 @@ async def test_authorities_are_exchanged_while_calls_go_on(files: Files) -> None
         await am_i(b"", timeout=10)
 
 
-async def test_session_from_before_does_not_outlive_its_authority(files: Files, tmp_path: Path) -> None:
-    """Who resumes a session (RFC 5246, section 7.3) shows no certificate again."""
+async def test_tls_session_cannot_be_resumed_after_its_authority_is_removed(files: Files, tmp_path: Path) -> None:
+    """A client that resumes a session (RFC 5246, 7.3) does not present its certificate again."""
     client_file = tmp_path / "client.pem"
     client_file.write_bytes(CLIENT.pem + CLIENT.key)
     client = ssl.create_default_context(cadata=AUTHORITY.pem.decode())
@@ -213,7 +215,7 @@ async def test_session_from_before_does_not_outlive_its_authority(files: Files, 
 def handshake(
     client: ssl.SSLContext, port: int, session: ssl.SSLSession | None
 ) -> tuple[ssl.SSLSession | None, bool | None]:
-    """Connect, and return the session and whether it is the one that was given."""
+    """Connect; return the session, and whether the given session was resumed."""
     with (
         socket.create_connection(("localhost", port), timeout=10) as plain,
         client.wrap_socket(plain, server_hostname="localhost", session=session) as secure,
@@ -222,12 +224,12 @@ def handshake(
 
 
 @pytest.mark.parametrize("contents", [b"", half(AUTHORITY.pem), AUTHORITY.pem + half(AUTHORITY.pem)])
-async def test_broken_authorities_keep_the_old_ones(files: Files, contents: bytes) -> None:
+async def test_broken_authorities_leave_the_old_ones_in_use(files: Files, contents: bytes) -> None:
     files.client_ca.write_bytes(AUTHORITY.pem)
     async with server_of(files) as port:
         with structlog.testing.capture_logs() as logs:
             replace(files.client_ca, contents)
-            (refusal,) = await logged(logs, 1, event=REFUSED)
+            (refusal,) = await logged(logs, 1, event=RELOAD_FAILED)
 
         assert refusal["reason"].startswith(f"TLS_CLIENT_CA_FILE: {files.client_ca}: ")
         assert await is_admitted(port, channel_credentials(AUTHORITY, CLIENT))

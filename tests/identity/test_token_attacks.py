@@ -1,4 +1,4 @@
-"""Tokens that somebody made who has no key: public keys as secrets, no signature, keys of the sender's choice."""
+"""Forged tokens: public keys used as secrets, missing signatures, keys chosen by the sender."""
 
 from __future__ import annotations
 
@@ -52,25 +52,25 @@ def verifier(request: pytest.FixtureRequest, keys: KeySet) -> TokenVerifier:
 
 
 def signed_by_hmac(header: str, secret: bytes) -> str:
-    """What PyJWT refuses to sign."""
+    """Sign with HMAC under any header. PyJWT refuses to do so."""
     signed = unsigned_token(header).rstrip(".")
     return f"{signed}.{base64url(hmac.digest(secret, signed.encode(), hashlib.sha256))}"
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-async def test_token_by_a_key_of_the_set_is_taken(verifier: TokenVerifier, algorithm: str) -> None:
+async def test_token_signed_by_a_key_of_the_set_is_accepted(verifier: TokenVerifier, algorithm: str) -> None:
     assert (await verifier.verify(signed_token(algorithm, key_id=algorithm))).service == "reaper"
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-async def test_token_without_a_key_id_is_taken_by_the_one_key_of_its_algorithm(
+async def test_token_without_a_key_id_is_accepted_if_one_key_has_its_algorithm(
     verifier: TokenVerifier, algorithm: str
 ) -> None:
     assert (await verifier.verify(signed_token(algorithm, key_id=None))).service == "reaper"
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-async def test_public_key_is_no_shared_secret(verifier: TokenVerifier, algorithm: str) -> None:
+async def test_public_key_is_not_accepted_as_a_shared_secret(verifier: TokenVerifier, algorithm: str) -> None:
     for secret in (public_pem(private_key(algorithm)), public_pem(private_key(algorithm)).rstrip()):
         token = signed_by_hmac(json.dumps({"alg": "HS256", "typ": "JWT", "kid": algorithm}), secret)
         with pytest.raises(UnauthenticatedError) as refused:
@@ -98,7 +98,7 @@ async def test_public_key_is_no_shared_secret(verifier: TokenVerifier, algorithm
         '{"alg": "hs256"}',
     ],
 )
-async def test_algorithm_that_no_key_is_for_is_refused(verifier: TokenVerifier, header: str) -> None:
+async def test_algorithm_without_a_key_is_refused(verifier: TokenVerifier, header: str) -> None:
     for token in (unsigned_token(header), signed_by_hmac(header, SECRET)):
         with unauthenticated("TOKEN_ALGORITHM_REFUSED", token=token):
             await verifier.verify(token)
@@ -113,7 +113,7 @@ async def test_token_without_its_signature_is_refused(keys: KeySet, algorithm: s
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-async def test_key_that_the_token_brings_or_points_to_is_not_looked_at(verifier: TokenVerifier, algorithm: str) -> None:
+async def test_key_in_or_linked_from_the_token_is_not_used(verifier: TokenVerifier, algorithm: str) -> None:
     own = private_key(algorithm, 2)
     headers = {
         "kid": algorithm,
@@ -150,7 +150,7 @@ async def test_key_of_one_type_is_not_used_for_the_algorithm_of_another(verifier
         "\u202e",
     ],
 )
-async def test_key_id_is_a_name_and_nothing_else(verifier: TokenVerifier, key_id: str) -> None:
+async def test_unknown_key_id_is_refused(verifier: TokenVerifier, key_id: str) -> None:
     token = signed_token("RS256", key_id=key_id)
 
     with unauthenticated("TOKEN_KEY_UNKNOWN", token=token):
@@ -158,7 +158,7 @@ async def test_key_id_is_a_name_and_nothing_else(verifier: TokenVerifier, key_id
 
 
 @pytest.mark.parametrize("key_id", [7, None, ["RS256"], {"RS256": 1}, True])
-async def test_key_id_that_is_no_string_is_malformed(verifier: TokenVerifier, key_id: object) -> None:
+async def test_key_id_that_is_not_a_string_is_malformed(verifier: TokenVerifier, key_id: object) -> None:
     token = unsigned_token(json.dumps({"alg": "RS256", "kid": key_id}))
 
     with unauthenticated("TOKEN_MALFORMED", token=token):
@@ -169,14 +169,14 @@ async def test_key_id_that_is_no_string_is_malformed(verifier: TokenVerifier, ke
     "header",
     ['{"alg": "RS256", "crit": ["exp"], "exp": 1}', '{"alg": "RS256", "b64": false, "crit": ["b64"]}', "[]", '"RS256"'],
 )
-async def test_header_that_asks_for_more_than_is_understood_is_malformed(verifier: TokenVerifier, header: str) -> None:
+async def test_unsupported_header_is_malformed(verifier: TokenVerifier, header: str) -> None:
     token = unsigned_token(header)
 
     with unauthenticated("TOKEN_MALFORMED", token=token):
         await verifier.verify(token)
 
 
-async def test_depth_of_a_token_is_no_trouble(verifier: TokenVerifier) -> None:
+async def test_deeply_nested_token_is_refused(verifier: TokenVerifier) -> None:
     for header, body in (("[" * 5000, "{}"), ('{"alg": "HS256"}', "[" * 5000), ('{"alg":' + "9" * 5000 + "}", "{}")):
         with pytest.raises(UnauthenticatedError):
             await verifier.verify(unsigned_token(header, body))
@@ -197,13 +197,13 @@ CLAIMS: st.SearchStrategy[Any] = st.dictionaries(
 
 
 @given(st.text() | st.builds(".".join, st.lists(st.binary().map(base64url), min_size=2, max_size=4)))
-async def test_garbage_is_unauthenticated_whatever_it_is(keys: KeySet, token: str) -> None:
+async def test_any_garbage_is_unauthenticated(keys: KeySet, token: str) -> None:
     with pytest.raises(UnauthenticatedError):
         await TokenVerifier(secrets=[SECRET], key_set=keys).verify(token)
 
 
 @given(HEADERS, CLAIMS)
-async def test_header_of_any_kind_is_unauthenticated(
+async def test_any_unsigned_token_is_unauthenticated(
     keys: KeySet, header: dict[str, Any], body: dict[str, Any]
 ) -> None:
     with pytest.raises(UnauthenticatedError):
@@ -211,7 +211,7 @@ async def test_header_of_any_kind_is_unauthenticated(
 
 
 @given(CLAIMS)
-async def test_signed_claims_of_any_kind_name_a_caller_or_are_unauthenticated(body: dict[str, Any]) -> None:
+async def test_any_signed_claims_name_a_caller_or_are_unauthenticated(body: dict[str, Any]) -> None:
     signed = unsigned_token('{"alg": "HS256"}', json.dumps(body)).rstrip(".")
     token = f"{signed}.{base64url(hmac.digest(SECRET, signed.encode(), hashlib.sha256))}"
 
@@ -223,9 +223,9 @@ async def test_signed_claims_of_any_kind_name_a_caller_or_are_unauthenticated(bo
 
 
 @given(st.sampled_from(["HS256", *ALGORITHMS]), st.floats(0, 1, exclude_max=True), st.characters(codec="ascii"))
-async def test_changed_token_is_unauthenticated(keys: KeySet, algorithm: str, place: float, character: str) -> None:
+async def test_changed_token_is_unauthenticated(keys: KeySet, algorithm: str, fraction: float, character: str) -> None:
     token = hmac_token() if algorithm == "HS256" else signed_token(algorithm, key_id=algorithm)
-    at = int(place * len(token))
+    at = int(fraction * len(token))
     assume(token[at] != character)
 
     with pytest.raises(UnauthenticatedError):

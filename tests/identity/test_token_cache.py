@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from stagely_rpc.errors import UnauthenticatedError
-from stagely_rpc.identity.tokens import LEEWAY_SECONDS, MAX_KNOWN_TOKENS, TokenVerifier
+from stagely_rpc.identity.tokens import LEEWAY_SECONDS, MAX_CACHED_TOKENS, TokenVerifier
 from tests.support.identity.clocks import Clock
 from tests.support.identity.expecting import unauthenticated
 from tests.support.identity.tokens import OTHER_SECRET, SECRET, hmac_token
@@ -17,7 +17,7 @@ from tests.support.identity.tokens import OTHER_SECRET, SECRET, hmac_token
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tokens whose signatures are verified, one entry each time."""
+    """The tokens whose signatures were verified, with one entry for each verification."""
     seen: list[str] = []
     decode = jwt.decode
 
@@ -47,10 +47,10 @@ async def test_refused_token_is_verified_again_each_time(decoded: list[str]) -> 
             await verifier.verify(token)
 
     assert len(decoded) == 3
-    assert not verifier._known
+    assert not verifier._cache
 
 
-async def test_known_token_expires_when_an_unknown_one_does() -> None:
+async def test_cached_token_expires_at_the_same_time_as_a_new_one() -> None:
     now = int(time.time())
     clock = Clock(now)
     verifier, token = TokenVerifier(secrets=[SECRET], clock=clock), hmac_token(exp=now + 60)
@@ -60,26 +60,26 @@ async def test_known_token_expires_when_an_unknown_one_does() -> None:
     await verifier.verify(token)
     clock.now += 1
 
-    for verifier_of_then in (verifier, TokenVerifier(secrets=[SECRET], clock=clock)):
+    for each in (verifier, TokenVerifier(secrets=[SECRET], clock=clock)):
         with unauthenticated("TOKEN_EXPIRED"):
-            await verifier_of_then.verify(token)
-    assert not verifier._known
+            await each.verify(token)
+    assert not verifier._cache
 
 
-async def test_most_recently_used_tokens_are_kept_and_no_more_than_so_many(decoded: list[str]) -> None:
+async def test_cache_keeps_the_most_recently_used_tokens_up_to_its_limit(decoded: list[str]) -> None:
     verifier, first = TokenVerifier(secrets=[SECRET]), hmac_token(jti="first")
     await verifier.verify(first)
-    for number in range(MAX_KNOWN_TOKENS + 10):
+    for number in range(MAX_CACHED_TOKENS + 10):
         await verifier.verify(hmac_token(jti=str(number)))
         if number % 1000 == 0:
             await verifier.verify(first)
     await verifier.verify(first)
 
-    assert len(verifier._known) == MAX_KNOWN_TOKENS
+    assert len(verifier._cache) == MAX_CACHED_TOKENS
     assert decoded.count(first) == 1
 
 
-async def test_no_token_stays_in_memory() -> None:
+async def test_cache_does_not_contain_tokens() -> None:
     verifier, token = TokenVerifier(secrets=[SECRET]), hmac_token()
     await verifier.verify(token)
 
@@ -113,7 +113,7 @@ async def test_memory_does_not_grow_with_invalid_tokens() -> None:
     assert after - before < 64 * 1024
 
 
-async def test_known_token_costs_microseconds() -> None:
+async def test_cached_token_costs_microseconds() -> None:
     verifier, token = TokenVerifier(secrets=[SECRET]), hmac_token()
     await verifier.verify(token)
 
@@ -123,5 +123,5 @@ async def test_known_token_costs_microseconds() -> None:
             await verifier.verify(token)
         return time.perf_counter() - started
 
-    # A few on a machine of its own; a signature takes ten times as long.
+    # A few microseconds on an idle machine. Verifying a signature takes ten times as long.
     assert min([await seconds_for(1000) for _ in range(5)]) < 1000 * 20e-6

@@ -29,20 +29,20 @@ async def test_token_without_a_scope_has_no_permissions() -> None:
     assert list((await verifier().verify(hmac_token(scope=None))).permissions) == []
 
 
-async def test_foreign_scopes_are_no_permissions() -> None:
+async def test_other_scopes_are_ignored() -> None:
     caller = await verifier().verify(hmac_token(scope="openid  teams.get api://x Teams.get teams. *.get teams.get.all"))
 
     assert list(caller.permissions) == ["teams.get"]
 
 
 @pytest.mark.parametrize("scope", [["teams.get"], 7, {"teams": "get"}, True])
-async def test_scope_that_is_no_string_is_refused(scope: object) -> None:
+async def test_scope_that_is_not_a_string_is_refused(scope: object) -> None:
     with unauthenticated("TOKEN_MALFORMED"):
         await verifier().verify(hmac_token(scope=scope))
 
 
 @pytest.mark.parametrize("secret", [SECRET, OTHER_SECRET])
-async def test_old_and_new_secret_are_taken_during_rotation(secret: bytes) -> None:
+async def test_old_and_new_secret_are_accepted_during_rotation(secret: bytes) -> None:
     caller = await verifier(secrets=[SECRET, OTHER_SECRET]).verify(hmac_token(secret))
 
     assert caller.service == "reaper"
@@ -56,7 +56,7 @@ async def test_token_of_an_unknown_secret_is_refused() -> None:
 
 
 @pytest.mark.parametrize("claim", ["exp", "sub"])
-async def test_required_claim_that_is_missing_is_named(claim: str) -> None:
+async def test_missing_required_claim_is_named(claim: str) -> None:
     with pytest.raises(UnauthenticatedError, match=f"the token has no {claim}") as refused:
         await verifier().verify(hmac_token(**{claim: None}))
 
@@ -64,12 +64,12 @@ async def test_required_claim_that_is_missing_is_named(claim: str) -> None:
 
 
 @pytest.mark.parametrize("subject", ["", " reaper", "rea\nper", "rea\x00per", "rea\u202eper", "r" * 201, 7])
-async def test_subject_that_names_no_service_is_refused(subject: object) -> None:
+async def test_invalid_subject_is_refused(subject: object) -> None:
     with unauthenticated("TOKEN_MALFORMED"):
         await verifier().verify(hmac_token(sub=subject))
 
 
-async def test_token_is_taken_until_the_leeway_after_its_end() -> None:
+async def test_token_is_accepted_until_the_leeway_after_its_expiry() -> None:
     now = int(time.time())
     clock = Clock(now + LEEWAY_SECONDS - 1)
     token = hmac_token(exp=now)
@@ -82,7 +82,7 @@ async def test_token_is_taken_until_the_leeway_after_its_end() -> None:
 
 
 @pytest.mark.parametrize("claim", ["nbf", "iat"])
-async def test_token_is_taken_from_the_leeway_before_its_beginning(claim: str) -> None:
+async def test_token_is_accepted_from_the_leeway_before_its_start(claim: str) -> None:
     now = int(time.time())
     clock = Clock(now - LEEWAY_SECONDS - 1)
     token = hmac_token(**{claim: now, "exp": now + 60})
@@ -96,13 +96,13 @@ async def test_token_is_taken_from_the_leeway_before_its_beginning(claim: str) -
 
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
 @pytest.mark.parametrize("date", ["1893456000", True, float("nan"), float("inf"), 10**400, -(10**400), [1], {}])
-async def test_date_that_is_none_is_refused(claim: str, date: object) -> None:
+async def test_invalid_date_is_refused(claim: str, date: object) -> None:
     with unauthenticated("TOKEN_MALFORMED"):
         await verifier().verify(hmac_token(**{claim: date}))
 
 
 @pytest.mark.parametrize("audience", ["stagely-rpc", ["other", "stagely-rpc"]])
-async def test_token_for_this_audience_is_taken(audience: object) -> None:
+async def test_token_for_this_audience_is_accepted(audience: object) -> None:
     assert (await verifier(audience="stagely-rpc").verify(hmac_token(aud=audience))).service == "reaper"
 
 
@@ -121,12 +121,12 @@ async def test_token_from_another_issuer_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("option", "claim"), [("issuer", "iss"), ("audience", "aud")])
-async def test_claim_that_is_checked_must_be_there(option: str, claim: str) -> None:
+async def test_missing_claim_that_is_checked_is_refused(option: str, claim: str) -> None:
     with unauthenticated("TOKEN_CLAIM_MISSING"):
         await verifier(**{option: "https://id.example"}).verify(hmac_token(**{claim: None}))
 
 
-async def test_any_issuer_and_audience_will_do_where_none_is_set() -> None:
+async def test_any_issuer_and_audience_are_accepted_if_none_is_set() -> None:
     assert (await verifier().verify(hmac_token(iss="anybody", aud=["anything"]))).service == "reaper"
 
 
@@ -138,7 +138,7 @@ async def test_garbage_is_refused(token: str) -> None:
         await verifier().verify(token)
 
 
-async def test_token_of_a_megabyte_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_token_of_a_megabyte_is_refused_before_parsing(monkeypatch: pytest.MonkeyPatch) -> None:
     token = hmac_token(scope="teams.get " * 100_000)
     assert len(token) > 1_000_000
 
@@ -148,7 +148,7 @@ async def test_token_of_a_megabyte_is_refused_before_it_is_read(monkeypatch: pyt
         await verifier().verify(token)
 
 
-async def test_token_of_the_greatest_size_is_taken() -> None:
+async def test_token_of_the_maximum_size_is_accepted() -> None:
     token = hmac_token(scope="t" * (MAX_TOKEN_BYTES * 3 // 4 - 250))
     assert MAX_TOKEN_BYTES - 200 < len(token) <= MAX_TOKEN_BYTES
 

@@ -1,4 +1,4 @@
-"""Rows of the trail as the service writes and seals them, and changes of them as only their owner can make them."""
+"""Audit rows as the service writes and seals them, and changes that only the owner of the tables can make."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ KEY = ChainKey(bytes.fromhex(ENCRYPTION_KEY))
 Row = tuple[Any, ...]
 
 ROWS = 6
-"""How many rows the chain of a sealed team has: the one of its creation, and five more."""
+"""The length of the chain of `make_sealed_team`: one row for the creation of the team, and five more."""
 
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Database]:
-    """Give a database without a server."""
+    """Open a database without a server."""
     db = database_at(url)
     try:
         yield db
@@ -66,7 +66,7 @@ async def write(db: Database, *entries: Entry) -> None:
 
 
 async def make_chain(url: str, team_id: str | None, rows: int) -> None:
-    """Write rows of a team, each in a transaction of its own, and seal them."""
+    """Write rows of a team, each in its own transaction, and seal them."""
     async with opened(url) as db:
         for number in range(rows):
             await write(db, make_entry(team_id, action=f"test.{number}"))
@@ -74,7 +74,7 @@ async def make_chain(url: str, team_id: str | None, rows: int) -> None:
 
 
 async def seal_all(url: str, team_id: str | None) -> None:
-    """Seal what is queued, until nothing of a team is; another sealer may be at it too."""
+    """Seal queued rows until none of a team is left. A server's sealer may run at the same time."""
     queued = (
         "SELECT FROM audit_unsealed JOIN audit_logs ON id = audit_log_id WHERE team_id IS NOT DISTINCT FROM %s::uuid"
     )
@@ -89,14 +89,14 @@ async def rows_of(connection: psycopg.AsyncConnection[Row], query: str, *values:
 
 
 async def ids_of(url: str, team_id: str) -> list[uuid.UUID]:
-    """Return the rows of a chain in its order."""
+    """Return the ids of the rows of a chain, in the order of the chain."""
     async with await psycopg.AsyncConnection.connect(url) as connection:
         query = "SELECT audit_log_id FROM audit_seals WHERE chain = %s ORDER BY position"
         return [row[0] for row in await rows_of(connection, query, team_id)]
 
 
 async def head_of(url: str, team_id: str) -> dict[str, Any]:
-    """Return what says where a chain ends."""
+    """Return the row that stores the end of a chain."""
     async with await psycopg.AsyncConnection.connect(url, row_factory=dict_row) as connection:
         cursor = await connection.execute("SELECT * FROM audit_chain_heads WHERE chain = %s", [team_id])
         head = await cursor.fetchone()
@@ -109,7 +109,7 @@ _TRIGGERS_ON = "ALTER TABLE audit_logs ENABLE TRIGGER USER; ALTER TABLE audit_se
 
 
 async def tamper(url: str, *statements: LiteralString | sql.Composed, **values: Any) -> None:
-    """Change what nobody may change, as the owner of the tables who switches the triggers off, in one transaction."""
+    """Change append-only tables in one transaction, as their owner, with the triggers disabled."""
     async with await psycopg.AsyncConnection.connect(url) as connection:
         await connection.execute(_TRIGGERS_OFF)
         for statement in statements:
@@ -119,12 +119,12 @@ async def tamper(url: str, *statements: LiteralString | sql.Composed, **values: 
 
 
 async def swap_seals(url: str, one: uuid.UUID, other: uuid.UUID, columns: Sequence[str]) -> None:
-    """Swap columns of the seals of two rows, wherever they are."""
+    """Swap columns between the seals of two rows, of one chain or of two."""
     async with await psycopg.AsyncConnection.connect(url, row_factory=dict_row) as connection:
         cursor = await connection.execute("SELECT * FROM audit_seals WHERE audit_log_id IN (%s, %s)", [one, other])
         here, there = await cursor.fetchall()
-    away = "UPDATE audit_seals SET audit_log_id = gen_random_uuid() WHERE audit_log_id IN (%(one)s, %(other)s)"
-    await tamper(url, away, one=one, other=other)
+    free_ids = "UPDATE audit_seals SET audit_log_id = gen_random_uuid() WHERE audit_log_id IN (%(one)s, %(other)s)"
+    await tamper(url, free_ids, one=one, other=other)
     for place, seal in ((here, there), (there, here)):
         values = place | {column: seal[column] for column in columns}
         put = "UPDATE audit_seals SET (audit_log_id, row_hash, hash) = (%(audit_log_id)s, %(row_hash)s, %(hash)s)"
@@ -133,14 +133,14 @@ async def swap_seals(url: str, one: uuid.UUID, other: uuid.UUID, columns: Sequen
 
 @dataclass(frozen=True)
 class Verification:
-    """All that a verification sent."""
+    """All messages of a verification."""
 
     progress: list[audit_pb2.VerificationProgress]
     verdict: audit_pb2.Verdict
 
     @property
     def fault(self) -> tuple[str, int, str] | None:
-        """What was found, where, and which row."""
+        """The kind, the position and the row id of the fault; None if there is no fault."""
         if not self.verdict.HasField("fault"):
             return None
         fault = self.verdict.fault

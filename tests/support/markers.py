@@ -1,4 +1,4 @@
-"""Which tests need more than Python and one PostgreSQL: the marks `external` and `process`."""
+"""The marks `external`, `process` and `slow`, which tests get by their file."""
 
 from __future__ import annotations
 
@@ -26,6 +26,32 @@ EXTERNAL = (
 )
 """Files and folders whose tests need other programs, or start many processes, or take minutes."""
 
+SLOW = (
+    "tests/access/test_hostile_callers.py",  # floods of bad tokens
+    "tests/access/test_lists.py",  # each list for each kind of caller
+    "tests/access/test_matrix.py",  # each RPC for each kind of caller
+    "tests/access/test_open_streams.py",  # credentials that expire
+    "tests/bad_input/",  # corrupted forms of each request
+    "tests/client/test_channels.py",  # connections that fail until a timeout
+    "tests/client/test_errors.py",  # retries until they are exhausted
+    "tests/client/test_retries.py",  # the backoff of gRPC
+    "tests/client/test_streams.py",  # connections that grow old
+    "tests/db/plans/",  # the plan of each statement over many rows
+    "tests/db/schema/test_mends.py",  # revisions over rows of earlier versions
+    "tests/db/schema/test_up_and_down.py",  # each revision, up and down
+    "tests/identity/test_jwks.py",  # key sets that are read again
+    "tests/identity/test_reloading.py",  # certificates that expire
+    "tests/identity/test_rotation.py",  # keys and certificates that change under load
+    "tests/identity/test_token_cache.py",  # memory under many tokens
+    "tests/interceptors/test_deadlines.py",  # deadlines that pass
+    "tests/secrets/test_encryption.py",  # servers that do not start
+    "tests/server/test_server.py",  # keepalive pings, which gRPC allows every 10 s
+    "tests/telemetry/test_scrape.py",  # metrics that change with time
+    "tests/telemetry/test_traces.py",  # collectors that do not answer
+    "tests/transport/test_options.py",  # connections that grow old
+)
+"""Files and folders whose tests wait for seconds, or go through every request, statement or revision."""
+
 _STARTS_PROCESSES = re.compile(
     r"\bsubprocess\b|create_subprocess|tests\.support\.(processes|own_postgres|outages|servers|reference\.browser)"
     r"|stagely_rpc\.embedded|\bcampaigns\b|CliRunner|\bpytester\b"
@@ -35,6 +61,11 @@ _STARTS_PROCESSES = re.compile(
 def is_external(path: Path) -> bool:
     """Tell whether the tests of a file are marked `external`."""
     return path.relative_to(ROOT).as_posix().startswith(EXTERNAL)
+
+
+def is_slow(path: Path) -> bool:
+    """Tell whether the tests of a file are marked `slow`."""
+    return path.relative_to(ROOT).as_posix().startswith(SLOW)
 
 
 @cache

@@ -21,6 +21,7 @@ class Relay:
         self.most_open = 0
         self.taken = 0
         self._target = conninfo_to_dict(url)
+        self._connections: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
         self._flowing = asyncio.Event()
         self._flowing.set()
 
@@ -36,7 +37,16 @@ class Relay:
         user, name = self._target.get("user", ""), self._target["dbname"]
         self.url = f"postgresql://{user}{password}@127.0.0.1:{port}/{name}?sslmode=disable"
 
+    async def close(self) -> None:
+        """End every connection, and wait for the tasks that serve them."""
+        serving = [task for task in self._connections if task is not None]
+        for writer in self._connections.values():
+            writer.transport.abort()
+        await asyncio.gather(*serving)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._connections[task] = writer
         self.taken += 1
         self.open += 1
         self.most_open = max(self.most_open, self.open)
@@ -46,8 +56,9 @@ class Relay:
             while part := await reader.read(65_536):
                 sent.put_nowait(part)
         self.open -= 1
-        relaying.cancel()
+        await _end(relaying)
         writer.close()
+        del self._connections[task]
 
     async def _relay(self, sent: asyncio.Queue[bytes], writer: asyncio.StreamWriter) -> None:
         await self._flowing.wait()
@@ -59,7 +70,7 @@ class Relay:
                 await self._flowing.wait()
                 behind.write(part)
         finally:
-            answering.cancel()
+            await _end(answering)
             behind.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -74,6 +85,11 @@ class Relay:
         return await asyncio.open_connection(host, int(port or 5432))
 
 
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
 @asynccontextmanager
 async def relay_to(url: str) -> AsyncIterator[Relay]:
     relay = Relay(url)
@@ -83,3 +99,4 @@ async def relay_to(url: str) -> AsyncIterator[Relay]:
         yield relay
     finally:
         server.close()
+        await relay.close()

@@ -1,4 +1,4 @@
-"""Tokens as the callers of a server show them, good and bad."""
+"""Valid and invalid tokens of a server's callers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ JWT_ISSUER = "https://login.stagely.dev"
 JWT_AUDIENCE = "stagely-rpc"
 
 AUTHENTICATION = {"jwt_secret": JWT_SECRET, "jwt_issuer": JWT_ISSUER, "jwt_audience": JWT_AUDIENCE}
-"""The settings of a server that takes these tokens."""
+"""The settings of a server that accepts these tokens."""
 
 
 def token(subject: str, *permissions: str, secret: str = JWT_SECRET, **claims: Any) -> str:
-    """Return a token that is valid for an hour; a claim that is given replaces the usual one, None leaves it out."""
+    """Return a token that is valid for an hour. A given claim replaces the default; None removes it."""
     return jwt.encode(_claims(subject, permissions, claims), secret, "HS256")
 
 
 def unsigned_token(subject: str, *permissions: str) -> str:
-    """Return a token that is right in all but its algorithm: none."""
+    """Return a token that is valid except for its algorithm, `none`."""
     return jwt.encode(_claims(subject, permissions, {}), "", "none")
 
 
@@ -36,7 +36,7 @@ def _claims(subject: str, permissions: tuple[str, ...], changes: dict[str, Any])
         "aud": JWT_AUDIENCE,
         "iat": now,
         "exp": now + 3600,
-        # A token is as secret as what signs it, and is told by this wherever it turns up.
+        # A token is as secret as its key. The marker shows a token that leaks.
         "jti": MARKER,
     }
     return {name: value for name, value in (usual | changes).items() if value is not None}

@@ -19,7 +19,7 @@ from stagely_rpc.db.driver.prepared import FORGOTTEN
 from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, is_broken_off, is_of_outdated_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Executable, PoolProxiedConnection, Result
     from sqlalchemy.engine import FrozenResult
@@ -36,19 +36,21 @@ class Lease:
 
     Attributes:
         is_broken: whether the connection broke, so that another one may do what this one did not.
-        info: what is kept with the connection for as long as it is open.
+        generation: the pool's generation when the connection was opened.
     """
 
-    __slots__ = ("_driver", "_engine", "_orm", "_pool", "_prepared", "_proxied", "info", "is_broken")
+    __slots__ = ("_driver", "_engine", "_orm", "_pool", "_prepared", "_proxied", "generation", "is_broken")
 
-    def __init__(self, pool: ConnectionPool, engine: AsyncEngine, proxied: PoolProxiedConnection) -> None:
+    def __init__(
+        self, pool: ConnectionPool, engine: AsyncEngine, proxied: PoolProxiedConnection, generation: int
+    ) -> None:
         """Take a connection that was just taken out of the pool of an engine."""
         self._pool = pool
         self._engine = engine
         self._proxied = proxied
         self._driver = cast("psycopg.AsyncConnection[Any]", proxied.driver_connection)
-        self.info: MutableMapping[Any, Any] = proxied.info
-        self._prepared = pool.prepared.on(self._driver, self.info)
+        self.generation = generation
+        self._prepared = pool.prepared.on(self._driver, proxied.info)
         self._orm: AsyncSession | None = None
         self.is_broken = False
 

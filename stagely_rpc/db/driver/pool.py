@@ -81,6 +81,7 @@ class ConnectionPool:
         self._pool = cast("_TrimmablePool", self._engine.pool)
         self._idle = limits.idle
         self._peak = 0
+        self._open = 0
         self._generation = 0
         self._waiting = 0
         self._stalled_since: float | None = None
@@ -89,6 +90,7 @@ class ConnectionPool:
         event.listen(self._pool, "connect", self._on_connect)
         event.listen(self._pool, "checkout", self._on_checkout)
         event.listen(self._pool, "invalidate", self._on_invalidate)
+        event.listen(self._pool, "close", self._on_close)
 
     async def start(self) -> None:
         """Connect once, and begin to close connections that are not needed.
@@ -128,7 +130,7 @@ class ConnectionPool:
             self._waiting -= 1
         if not self._waiting:
             self._stalled_since = None
-        return Lease(self, self._engine, proxied)
+        return Lease(self, self._engine, proxied, proxied.info[_GENERATION])
 
     async def use(self, work: Callable[[Lease], Awaitable[Result]], *, repeatable: bool) -> Result:
         """Do work on a connection. If the connection breaks and the work is repeatable, do it on another one.
@@ -158,7 +160,9 @@ class ConnectionPool:
 
     def state(self) -> PoolState:
         """Return how the pool is at this moment."""
-        return PoolState(self._pool.checkedout(), self._pool.checkedin(), self._pool.size(), self._waiting)
+        # SQLAlchemy's `checkedin` counts broken connections that it has closed and not replaced yet.
+        in_use = self._pool.checkedout()
+        return PoolState(in_use, max(self._open - in_use, 0), self._pool.size(), self._waiting)
 
     @property
     def stalled_seconds(self) -> float:
@@ -176,7 +180,7 @@ class ConnectionPool:
 
     def distrust(self, lease: Lease) -> None:
         """Have each connection that is as old as a broken one replaced at its next use: they broke together."""
-        if lease.info[_GENERATION] == self._generation:
+        if lease.generation == self._generation:
             self.renew()
 
     def given_back(self) -> None:
@@ -202,12 +206,16 @@ class ConnectionPool:
 
     def _on_connect(self, _: object, record: ConnectionPoolEntry) -> None:
         record.info[_GENERATION] = self._generation
+        self._open += 1
         self.observer.opened()
 
     def _on_checkout(self, _: object, record: ConnectionPoolEntry, __: object) -> None:
         if record.info[_GENERATION] != self._generation:
             raise _OutdatedError
         self._peak = max(self._peak, self._pool.checkedout())
+
+    def _on_close(self, *_: object) -> None:
+        self._open -= 1
 
     def _on_invalidate(self, _: object, __: object, error: BaseException | None) -> None:
         if not isinstance(error, _OutdatedError):

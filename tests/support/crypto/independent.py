@@ -1,4 +1,4 @@
-"""AES-256-GCM and the stored form once more, from their descriptions: nothing of what is tested is used."""
+"""A second implementation of AES-256-GCM and of the stored form. It uses no code of `stagely_rpc.crypto`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def open_sealed(key: bytes, encoded: str, associated_data: bytes = b"") -> bytes
     return decryptor.update(ciphertext) + decryptor.finalize()
 
 
-def open_by_the_description(key: bytes, row: DataKey, stored: str, location: StorageLocation) -> bytes:
+def open_independently(key: bytes, row: DataKey, stored: str, location: StorageLocation) -> bytes:
     """Decrypt a stored value with the key-encryption key and the row of its data key."""
     data_key_id, kek_id = row.id.bytes, row.key_encryption_key_id.encode()
     wrapped = row.wrapped_key.split(".")

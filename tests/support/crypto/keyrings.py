@@ -22,12 +22,12 @@ KEY = ENCRYPTION_KEY
 
 
 def make_location() -> StorageLocation:
-    """A location of its own."""
+    """Return a location that no other test uses."""
     return StorageLocation("secrets", "encrypted_value", uuid.uuid4())
 
 
 async def make_team_id(db: Database) -> uuid.UUID:
-    """Add a team, without the service."""
+    """Add a team without a server; return its id."""
     slug = f"team-{uuid.uuid4().hex[:12]}"
     async with db.system_transaction() as session:
         added = await session.scalars(
@@ -40,13 +40,13 @@ async def make_team_id(db: Database) -> uuid.UUID:
 async def sealed(
     db: Database, keyring: Keyring, plaintext: bytes, team_id: uuid.UUID, location: StorageLocation
 ) -> str:
-    """Seal in a transaction of its own."""
+    """Seal a value in its own transaction."""
     async with writing(db) as session:
         return keyring.seal(await data_key_of(session, keyring, team_id), plaintext, location=location)
 
 
 async def data_key_of(session: WriteSession, keyring: Keyring, team_id: uuid.UUID) -> DataKeyRow:
-    """Return the team's active data key, which is made if there is none, as services do."""
+    """Return the team's active data key. Create it if there is none, as services do."""
     (data_key,) = await session.ask(keyring.active(ResourceRef(Team, team_id)))
     return data_key or await keyring.make_active(session, team_id)
 

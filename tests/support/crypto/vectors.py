@@ -1,4 +1,4 @@
-"""Ciphertexts of other implementations."""
+"""Test vectors from other implementations."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ GCM_SPECIFICATION = {
     ),
 }
 
-# Made once with Go 1.26: `base64.StdEncoding.EncodeToString(gcm.Seal(nonce, nonce, plaintext, associatedData))` with a
-# `gcm` of `cipher.NewGCM`. Key, associated data, plaintext, ciphertext.
+# Generated with Go 1.26: `base64.StdEncoding.EncodeToString(gcm.Seal(nonce, nonce, plaintext, associatedData))` with
+# `gcm` from `cipher.NewGCM`. Columns: key, associated data, plaintext, ciphertext.
 FROM_GO = [
     (
         "fc94c430bb142ebee1d9dfcddaee1b74dfbd1afa57a7e9ce6cab34c9b6911de0",
@@ -80,7 +80,7 @@ FROM_GO = [
     ),
 ]
 
-# What Go's `base64.StdEncoding.DecodeString` made of these, in hexadecimal; None where it refused.
+# The result of Go's `base64.StdEncoding.DecodeString` in hexadecimal; None if it returned an error.
 BASE64_IN_GO: dict[str, str | None] = {
     "": "",
     "AA==": "00",

@@ -1,4 +1,4 @@
-"""Certificates for tests: an authority of their own, and whatever it is asked to issue, good or bad."""
+"""Certificates for tests: a test authority, and valid and invalid certificates from it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Files:
-    """Where a server has its certificate, its key and the authorities of its clients."""
+    """The paths of a server's certificate, its key and its client authorities."""
 
     cert: Path
     key: Path
@@ -67,7 +67,7 @@ class Files:
 
 
 def replace(file: Path, contents: bytes) -> None:
-    """Write a file that nobody sees half written."""
+    """Replace a file atomically."""
     fresh = file.with_suffix(".new")
     fresh.write_bytes(contents)
     fresh.rename(file)
@@ -98,7 +98,7 @@ def make_certificate(
     lifetime: tuple[dt.timedelta, dt.timedelta] = (-DAY, YEAR),
     usage: x509.ObjectIdentifier | None = None,
 ) -> Certificate:
-    """Issue a certificate, by itself if there is no authority; its lifetime begins and ends so long from now."""
+    """Issue a certificate, self-signed without an authority. `lifetime` is its start and end relative to now."""
     private_key = private_key or ec.generate_private_key(ec.SECP256R1())
     signer = authority.private_key if authority else private_key
     now = dt.datetime.now(dt.UTC)
@@ -110,7 +110,7 @@ def make_certificate(
         .not_valid_before(now + lifetime[0])
         .not_valid_after(now + lifetime[1])
         .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
-        # RFC 5280 asks for these, and with it Python from 3.13 on.
+        # RFC 5280 requires these, and Python from 3.13 on checks them.
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(private_key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
@@ -124,7 +124,7 @@ def make_certificate(
 
 
 def channel_credentials(authority: Certificate, client: Certificate | None = None) -> grpc.ChannelCredentials:
-    """Return what a client needs that trusts an authority, and shows a certificate or none."""
+    """Return the credentials of a client that trusts an authority and presents a certificate, if it has one."""
     if client is None:
         return grpc.ssl_channel_credentials(authority.pem)
     return grpc.ssl_channel_credentials(authority.pem, client.key, client.pem)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 
 class Clock:
-    """A clock that is moved by hand."""
+    """A clock that a test sets."""
 
     def __init__(self, now: float) -> None:
         self.now = now

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def unauthenticated(reason: str, *, token: str = "") -> Iterator[None]:
-    """Expect that a token is refused for a reason, and that the error shows nothing of it."""
+    """Expect that a token is refused for a reason, and that the error contains no part of the token."""
     with pytest.raises(UnauthenticatedError) as refused:
         yield
     assert refused.value.reason == reason
     assert refused.value.message
     assert not any(part in repr(refused.value) for part in token.split(".") if len(part) > 3)
-    # What a library says of a token may quote it, and a log shows causes.
+    # A library's error may quote the token, and logs show the cause of an error.
     assert refused.value.__cause__ is None
     assert refused.value.__suppress_context__ or refused.value.__context__ is None

@@ -1,4 +1,4 @@
-"""An issuer's web server, which can be made to misbehave."""
+"""The web server of a token issuer. Tests can make it misbehave."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Issuer:
     """A server of one document.
 
     Attributes:
-        answer: writes the answer to a request.
-        requests: how many there were.
+        answer: writes the response to a request.
+        requests: the number of requests so far.
     """
 
     def __init__(self, document: bytes) -> None:
@@ -28,7 +28,7 @@ class Issuer:
         self.connections: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # The loop holds tasks weakly.
+        # The event loop keeps only weak references to tasks.
         if (task := asyncio.current_task()) is not None:
             self.connections.add(task)
         try:
@@ -36,7 +36,7 @@ class Issuer:
             self.requests += 1
             await self.answer(writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client has enough of it, or the test is over
+            pass  # the client closed the connection, or the test ended
         finally:
             writer.close()
 
@@ -54,7 +54,7 @@ def raw(response: bytes) -> Answer:
 
 
 def dripping(head: bytes, drop: bytes) -> Answer:
-    """An answer that never ends, a drop every 50 ms."""
+    """A response that never ends: a few bytes every 50 ms."""
 
     async def answer(writer: asyncio.StreamWriter) -> None:
         writer.write(head)
@@ -67,7 +67,7 @@ def dripping(head: bytes, drop: bytes) -> Answer:
 
 
 async def silent(writer: asyncio.StreamWriter) -> None:
-    """No answer, until the client has enough of it."""
+    """Send no response until the client closes the connection."""
     await writer.wait_closed()
 
 

@@ -1,4 +1,4 @@
-"""A server that is reached by TLS and tells its callers who they are, and the ways to reach it."""
+"""A TLS server that returns the caller's identity, and clients for it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from stagely_rpc.identity.certificates import ServerCertificates
     from stagely_rpc.wire.context import Context
 
-LOOK_EVERY_SECONDS = 0.02
-SEVERAL_LOOKS_SECONDS = 20 * LOOK_EVERY_SECONDS
-REFUSED = "not reloaded, the old one stays in use"
+CHECK_INTERVAL_SECONDS = 0.02
+SEVERAL_CHECKS_SECONDS = 20 * CHECK_INTERVAL_SECONDS
+RELOAD_FAILED = "reload failed: the previous version stays in use"
 
 
 class WhoServicer:
-    """Answers with the caller's identity and permissions."""
+    """Returns the caller's identity and permissions."""
 
     def __init__(self, callers: CertificateCallers | None) -> None:
         self._callers = callers
@@ -50,7 +50,7 @@ class WhoServicer:
 
 @asynccontextmanager
 async def tls_server(certificates: ServerCertificates, callers: CertificateCallers | None = None) -> AsyncIterator[int]:
-    """Run a server that follows its files, and yield its port."""
+    """Run a server that reloads its files when they change; yield its port."""
     server = grpc.aio.server(interceptors=[ContextInterceptor(), ErrorInterceptor()])
     server.add_generic_rpc_handlers([WhoServicer(callers).handler()])
     port = add_port(server, "127.0.0.1:0", certificates)
@@ -68,21 +68,21 @@ async def tls_server(certificates: ServerCertificates, callers: CertificateCalle
 
 @asynccontextmanager
 async def connected(port: int, credentials: grpc.ChannelCredentials) -> AsyncIterator[grpc.aio.Channel]:
-    """Connect a client of its own, that tries once."""
+    """Open a channel with a connection of its own."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.secure_channel(f"localhost:{port}", credentials, options=options) as channel:
         yield channel
 
 
 async def who_am_i(port: int, credentials: grpc.ChannelCredentials) -> str:
-    """Ask on a new connection."""
+    """Return the identity and permissions of a caller, on a new connection."""
     async with connected(port, credentials) as channel:
         am_i: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/test.Who/AmI")
         return (await am_i(b"", timeout=10)).decode()
 
 
 async def is_admitted(port: int, credentials: grpc.ChannelCredentials) -> bool:
-    """Tell whether a new connection comes about."""
+    """Return whether the server accepts a new connection."""
     try:
         await who_am_i(port, credentials)
     except grpc.aio.AioRpcError as error:
@@ -93,7 +93,7 @@ async def is_admitted(port: int, credentials: grpc.ChannelCredentials) -> bool:
 
 
 async def serial_shown_at(port: int) -> int:
-    """Return the serial number of the certificate that a new connection is shown."""
+    """Return the serial number of the certificate that the server presents on a new connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])

@@ -1,4 +1,4 @@
-"""Keys, key sets and tokens, made as issuers make them."""
+"""Keys, key sets and tokens as issuers make them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALGORITHMS = ("RS256", "ES256", "EdDSA")
 
 
 def private_key(algorithm: str, number: int = 1) -> PrivateKey:
-    """One of the keys of an issuer: the same number, the same key."""
+    """Return a key of an issuer. The same number gives the same key."""
     return _private_key(algorithm, number)
 
 
@@ -54,7 +54,7 @@ def key_set(*jwks: Any) -> bytes:
 
 
 def claims(**overrides: Any) -> dict[str, Any]:
-    """Claims of a token that is valid for an hour; what is overridden by None is left out."""
+    """Return the claims of a token that is valid for an hour. An override of None removes a claim."""
     now = int(time.time())
     given = {
         "sub": "reaper",
@@ -81,5 +81,5 @@ def base64url(part: bytes) -> str:
 
 
 def unsigned_token(header: str, body: str | None = None) -> str:
-    """A token with any header and no signature."""
+    """Return a token with the given header and no signature."""
     return f"{base64url(header.encode())}.{base64url((body or json.dumps(claims())).encode())}."

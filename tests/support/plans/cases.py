@@ -211,10 +211,10 @@ CASES: dict[str, list[Case]] = {
     "audit.get_links": [lambda session, _: audit.get_links(session, [uuid.uuid4() for _ in range(50)])],
     "audit.list_sealed": [lambda session, keys: audit.list_sealed(session, keys.team_id, 100, 1_000_000, 500)],
     "audit.is_sealed": [lambda session, _: audit.is_sealed(session, bytes(32))],
-    "audit.list_placed": [
-        lambda session, keys: audit.list_placed(session, keys.team_id, None, 500),
-        lambda session, keys: audit.list_placed(session, keys.team_id, keys.later, 500),
-        lambda session, keys: audit.list_placed(session, NO_TEAM, keys.later, 500),
+    "audit.list_row_states": [
+        lambda session, keys: audit.list_row_states(session, keys.team_id, None, 500),
+        lambda session, keys: audit.list_row_states(session, keys.team_id, keys.later, 500),
+        lambda session, keys: audit.list_row_states(session, NO_TEAM, keys.later, 500),
     ],
     "idempotency.delete_expired": [lambda session, _: idempotency.delete_expired(session, 500)],
     "idempotency.claim": [lambda _, keys: _ANSWERS.claim(_call(keys))],

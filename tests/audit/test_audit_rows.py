@@ -13,7 +13,7 @@ from stagely_rpc.db.audit_entries import Entry
 from tests.support.audit import make_chain, make_entry, opened, rows_of, write
 
 EMPTY = Entry(action="team.create", resource_type="team")
-CHANGES_OF_THE_SEALS: tuple[LiteralString, ...] = (
+FORBIDDEN_CHANGES: tuple[LiteralString, ...] = (
     "UPDATE audit_seals SET hash = row_hash",
     "UPDATE audit_seals SET hash = row_hash WHERE false",
     "INSERT INTO audit_seals SELECT * FROM audit_seals ON CONFLICT (chain, position) DO UPDATE SET hash = 'x'",
@@ -23,7 +23,7 @@ CHANGES_OF_THE_SEALS: tuple[LiteralString, ...] = (
 
 
 @pytest.mark.parametrize("entry", [EMPTY, make_entry(uuid.uuid4(), actor_ip=IPv6Address("2001:db8::1"))])
-async def test_row_is_what_the_entry_says(fresh_database_url: str, entry: Entry) -> None:
+async def test_row_has_the_values_of_the_entry(fresh_database_url: str, entry: Entry) -> None:
     async with opened(fresh_database_url) as db:
         await write(db, entry)
 
@@ -35,7 +35,7 @@ async def test_row_is_what_the_entry_says(fresh_database_url: str, entry: Entry)
     assert row == asdict(entry)
 
 
-async def test_every_row_is_queued_for_its_seal(fresh_database_url: str) -> None:
+async def test_every_row_is_queued_for_sealing(fresh_database_url: str) -> None:
     async with opened(fresh_database_url) as db:
         await write(db, *(make_entry() for _ in range(3)))
 
@@ -45,7 +45,7 @@ async def test_every_row_is_queued_for_its_seal(fresh_database_url: str) -> None
     assert len(queued) == 3
 
 
-async def test_nothing_is_written_of_a_transaction_that_fails(fresh_database_url: str) -> None:
+async def test_failed_transaction_writes_no_rows(fresh_database_url: str) -> None:
     async with opened(fresh_database_url) as db:
         with pytest.raises(Exception, match="valid_resource_type"):
             await write(db, make_entry(), make_entry(resource_type="spaceship"))
@@ -54,8 +54,8 @@ async def test_nothing_is_written_of_a_transaction_that_fails(fresh_database_url
         assert await rows_of(connection, "SELECT FROM audit_unsealed UNION ALL SELECT FROM audit_logs") == []
 
 
-@pytest.mark.parametrize("change", CHANGES_OF_THE_SEALS)
-async def test_seals_can_only_be_added(fresh_database_url: str, change: LiteralString) -> None:
+@pytest.mark.parametrize("change", FORBIDDEN_CHANGES)
+async def test_seals_are_append_only(fresh_database_url: str, change: LiteralString) -> None:
     await make_chain(fresh_database_url, None, 1)
 
     async with await psycopg.AsyncConnection.connect(fresh_database_url) as connection:

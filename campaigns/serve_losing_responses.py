@@ -1,4 +1,4 @@
-"""`stagely-rpc serve`, which loses a share of the answers of its writes between their commit and their caller."""
+"""`stagely-rpc serve`, except that a share of its writes fail with UNAVAILABLE after their commit."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _exit = WriteSession.__aexit__
 _share = float(os.environ["STAGELY_TEST_LOST_SHARE"])
 
 
-async def _exit_and_lose(session: WriteSession, kind: Any, error: Any, traceback: Any) -> None:
+async def _exit_and_lose_response(session: WriteSession, kind: Any, error: Any, traceback: Any) -> None:
     await _exit(session, kind, error, traceback)
     if error is None and random.random() < _share:  # noqa: S311 - no secret
-        raise UnavailableError("the answer is lost")
+        raise UnavailableError("the response is lost")
 
 
 if __name__ == "__main__":
-    WriteSession.__aexit__ = _exit_and_lose  # type: ignore[method-assign, assignment]
+    WriteSession.__aexit__ = _exit_and_lose_response  # type: ignore[method-assign, assignment]
     main()

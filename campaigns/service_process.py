@@ -1,4 +1,4 @@
-"""The service that a campaign does its worst to, as a real process."""
+"""The service under test in a campaign, as a real process."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ if TYPE_CHECKING:
     from tests.support.processes.service import Running
 
 
-class Service:
-    """`stagely-rpc serve` on one port, which may be killed and started again."""
+class ServiceProcess:
+    """`stagely-rpc serve` on one port. It can be killed and started again."""
 
     def __init__(self, url: str, env: Mapping[str, str], command: Sequence[str], program: Path) -> None:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self._given = (command, settings_for(url, **{"PORT": str(self.port), **env}), program)
+        self._arguments = (command, settings_for(url, **{"PORT": str(self.port), **env}), program)
         self._stack = ExitStack()
         self.running: Running
 
     def start(self) -> None:
-        """Start it, and wait until it listens."""
-        command, env, program = self._given
+        """Start the service and wait until it listens."""
+        command, env, program = self._arguments
         self._stack = ExitStack()
         self.running = self._stack.enter_context(serving(command, env, program=program))
 
     def kill(self) -> None:
-        """Kill it."""
+        """Kill the service with SIGKILL."""
         self.running.process.kill()
         self._stack.close()
 
     def stop(self) -> int:
-        """Stop it as a supervisor does; return its exit code."""
+        """Stop the service as a supervisor does; return its exit code."""
         code = self.running.stop()
         self._stack.close()
         return code
 
     def open_files(self) -> int:
-        """Return how many file descriptors it has."""
+        """Return the number of its file descriptors."""
         return psutil.Process(self.running.process.pid).num_fds()
 
     def rss_bytes(self) -> int:
-        """Return how much memory it has resident."""
+        """Return its resident memory in bytes."""
         return int(psutil.Process(self.running.process.pid).memory_info().rss)
 
 
 @asynccontextmanager
-async def service(
+async def running_service(
     url: str, command: Sequence[str] = ("serve",), program: Path = STAGELY_RPC, **env: str
-) -> AsyncIterator[Service]:
-    """Run a service for this campaign alone. It starts and stops while the loop runs on, which may be its network."""
-    one = Service(url, env, command, program)
-    await asyncio.to_thread(one.start)
+) -> AsyncIterator[ServiceProcess]:
+    """Run a service for one campaign. Start and stop it in threads, because this event loop may run its network."""
+    service = ServiceProcess(url, env, command, program)
+    await asyncio.to_thread(service.start)
     try:
-        yield one
+        yield service
     finally:
-        await asyncio.to_thread(one.stop)
+        await asyncio.to_thread(service.stop)
