@@ -27,5 +27,5 @@ def fits(connection: psycopg.Connection, settings: Settings) -> Outcome:
     found = f"a replica needs up to {needed}, and {in_use} of the server's {limit} are in use"
     if needed > limit - in_use:
         advice = "lower DATABASE_POOL_SIZE, raise max_connections, or use PgBouncer"
-        return warn(found, f"unless this replica already uses some of them: {advice}")
+        return warn(found, f"{advice}; ignore this if the connections in use are this replica's")
     return ok(found)

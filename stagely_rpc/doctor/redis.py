@@ -1,4 +1,4 @@
-"""Check of Redis. The service works without Redis, which only wakes up replicas."""
+"""Check of Redis, which only sends wake-ups. Without Redis, the service works but notices changes later."""
 
 from __future__ import annotations
 

@@ -104,7 +104,10 @@ def _documented(allowed: str, *, pattern: str | None = None) -> Any:  # noqa: AN
         allowed: the allowed values, for docs/settings.md.
         pattern: a regular expression, for docs/settings.schema.json.
     """
-    return Field(json_schema_extra={"allowed": allowed} | ({"pattern": f"^{pattern}$"} if pattern else {}))
+    extra: dict[str, Any] = {"allowed": allowed}
+    if pattern is not None:
+        extra["pattern"] = f"^{pattern}$"
+    return Field(json_schema_extra=extra)
 
 
 DatabaseUrl = Annotated[

@@ -322,7 +322,7 @@ async def test_watchers_receive_not_serving_at_the_stop_and_do_not_delay_it(fres
 async def test_watch_reports_a_stop_that_comes_while_it_sends_a_status() -> None:
     health = HealthServicer([])
     await health.set_ready(ready=True)
-    watching = health.Watch(health_pb2.HealthCheckRequest(), None)
+    watching = health.Watch(health_pb2.HealthCheckRequest(), None)  # type: ignore[arg-type]
     assert (await anext(watching)).status == health_pb2.HealthCheckResponse.SERVING
     await health.enter_graceful_shutdown()
 
