@@ -1,4 +1,4 @@
-"""Who may do what: the one place that decides. Slices only say which team, project or user a call is about."""
+"""Authorization. Slices name the team, project or user of a call; this package decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions about an open stream, made again: by who calls now, and by what the call was found to be about."""
+"""Repeated authorization of open streams, with the current caller and the owners found at the start."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 async def admit_again(db: Database, call: Call, caller: Caller, acting_user_id: uuid.UUID | None) -> Caller:
-    """Decide whether an open stream may go on; return its caller with the user that it acts for.
+    """Authorize an open stream again. Return its caller with the acting user.
 
-    What is hidden when a call begins is denied here: the caller knows that it is there.
+    A lost membership is PERMISSION_DENIED here, not NOT_FOUND: the caller already knows that the resource exists.
 
     Args:
-        db: where users and their roles are.
-        call: of the stream, with the owners of what it is about.
-        caller: the service, as it shows itself now.
-        acting_user_id: whom it acts for.
+        db: the database with users and roles.
+        call: the call of the stream, with the owners of its resources.
+        caller: the calling service, authenticated again.
+        acting_user_id: the user that it acts for.
 
     Raises:
-        PermissionDeniedError: the service lacks a permission, or the user is not active, or has lost its role.
+        PermissionDeniedError: the service lacks a permission, or the user is deactivated or has lost the role.
     """
     caller = await admit(db, replace(call, caller=caller), acting_user_id)
     if caller.user is not None:

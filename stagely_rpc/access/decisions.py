@@ -1,11 +1,11 @@
-"""The decisions.
+"""The decisions of authorization.
 
-A call is admitted by what the service holds before anything else is looked at, its request included. What the user that
-it acts for may do is decided by the team that owns what the call is about, as soon as the slice knows it and before it
-says anything of it; a write that holds the team asks for the role after that, and it does not change until it ends.
+`admit` checks the permissions of the calling service first, before the request is parsed. The role of the acting user
+is checked when the slice knows which team owns the resource, before it reveals anything about the resource. A write
+locks the team first and reads the role afterwards, so the role can't change until the transaction ends.
 
-A denial is raised as PermissionDeniedError, or, where the user may not know that there is anything, as the error that
-the slice gives, caused by one.
+A denial is a PermissionDeniedError. If the user may not know that the resource exists, it is the NotFoundError that the
+slice passes as `hidden`, with a PermissionDeniedError as its cause.
 """
 
 from __future__ import annotations
@@ -39,30 +39,31 @@ IMPERSONATE = "users.impersonate"
 
 
 async def admit(db: Database, call: Call, acting_user_id: uuid.UUID | None) -> Caller:
-    """Decide whether a service may make a call, and for a user; return it with the user.
+    """Check that a service may make a call, and may act for the user. Return the caller with the user.
 
     Raises:
-        PermissionDeniedError: the RPC has no policy, the service lacks a permission, or the user is none to act for.
+        PermissionDeniedError: the RPC has no policy, the service lacks a permission, or the user is unknown or
+            deactivated.
     """
     caller, policy = call.caller, call.policy
     if policy is None:
-        raise PermissionDeniedError(f"{call.method} has no policy: nobody may call it", reason="POLICY_MISSING")
+        raise PermissionDeniedError(f"{call.method} has no policy, so no one may call it", reason="POLICY_MISSING")
     _require_permission(caller, policy.permission)
     if acting_user_id is None:
         return caller
     _require_permission(caller, IMPERSONATE)
     if policy.acting_for == "nobody":
-        message = f"{call.method} is called for no user: leave x-stagely-user-id out"
+        message = f"{call.method} does not accept an acting user: omit x-stagely-user-id"
         raise PermissionDeniedError(message, reason="USER_NOT_ALLOWED")
     return replace(caller, user=await _active_user(db, acting_user_id))
 
 
 async def require_team(session: Session, team_id: uuid.UUID, hidden: NotFoundError) -> None:
-    """Decide whether the call may go on, given the team that owns what it is about.
+    """Check that the acting user has the policy's role in the team that owns the resource.
 
     Raises:
-        NotFoundError: the one that is given: the acting user is no member of the team.
-        PermissionDeniedError: the user's role in the team does not do.
+        NotFoundError: `hidden`: the acting user is not a member of the team.
+        PermissionDeniedError: the user's role in the team is not sufficient.
     """
     user = session.acting_user
     found = None if user is None else await session.read(queries.ROLE, team_id, user.id)
@@ -70,14 +71,14 @@ async def require_team(session: Session, team_id: uuid.UUID, hidden: NotFoundErr
 
 
 async def require_project(session: Session, project_id: uuid.UUID, hidden: NotFoundError) -> None:
-    """Decide whether the call may go on, given the project that what it is about belongs to.
+    """Check that the acting user has the policy's role in the team of the resource's project.
 
     Raises:
-        NotFoundError: the one that is given: there is no such project, or the acting user is no member of its team.
-        PermissionDeniedError: the user's role in the team does not do.
+        NotFoundError: `hidden`: there is no such project, or the acting user is not a member of its team.
+        PermissionDeniedError: the user's role in the team is not sufficient.
     """
     if session.acting_user is None and not _is_recorded(session):
-        # Nothing is to be decided or recorded: which team it is need not be asked.
+        # Nothing to decide or record, so the team is not read.
         session.call.is_decided = True
         return
     found = await session.read(queries.TEAM_OF_PROJECT, project_id)
@@ -89,16 +90,16 @@ async def require_project(session: Session, project_id: uuid.UUID, hidden: NotFo
 async def authorize_and_fetch(
     session: Session, ref: ResourceRef, hidden: NotFoundError, query: Query[Result]
 ) -> Result:
-    """Decide whether the call may go on, given what it is about, and ask for more in the same wait.
+    """Authorize a call by its resource, and run another query in the same round trip.
 
     Returns:
         The result of the query.
 
     Raises:
-        NotFoundError: the one that is given: there is nothing, or the acting user is no member of its team.
-        PermissionDeniedError: the user's role in the team does not do.
+        NotFoundError: `hidden`: there is no such resource, or the acting user is not a member of its team.
+        PermissionDeniedError: the user's role in the team is not sufficient.
     """
-    # The role at last: what is held is waited for, and who lost it meanwhile has lost it.
+    # The role is read last: the user may lose it while this call waits for the lock.
     roles = role_queries(session, ref)
     team_id, result, *role = await session.ask(queries.get_team_id(ref), query, *roles)
     if team_id is None:
@@ -108,16 +109,16 @@ async def authorize_and_fetch(
 
 
 def role_queries(session: Session, ref: ResourceRef) -> list[Query[Role | None]]:
-    """Return the query for what the acting user is in the team that owns what a write is about; none without a user."""
+    """Return the query for the acting user's role in the team that owns the resource; empty without a user."""
     return [] if session.acting_user is None else [queries.get_role(ref, session.acting_user.id)]
 
 
 def decide(session: Session, team_id: uuid.UUID, role: Role | None, hidden: NotFoundError) -> None:
-    """Decide whether the call may go on, given the team and what the acting user is in it.
+    """Check that the acting user's role in the team is sufficient.
 
     Raises:
-        NotFoundError: the one that is given: the user is no member of the team.
-        PermissionDeniedError: the user's role in the team does not do.
+        NotFoundError: `hidden`: the user is not a member of the team.
+        PermissionDeniedError: the user's role in the team is not sufficient.
     """
     session.team_id, session.role, session.call.is_decided = team_id, role, True
     user = session.acting_user
@@ -135,22 +136,22 @@ def decide(session: Session, team_id: uuid.UUID, role: Role | None, hidden: NotF
 def role_denial(
     policy: Policy | None, user: User, team_id: uuid.UUID, role: Role | None
 ) -> PermissionDeniedError | None:
-    """Return why a user's role in a team does not allow a call; None if it does."""
+    """Return the denial for a user's role in a team; None if the role is sufficient."""
     if role is None:
-        message = f"user {user.id} is no member of the team"
+        message = f"user {user.id} is not a member of the team"
         return PermissionDeniedError(message, reason="NOT_A_MEMBER", team_id=team_id)
     needed = _needed_role(policy)
     if needed is None or not includes(role, needed):
-        message = f"user {user.id} is {role} in the team, and {needed} is needed"
+        message = f"user {user.id} has the role {role} in the team; {needed} is required"
         return PermissionDeniedError(message, reason="ROLE_MISSING", team_id=team_id)
     return None
 
 
 async def require_user(session: Session, user_id: uuid.UUID, hidden: NotFoundError) -> None:
-    """Decide whether the call may go on, given the user that it is about.
+    """Check that the acting user may access the user that the call is about.
 
     Raises:
-        NotFoundError: the one that is given: the acting user is another, and none who may see this one.
+        NotFoundError: `hidden`: the acting user is another user, who may not see this one.
     """
     session.call.is_decided = True
     acting = session.acting_user
@@ -165,41 +166,41 @@ async def require_user(session: Session, user_id: uuid.UUID, hidden: NotFoundErr
 
 
 def another_user_denial(user: User) -> PermissionDeniedError:
-    """Return why a user may not see another one."""
-    return PermissionDeniedError(f"user {user.id} is another", reason="ANOTHER_USER")
+    """Return the denial for a user who may not access another user."""
+    return PermissionDeniedError(f"user {user.id} is a different user", reason="ANOTHER_USER")
 
 
 def require_no_user(session: Session, resource: str) -> None:
-    """Decide whether the call may go on, given a resource that no team and no user owns.
+    """Check a call whose resource no team and no user owns.
 
     Raises:
-        PermissionDeniedError: the call is made for a user.
+        PermissionDeniedError: the service acts for a user.
     """
     session.call.is_decided = True
     if session.acting_user is not None:
-        message = f"{resource} is for no user: leave x-stagely-user-id out"
+        message = f"{resource} does not accept an acting user: omit x-stagely-user-id"
         raise PermissionDeniedError(message, reason="USER_NOT_ALLOWED")
 
 
 def require_rank(session: Session, role: str) -> None:
-    """Decide whether the acting user may give or take a role: none above its own.
+    """Check that the acting user may grant or revoke a role.
 
     Raises:
-        PermissionDeniedError: it is above its own.
+        PermissionDeniedError: the role is above the acting user's own role.
     """
     if session.acting_user is not None and (session.role is None or not includes(session.role, role)):
-        message = f"user {session.acting_user.id} is {session.role} in the team, and {role} is above that"
+        message = f"user {session.acting_user.id} has the role {session.role} in the team; {role} is above it"
         raise PermissionDeniedError(message, reason="ROLE_ABOVE_OWN", team_id=session.team_id)
 
 
 def visible(
     session: Session, team_id: InstrumentedAttribute[uuid.UUID] | InstrumentedAttribute[uuid.UUID | None]
 ) -> ColumnElement[bool]:
-    """Return the condition by which rows are listed: that the acting user, if any, has the policy's role in their team.
+    """Return the condition that the acting user, if any, has the policy's role in the team of a row.
 
     Args:
-        session: of the call.
-        team_id: the column that names the team which owns a row.
+        session: the session of the call.
+        team_id: the column with the id of the team that owns a row.
     """
     session.call.is_decided = True
     if session.acting_user is None:
@@ -208,22 +209,22 @@ def visible(
 
 
 def visible_by_project(session: Session, project_id: InstrumentedAttribute[uuid.UUID]) -> ColumnElement[bool]:
-    """Return the same condition for rows that name a project and not its team.
+    """Return the condition that the acting user, if any, has the policy's role in the team of a row's project.
 
     Args:
-        session: of the call.
-        project_id: the column that names the project which a row belongs to.
+        session: the session of the call.
+        project_id: the column with the id of the project of a row.
     """
     condition = visible(session, Project.team_id)
     return true() if session.acting_user is None else queries.in_project_where(project_id, condition)
 
 
 def visible_users(session: Session, team_id: uuid.UUID | None) -> ColumnElement[bool]:
-    """Return the condition by which users are listed: that the acting user, if any, is one or in a team with them.
+    """Return the condition that a row of users is the acting user, if any, or shares a team with them.
 
     Args:
-        session: of the call.
-        team_id: the team whose members alone are asked for: who else is in it is told to its members only.
+        session: the session of the call.
+        team_id: the team of the filter, if any. Only its members may list its members.
     """
     session.call.is_decided = True
     acting = session.acting_user

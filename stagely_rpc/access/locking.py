@@ -3,11 +3,11 @@
 The rule for lock strengths. Locks are taken in the order team, project, everything below; each lasts until the
 transaction ends.
 
-- `FOR SHARE` on a row that must not change meanwhile: the team or the project of what is written. Any number of
-  transactions may have it.
+- `FOR SHARE` on a row that must not change during the transaction: the team or the project of the changed row. Any
+  number of transactions can hold it.
 - `FOR NO KEY UPDATE` on a row that is changed, and on a team whose totals must be exact (its owners, its quotas). One
-  transaction at a time may have it. It does not block inserts that only refer to the row.
-- `FOR UPDATE` on a row that is deleted. It blocks inserts that refer to the row, too.
+  transaction at a time can hold it. It does not block inserts that refer to the row.
+- `FOR UPDATE` on a row that is deleted. It also blocks inserts that refer to the row.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Target(Protocol):
-    """Which version of a resource the caller has seen."""
+    """The etag that the caller has seen."""
 
     @property
     def etag(self) -> str: ...  # noqa: D102
@@ -86,17 +86,17 @@ async def lock_team(
 async def lock_team(
     session: WriteSession, ref: ResourceRef, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
 ) -> tuple[Any, ...]:
-    """Lock the team that owns a resource, decide whether the call may go on, and ask for more, all in one wait.
+    """Lock the team that owns a resource, authorize the call, and run other queries, in one round trip.
 
     Until the transaction ends, the team is not deleted and not changed, and neither are its members' roles.
 
     Args:
-        session: of the call.
+        session: the session of the call.
         ref: the resource.
         missing: the error to raise if there is no such resource, or the acting user may not know of it.
-        others: what else to ask for, after the lock was had.
-        exclusively: whether no other transaction may have this lock meanwhile. Needed where a total of the team must
-            be exact: its owners, its quotas.
+        others: queries to run after the lock is taken.
+        exclusively: whether to exclude other transactions that lock the team. Needed if a total of the team must be
+            exact: its owners, its quotas.
 
     Returns:
         The team, and the results of the other queries.
@@ -129,14 +129,14 @@ async def lock_team_even_deleted(
 async def lock_resource(
     session: WriteSession, ref: ResourceRef, target: Target, lock: Query[Row | None], /, *others: Query[Any]
 ) -> tuple[Row, *tuple[Any, ...]]:
-    """Lock a resource in the version that the caller has seen, and its team, which must not be deleted.
+    """Lock a resource and its team. Check the etag, and that the team is not deleted.
 
     Args:
-        session: of the call.
+        session: the session of the call.
         ref: the resource.
-        target: says which version the caller has seen.
+        target: the etag that the caller has seen.
         lock: the query that locks the resource.
-        others: what else to ask for, after the locks were had.
+        others: queries to run after the locks are taken.
 
     Returns:
         The resource, and the results of the other queries.
@@ -153,7 +153,7 @@ async def lock_resource(
 
 
 def unchanged(row: Row | None, target: Target, missing: NotFoundError) -> Row:
-    """Return a locked row, if it exists and is in the version that the caller has seen.
+    """Return a locked row. Check that it exists and that the etag is current.
 
     Raises:
         NotFoundError: `missing`.

@@ -1,4 +1,4 @@
-"""Which team owns a row. Each slice registers how its rows lead to a team; access decides by that."""
+"""Maps rows to the teams that own them. Each slice registers how its rows lead to a team."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ResourceRef:
-    """A reference to the resource that a call is about. The team that owns it is found by it.
+    """A reference to the resource of a call.
 
     Attributes:
-        model: of the resource.
-        id: of the resource.
+        model: the model of the resource.
+        id: the id of the resource.
     """
 
     model: type[Base]
@@ -40,9 +40,9 @@ def register_owner(model: type[Base], reference: Reference, *, through: type[Bas
     """Register how the rows of a model lead to the team that owns them.
 
     Args:
-        model: of the rows.
-        reference: the column with the team's id; or, with `through`, with the id of a row that leads there.
-        through: the model of that row, which is registered too.
+        model: the model of the rows.
+        reference: the column with the id of the team or, with `through`, of a row that leads to the team.
+        through: the registered model of that row.
     """
     _PATHS[model] = (reference, through)
     team_id_of.cache_clear()

@@ -1,4 +1,4 @@
-"""Every SQL statement about who may do what."""
+"""Every SQL statement of authorization."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _own, _theirs = aliased(TeamMember), aliased(TeamMember)
 
 
 class ActingUser(NamedTuple):
-    """A user as far as it matters to act for it."""
+    """The fields of a user that `admit` checks."""
 
     email: str
     is_active: bool
@@ -48,37 +48,36 @@ class TeamId(NamedTuple):
 
 
 USER = PointRead("acting user", ActingUser, select(User.email, User.is_active), User.id)
-"""By the user's id."""
+"""Key: the user's id."""
 
 ROLE = PointRead("role", Membership, select(TeamMember.role), TeamMember.team_id, TeamMember.user_id)
-"""By the ids of the team and of the user."""
+"""Key: the ids of the team and the user."""
 
 TEAM_OF_PROJECT = PointRead("team of project", TeamId, select(Project.team_id), Project.id)
-"""By the project's id."""
+"""Key: the project's id."""
 
 TEAMMATES = PointRead(
     "teammates", TeamId, select(_own.team_id).where(_theirs.team_id == _own.team_id), _own.user_id, _theirs.user_id
 )
-"""A team that two users are in; by their ids."""
+"""A team that two users share. Key: the ids of the users."""
 
 
 def get_team_id(ref: ResourceRef) -> Query[uuid.UUID | None]:
-    """Return the query for the team that owns what a call is about; its value is None if there is no such thing."""
+    """Return the query for the team that owns a resource; None if there is no such resource."""
     return _team_id(ref.model).value(ref=ref.id)
 
 
 def get_role(ref: ResourceRef, user_id: uuid.UUID) -> Query[Role | None]:
-    """Return the query for what a user is in the team that owns what a call is about; its value is None for nothing."""
+    """Return the query for a user's role in the team that owns a resource; None if there is none."""
     return _role(ref.model).value(ref=ref.id, user_id=user_id)
 
 
 def lock_team(ref: ResourceRef, *, exclusively: bool) -> Query[TeamRow | None]:
-    """Return the query for the team that owns what a call is about, held until the transaction ends.
+    """Return the query that locks the team that owns a resource.
 
     Args:
-        ref: what the call is about.
-        exclusively: whether no one else may hold it meanwhile, without getting in the way of what only refers to it;
-            else any number of transactions may, and it does not change.
+        ref: the resource.
+        exclusively: FOR NO KEY UPDATE instead of FOR SHARE.
     """
     return _lock(ref.model, exclusively=exclusively).first(ref=ref.id)
 

@@ -1,4 +1,4 @@
-"""Rows of cloud providers to messages. None of them holds credentials."""
+"""Converts rows of cloud providers to messages. No message contains credentials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TYPE_TO_PROTO = enum_numbers(cloud_provider_pb2.CloudProviderType)
 
 
 def cloud_provider_to_proto(provider: CloudProviderRow | CloudProviderSummary) -> cloud_provider_pb2.CloudProvider:
-    """Return a cloud provider as callers see it."""
+    """Return the message for a cloud provider."""
     return cloud_provider_pb2.CloudProvider(
         id=str(provider.id),
         team_id=str(provider.team_id),

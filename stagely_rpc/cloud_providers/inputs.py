@@ -1,4 +1,4 @@
-"""What callers send about cloud providers."""
+"""The requests of CloudProviderService as validated models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Credentials = Annotated[JsonObject, AfterValidator(_not_empty)]
 
 
 class ProviderSettings(Input):
-    """What of a cloud provider is chosen at its creation and can change; the defaults are what a cleared field gets."""
+    """The fields of a cloud provider that are set at creation and can change. A cleared field gets its default."""
 
     name: ProviderName
     region: Region | None = None
@@ -39,33 +39,33 @@ class NewProvider(ProviderSettings):
 
 
 class ProviderChanges(ProviderSettings):
-    """What of a cloud provider can be changed."""
+    """Changes of a cloud provider."""
 
     is_active: bool = True
 
 
 class TeamName(Input):
-    """A cloud provider's name, in its team."""
+    """The name of a cloud provider in its team."""
 
     team_id: ResourceId
     name: ProviderName
 
 
 class ProviderKey(Input):
-    """Which cloud provider: by one of its keys."""
+    """The key of a cloud provider: its id, or its team and name."""
 
     id: ResourceId | None = None
     team_name: TeamName | None = None
 
 
 class ProviderId(Input):
-    """Which cloud provider, by its id alone."""
+    """The id of a cloud provider."""
 
     id: ResourceId
 
 
 class ProviderFilter(Input):
-    """Which cloud providers to list."""
+    """The filters of a list of cloud providers."""
 
     team_id: ResourceId | None = None
     provider_type: Kind | None = None
@@ -73,7 +73,7 @@ class ProviderFilter(Input):
 
 
 class ProviderDeletion(Input):
-    """Which cloud provider to delete."""
+    """The deletion of a cloud provider."""
 
     id: ResourceId
     etag: Etag = ""
@@ -81,6 +81,6 @@ class ProviderDeletion(Input):
 
 
 class Validation(Target):
-    """Whether the credentials of a cloud provider work: they do without an error."""
+    """The result of a check of credentials. Without an error, they work."""
 
     validation_error: Annotated[Text, StringConstraints(min_length=1, max_length=4096)] | None = None

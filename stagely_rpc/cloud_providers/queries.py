@@ -1,6 +1,6 @@
 """Every SQL statement about cloud providers.
 
-The ciphertext of the credentials is read by `CREDENTIALS` and `lock_cloud_provider` alone.
+Only `CREDENTIALS` and `lock_cloud_provider` read the ciphertext of the credentials.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PROVIDER_BY_NAME = PointRead(
     "cloud provider by name", CloudProviderSummary, _PROVIDERS, CloudProvider.team_id, CloudProvider.name
 )
 CREDENTIALS = PointRead("credentials of cloud provider", CloudProviderRow, select(_TABLE), CloudProvider.id)
-"""A cloud provider with the ciphertext of its credentials; by its id."""
+"""A cloud provider with the ciphertext of its credentials. Key: its id."""
 
 _IS_IT = CloudProvider.id == bindparam("id")
 _PROVIDER = Statement(_PROVIDERS.where(_IS_IT), CloudProviderSummary)
@@ -49,9 +49,9 @@ def get_cloud_provider(provider_id: uuid.UUID) -> Query[CloudProviderSummary | N
 
 
 def lock_cloud_provider(provider_id: uuid.UUID, *, to_delete: bool = False) -> Query[CloudProviderRow | None]:
-    """Return the query for a cloud provider, held until the transaction ends.
+    """Return the query that locks a cloud provider.
 
-    To be deleted, it is held against new projects too, which else only refer to it.
+    The lock for a deletion also blocks new projects that refer to the cloud provider.
     """
     return _lock(to_delete=to_delete).first(id=provider_id)
 
@@ -62,7 +62,7 @@ def _lock(*, to_delete: bool) -> Statement[CloudProviderRow]:
 
 
 def count_projects(provider_id: uuid.UUID) -> Query[int]:
-    """Return the query for how many projects use a cloud provider."""
+    """Return the query for the number of projects that use a cloud provider."""
     return _PROJECTS.value(id=provider_id)
 
 

@@ -38,7 +38,7 @@ async def create_cloud_provider(session: WriteSession, keyring: Keyring, new: Ne
 
     Raises:
         NotFoundError: there is no such team.
-        FailedPreconditionError: the team is deleted, or there is no key to encrypt with.
+        FailedPreconditionError: the team is deleted, or the server has no encryption key.
         DataLossError: the team's data key can't be decrypted.
         AlreadyExistsError: the name is taken in the team.
     """
@@ -59,7 +59,7 @@ async def get_cloud_provider(session: Session, key: ProviderKey) -> CloudProvide
     """Return a cloud provider, active or not.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
     """
     if key.team_name is None:
         provider = await session.read(queries.PROVIDER_BY_ID, key.id)
@@ -72,7 +72,7 @@ async def get_cloud_provider(session: Session, key: ProviderKey) -> CloudProvide
 
 
 def by_id(provider_id: uuid.UUID) -> Query[CloudProviderSummary | None]:
-    """Return the query for a cloud provider, which `of_team` looks at."""
+    """Return the query for a cloud provider. Pass its result to `of_team`."""
     return queries.get_cloud_provider(provider_id)
 
 
@@ -80,7 +80,7 @@ def of_team(provider: CloudProviderSummary | None, provider_id: uuid.UUID, team_
     """Return a cloud provider of a team, active or not.
 
     Raises:
-        NotFoundError: the team has no such one.
+        NotFoundError: the team has no such cloud provider.
     """
     if provider is None or provider.team_id != team_id:
         raise NotFoundError("CloudProvider", provider_id)
@@ -98,8 +98,8 @@ async def update_cloud_provider(
     """Change a cloud provider.
 
     Raises:
-        NotFoundError: there is none.
-        FailedPreconditionError: its team is deleted, or there is no key to encrypt with.
+        NotFoundError: it does not exist.
+        FailedPreconditionError: its team is deleted, or the server has no encryption key.
         DataLossError: the team's data key can't be decrypted.
         AlreadyExistsError: the name is taken in the team.
         AbortedError: the etag is stale.
@@ -122,7 +122,7 @@ async def delete_cloud_provider(session: WriteSession, deletion: ProviderDeletio
     """Delete a cloud provider with its credentials.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
         FailedPreconditionError: projects use it and the deletion is not forced, or its team is deleted.
         AbortedError: the etag is stale.
     """
@@ -142,8 +142,8 @@ async def access_credentials(
     """Return a cloud provider, active or not, and its credentials.
 
     Raises:
-        NotFoundError: there is none.
-        FailedPreconditionError: there is no key to decrypt with.
+        NotFoundError: it does not exist.
+        FailedPreconditionError: the server has no encryption key.
         DataLossError: the credentials don't decrypt.
     """
     provider = await session.read(queries.CREDENTIALS, provider_id)

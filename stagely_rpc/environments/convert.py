@@ -1,4 +1,4 @@
-"""Rows of environments to messages."""
+"""Converts rows of environments to messages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _MICROS_PER_DOLLAR = 1_000_000
 
 
 def environment_to_proto(environment: EnvironmentRow, domain: str) -> environment_pb2.Environment:
-    """Return an environment as callers see it.
+    """Return the message for an environment.
 
     Args:
         environment: the row.
-        domain: what environments are reached below, such as `stagely.dev`.
+        domain: the parent domain of the environments' host names, such as `stagely.dev`.
     """
     return environment_pb2.Environment(
         id=str(environment.id),
@@ -39,7 +39,7 @@ def environment_to_proto(environment: EnvironmentRow, domain: str) -> environmen
         deployed_at=to_timestamp(environment.deployed_at),
         last_heartbeat_at=to_timestamp(environment.last_heartbeat_at),
         terminated_at=to_timestamp(environment.terminated_at),
-        # exact: the column keeps four decimals
+        # Exact: the column has four decimals.
         estimated_cost_usd_micros=int(environment.estimated_cost_usd * _MICROS_PER_DOLLAR),
         created_at=to_timestamp(environment.created_at),
         updated_at=to_timestamp(environment.updated_at),

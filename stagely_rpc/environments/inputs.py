@@ -1,4 +1,4 @@
-"""What callers send about environments."""
+"""The requests of EnvironmentService as validated models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _commit_hash(text: str) -> str:
 
 def _subdomain_hash(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text):
-        raise ValueError("must be letters, digits and single hyphens between them, such as pr-12-a8f9d2k1p4m7")
+        raise ValueError("must be letters and digits, separated by single hyphens, such as pr-12-a8f9d2k1p4m7")
     return text
 
 
@@ -38,7 +38,7 @@ def _ip_address(value: Any) -> Any:  # noqa: ANN401
     except ValueError:
         raise ValueError("must be an IPv4 or IPv6 address") from None
     if isinstance(address, IPv6Address) and address.scope_id:
-        raise ValueError("must have no zone: it means nothing on another machine")
+        raise ValueError("must have no zone, because zones are local to one machine")
     return address
 
 
@@ -55,7 +55,7 @@ SubdomainHash = Annotated[str, StringConstraints(to_lower=True, max_length=50), 
 VmId = Annotated[Line, StringConstraints(min_length=1, max_length=255)]
 VmIp = Annotated[IPv4Address | IPv6Address, BeforeValidator(_ip_address)]
 CostMicros = Annotated[int, Field(ge=0, le=_MAX_COST_MICROS), AfterValidator(_cost)]
-"""Millionths of a US dollar, none finer than the column keeps: nothing is rounded."""
+"""A cost in millionths of a US dollar. A multiple of the column's resolution, so nothing is rounded."""
 
 
 class NewEnvironment(Input):
@@ -74,19 +74,19 @@ class PullRequest(Input):
     pr_number: PrNumber
 
     def __str__(self) -> str:
-        """Name it as errors do."""
+        """Return the name for error messages."""
         return f"{self.project_id}/{self.pr_number}"
 
 
 class PullRequestHead(PullRequest):
-    """What the environment of a pull request is to show."""
+    """A pull request, and the commit that its environment must have."""
 
     branch_name: BranchName
     commit_hash: CommitHash
 
 
 class EnvironmentKey(Input):
-    """Which environment: by one of its keys, or the open one of a pull request."""
+    """The key of an environment: its id, its subdomain, or a pull request for its open environment."""
 
     id: ResourceId | None = None
     subdomain_hash: SubdomainHash | None = None
@@ -94,7 +94,7 @@ class EnvironmentKey(Input):
 
 
 class EnvironmentFilter(Input):
-    """Which environments to list."""
+    """The filters of a list of environments."""
 
     project_id: ResourceId | None = None
     team_id: ResourceId | None = None
@@ -105,7 +105,7 @@ class EnvironmentFilter(Input):
 
 
 class EnvironmentChanges(Input):
-    """What of an environment can be recorded; the defaults are what a cleared field gets."""
+    """The fields of an environment that can be recorded. A cleared field gets its default."""
 
     vm_id: VmId | None = None
     vm_ip: VmIp | None = None
@@ -115,6 +115,6 @@ class EnvironmentChanges(Input):
 
 
 class Transition(Target):
-    """Which status an environment is to have."""
+    """The new status of an environment."""
 
     status: Status

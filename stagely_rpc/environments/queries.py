@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stagely_rpc.environments.inputs import EnvironmentFilter
 
 CLOSED_STATUSES = ("terminated", "reaped")
-"""An environment in one of these is ended for good: its pull request is free for another."""
+"""The final statuses. The pull request of such an environment can get another one."""
 
 register_owner(Environment, Environment.project_id, through=Project)
 
@@ -59,17 +59,17 @@ _HOLD_PROJECT = Statement(
 
 
 def lock_environment(environment_id: uuid.UUID) -> Query[EnvironmentRow | None]:
-    """Return the query for an environment, held until the transaction ends."""
+    """Return the query that locks an environment."""
     return _LOCK.first(id=environment_id)
 
 
 def lock_open_environment(project_id: uuid.UUID, pr_number: int) -> Query[EnvironmentRow | None]:
-    """Return the query for the open environment of a pull request, held: until the transaction ends it stays open."""
+    """Return the query that locks the open environment of a pull request."""
     return _LOCK_OPEN.first(project_id=project_id, pr_number=pr_number)
 
 
-def hold_project(environment_id: uuid.UUID) -> Query[ProjectRow | None]:
-    """Return the query for the project of an environment once no one changes it, kept so until the transaction ends."""
+def lock_project_for_share(environment_id: uuid.UUID) -> Query[ProjectRow | None]:
+    """Return the query that locks the project of an environment FOR SHARE."""
     return _HOLD_PROJECT.first(id=environment_id)
 
 
@@ -109,12 +109,12 @@ def _statuses(wanted: EnvironmentFilter) -> list[str] | None:
 
 
 def _are_merged(wanted: EnvironmentFilter) -> bool:
-    """Tell whether the statuses that are wanted have a list each; of a pull request or branch there are few anyway."""
+    """Return whether to read one list per status. A filter by pull request or branch matches few rows anyway."""
     return _statuses(wanted) is not None and wanted.pr_number is None and wanted.branch_name is None
 
 
 def _merge(wanted: EnvironmentFilter, visible: ColumnElement[bool]) -> Merge | None:
-    """Return the lists that together are the one that is wanted: those of projects and of statuses have indexes."""
+    """Return the lists to merge into the requested one. There is an index for each list by project and by status."""
     owners: list[FromClause] = []
     is_owned: list[ColumnElement[bool]] = []
     projects = None if wanted.project_id else _projects(wanted, visible)
@@ -128,7 +128,7 @@ def _merge(wanted: EnvironmentFilter, visible: ColumnElement[bool]) -> Merge | N
 
 
 def _projects(wanted: EnvironmentFilter, visible: ColumnElement[bool]) -> FromClause | None:
-    """Return the projects whose environments are wanted and visible; None for all."""
+    """Return the projects of the filter that are visible; None for all projects."""
     if isinstance(visible, True_):
         return _TEAMS_PROJECTS if wanted.team_id else None
     allowed = allowed_by(visible)

@@ -1,7 +1,7 @@
 """The rules of environments.
 
-Locks are taken in the order team, project, environment. Whatever makes an environment live holds the team, so that the
-quota is exact; whatever else changes one holds that one alone.
+Locks are taken in the order team, project, environment. A change that makes an environment live locks the team, so that
+the quota is exact. Other changes lock only the environment.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     "terminated": frozenset(),
     "reaped": frozenset(),
 }
-"""Which status may follow on which. The database holds the same table, in a trigger."""
+"""The allowed transitions. A trigger in the database enforces the same table."""
 
 
 async def create_environment(session: WriteSession, new: NewEnvironment) -> EnvironmentRow:
@@ -58,24 +58,24 @@ async def create_environment(session: WriteSession, new: NewEnvironment) -> Envi
     Raises:
         NotFoundError: there is no such project.
         AlreadyExistsError: the pull request has an open environment.
-        FailedPreconditionError: the team is deleted, or the project archived.
+        FailedPreconditionError: the team is deleted, or the project is archived.
         ResourceExhaustedError: the team's quota is used up.
     """
-    team, live, is_open = await _hold_for_work(session, new)
+    team, live, is_open = await _lock_for_work(session, new)
     if is_open is not None:
         raise _is_open_already(new)
     return _add_environment(session, team, live, new)
 
 
 async def ensure_environment(session: WriteSession, head: PullRequestHead) -> tuple[EnvironmentRow, bool]:
-    """See to it that a pull request has a live environment for a commit; tell whether it was created.
+    """Make sure that a pull request has a live environment for a commit. Return it, and whether it was created.
 
     Raises:
         NotFoundError: there is no such project.
-        FailedPreconditionError: the team is deleted, or the project archived.
+        FailedPreconditionError: the team is deleted, or the project is archived.
         ResourceExhaustedError: the team's quota is used up.
     """
-    team, live, before = await _hold_for_work(session, head)
+    team, live, before = await _lock_for_work(session, head)
     if before is None:
         return _add_environment(session, team, live, head), True
     environment = before
@@ -89,7 +89,7 @@ async def get_environment(session: Session, key: EnvironmentKey) -> EnvironmentR
     """Return an environment.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
     """
     if key.pull_request is not None:
         of = key.pull_request
@@ -111,11 +111,11 @@ async def list_environments(session: Session, wanted: EnvironmentFilter, page: P
 
 
 async def update_environment(session: WriteSession, target: Target, changes: EnvironmentChanges) -> EnvironmentRow:
-    """Record what is the case with an environment, whatever its status, its project's and its team's are.
+    """Record facts about an environment, in any status of the environment, its project and its team.
 
     Raises:
-        NotFoundError: there is none.
-        FailedPreconditionError: its commit would change, and it is closed.
+        NotFoundError: it does not exist.
+        FailedPreconditionError: the commit would change, and the environment is closed.
         AbortedError: the etag is stale.
     """
     before = await _lock_environment(session, target)
@@ -131,10 +131,9 @@ async def transition_environment(session: WriteSession, transition: Transition) 
     """Change the status of an environment.
 
     Raises:
-        NotFoundError: there is none.
-        FailedPreconditionError: the status can't follow on the present one; or the team is deleted or the project
-            archived, and the status is not for them.
-        ResourceExhaustedError: a failed environment is tried again, and the team's quota is used up.
+        NotFoundError: it does not exist.
+        FailedPreconditionError: the transition is not allowed, or not in a deleted team or an archived project.
+        ResourceExhaustedError: a failed environment would become live, and the team's quota is used up.
         AbortedError: the etag is stale.
     """
     if transition.status == "building":
@@ -151,36 +150,36 @@ async def transition_environment(session: WriteSession, transition: Transition) 
 
 
 async def terminate_environment(session: WriteSession, target: Target) -> EnvironmentRow:
-    """End an environment for good.
+    """End an environment permanently.
 
     Raises:
-        NotFoundError: there is none.
-        FailedPreconditionError: it is ended already.
+        NotFoundError: it does not exist.
+        FailedPreconditionError: it has already ended.
         AbortedError: the etag is stale.
     """
     return await transition_environment(session, Transition(id=target.id, etag=target.etag, status="terminated"))
 
 
-async def _hold_for_work(
+async def _lock_for_work(
     session: WriteSession, new: NewEnvironment | PullRequestHead
 ) -> tuple[TeamRow, int, EnvironmentRow | None]:
-    """Hold a project in which work may start, and its team, for the quota.
+    """Lock a team for its quota, and a project that must not be archived.
 
     Returns:
-        The team, how many live environments it has, and the open one of the pull request, held too, if there is one.
+        The team, its number of live environments, and the open environment of the pull request, locked, if any.
 
     Raises:
         NotFoundError: there is no such project.
-        FailedPreconditionError: the team is deleted, or the project archived.
+        FailedPreconditionError: the team is deleted, or the project is archived.
     """
     ref, missing = ResourceRef(Project, new.project_id), NotFoundError("Project", new.project_id)
     team, project, *opened, live = await access.lock_team(
         session,
         ref,
         missing,
-        projects.holding(new.project_id),
+        projects.locked_for_share(new.project_id),
         *([] if new.pr_number is None else [queries.lock_open_environment(new.project_id, new.pr_number)]),
-        # At last: the environment may have been waited for, and be live no more.
+        # Counted last: the environment may have ended while this call waited for its lock.
         quotas.live_environments_of_team(ref),
         exclusively=True,
     )
@@ -189,13 +188,13 @@ async def _hold_for_work(
 
 
 async def _lock_to_build(session: WriteSession, target: Target) -> EnvironmentRow:
-    """Return an environment in which work may start, held with its project and its team, within the team's quota."""
+    """Lock an environment with its project and its team, and check that it may start building."""
     ref, missing = ResourceRef(Environment, target.id), NotFoundError("Environment", target.id)
     team, project, environment, live = await access.lock_team(
         session,
         ref,
         missing,
-        queries.hold_project(target.id),
+        queries.lock_project_for_share(target.id),
         queries.lock_environment(target.id),
         quotas.live_environments_of_team(ref),
         exclusively=True,
@@ -208,7 +207,7 @@ async def _lock_to_build(session: WriteSession, target: Target) -> EnvironmentRo
 
 
 async def _lock_environment(session: WriteSession, target: Target) -> EnvironmentRow:
-    """Return an environment, held, whatever its project and its team are."""
+    """Lock an environment. Its team may be deleted, and its project archived."""
     ref, missing = ResourceRef(Environment, target.id), NotFoundError("Environment", target.id)
     environment = await access.authorize_and_fetch(session, ref, missing, queries.lock_environment(target.id))
     return access.unchanged(environment, target, missing)
@@ -217,7 +216,7 @@ async def _lock_environment(session: WriteSession, target: Target) -> Environmen
 def _add_environment(
     session: WriteSession, team: TeamRow, live: int, new: NewEnvironment | PullRequestHead
 ) -> EnvironmentRow:
-    """Add a pending environment; the team must be held."""
+    """Add a pending environment. The team must be locked."""
     quotas.require_environment(team, live)
     environment = session.insert(
         EnvironmentRow,
@@ -232,13 +231,13 @@ def _add_environment(
 
 
 def _collision() -> AbortedError:
-    # One among a million environments has a chance of one in five million; the call then runs again.
+    # With a million environments, the chance of a collision is about one in five million. The call then runs again.
     return AbortedError("the random subdomain is taken: retry", may_run_again=True)
 
 
 def _is_open_already(new: NewEnvironment | PullRequestHead) -> AlreadyExistsError:
     return AlreadyExistsError(
-        f"pull request {new.pr_number} has an open environment already",
+        f"pull request {new.pr_number} already has an open environment",
         resource_type="Environment",
         resource_name=f"{new.project_id}/{new.pr_number}",
         reason="ENVIRONMENT_EXISTS",
@@ -256,7 +255,7 @@ def _new_subdomain_hash(pr_number: int | None) -> str:
 def _move(
     session: WriteSession, team: TeamRow, live: int, environment: EnvironmentRow, head: PullRequestHead
 ) -> EnvironmentRow:
-    """Have an open environment show another commit; one that is through, well or badly, starts over."""
+    """Set the commit of an open environment. A ready or failed environment starts building again."""
     if environment.status == "failed":
         quotas.require_environment(team, live)
     values = {"branch_name": head.branch_name, "commit_hash": head.commit_hash}
@@ -272,7 +271,7 @@ def _check_transition(environment: EnvironmentRow, status: str) -> None:
 
 
 def _status_values(session: WriteSession, status: str) -> dict[str, Any]:
-    """Return the columns of a status, and the time of what is dated."""
+    """Return the columns that a status sets, with the times of `ready` and of the final statuses."""
     values: dict[str, Any] = {"status": status}
     if status == "ready":
         values["deployed_at"] = session.now

@@ -1,4 +1,4 @@
-"""Rows of projects to messages."""
+"""Converts rows of projects to messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIZE_TO_PROTO = enum_numbers(project_pb2.PreviewSize)
 
 
 def project_to_proto(project: ProjectRow) -> project_pb2.Project:
-    """Return a project as callers see it."""
+    """Return the message for a project."""
     return project_pb2.Project(
         id=str(project.id),
         team_id=str(project.team_id),

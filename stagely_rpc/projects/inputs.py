@@ -1,4 +1,4 @@
-"""What callers send about projects."""
+"""The requests of ProjectService as validated models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from stagely_rpc.fields import Etag, GitRef, Input, JsonObject, Name, ResourceId
 Provider = Literal["github", "gitlab", "bitbucket"]
 Size = Literal["small", "medium", "large", "xlarge"]
 
-# No part begins with a hyphen: ssh and git would take it for an option. No http URL has a user: that can be a token.
+# A part must not start with a hyphen, because ssh and git would read it as an option. An http URL must not have a user,
+# which can be a token.
 _USER = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
 _PATH = r"[!-~]+"
@@ -25,17 +26,17 @@ def _repo_url(text: str) -> str:
     if not _REPO_URL.fullmatch(text) or "?" in text or "#" in text:
         raise ValueError(
             "must be the URL of a git repository such as https://github.com/acme/web.git or git@github.com:acme/web.git"
-            " without credentials, query and fragment"
+            " without credentials, query or fragment"
         )
     return text
 
 
 RepoUrl = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_repo_url)]
-"""Where a repository is cloned from. A password or token in it would be shown to whoever reads the project."""
+"""The clone URL of a repository. It must not contain credentials, because every reader of the project sees it."""
 
 
 class ProjectSettings(Input):
-    """What of a project is chosen at its creation and can change; the defaults are what a cleared field gets."""
+    """The fields of a project that are set at creation and can change. A cleared field gets its default."""
 
     name: Name
     repo_url: RepoUrl
@@ -54,27 +55,27 @@ class NewProject(ProjectSettings):
 
 
 class ProjectChanges(ProjectSettings):
-    """What of a project can be changed."""
+    """Changes of a project."""
 
     is_active: bool = True
 
 
 class TeamSlug(Input):
-    """A project's slug, in its team."""
+    """The slug of a project in its team."""
 
     team_id: ResourceId
     slug: Slug
 
 
 class ProjectKey(Input):
-    """Which project: by one of its keys."""
+    """The key of a project: its id, or its team and slug."""
 
     id: ResourceId | None = None
     team_slug: TeamSlug | None = None
 
 
 class ProjectFilter(Input):
-    """Which projects to list."""
+    """The filters of a list of projects."""
 
     team_id: ResourceId | None = None
     repo_url: RepoUrl | None = None
@@ -83,7 +84,7 @@ class ProjectFilter(Input):
 
 
 class ProjectDeletion(Input):
-    """Which project to delete."""
+    """The deletion of a project."""
 
     id: ResourceId
     etag: Etag = ""

@@ -34,15 +34,15 @@ _IS_IT = Project.id == bindparam("id")
 _HOLD = Statement(_PROJECTS.where(_IS_IT).with_for_update(read=True), ProjectRow)
 
 
-def hold_project(project_id: uuid.UUID) -> Query[ProjectRow | None]:
-    """Return the query for a project as it is once no one changes it, kept so until the transaction ends."""
+def lock_project_for_share(project_id: uuid.UUID) -> Query[ProjectRow | None]:
+    """Return the query that locks a project FOR SHARE: it does not change until the transaction ends."""
     return _HOLD.first(id=project_id)
 
 
 def lock_project(project_id: uuid.UUID, *, to_delete: bool = False) -> Query[ProjectRow | None]:
-    """Return the query for a project, held until the transaction ends.
+    """Return the query that locks a project.
 
-    To be deleted, it is held against new environments and secrets too, which else only refer to it.
+    The lock for a deletion also blocks new environments and secrets, which refer to the project.
     """
     return _lock(to_delete=to_delete).first(id=project_id)
 

@@ -52,7 +52,7 @@ async def get_project(session: Session, key: ProjectKey) -> ProjectRow:
     """Return a project, active or not.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
     """
     if key.team_slug is None:
         project = await session.read(queries.PROJECT_BY_ID, key.id)
@@ -73,7 +73,7 @@ async def update_project(session: WriteSession, target: Target, changes: Project
     """Change a project.
 
     Raises:
-        NotFoundError: there is none, or its team has no such cloud provider.
+        NotFoundError: there is no such project, or its team has no such cloud provider.
         FailedPreconditionError: its team is deleted.
         AbortedError: the etag is stale.
     """
@@ -83,7 +83,7 @@ async def update_project(session: WriteSession, target: Target, changes: Project
     before, *providers = await access.lock_resource(session, ref, target, lock, *_provider(cloud_provider_id))
     if cloud_provider_id:
         cloud_providers.of_team(providers[0], cloud_provider_id, before.team_id)
-    # It may be deleted after it was looked up.
+    # The cloud provider may be deleted after it was read.
     lost = {"fk_projects_cloud_provider": partial(NotFoundError, "CloudProvider", cloud_provider_id)}
     project = session.update(before, values, lost)
     session.record(before, project)
@@ -91,10 +91,10 @@ async def update_project(session: WriteSession, target: Target, changes: Project
 
 
 async def delete_project(session: WriteSession, deletion: ProjectDeletion) -> None:
-    """Delete a project with all that belongs to it.
+    """Delete a project with its environments and secrets.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
         FailedPreconditionError: it has live environments and the deletion is not forced, or its team is deleted.
         AbortedError: the etag is stale.
     """
@@ -108,16 +108,16 @@ async def delete_project(session: WriteSession, deletion: ProjectDeletion) -> No
     session.record(project, None)
 
 
-def holding(project_id: uuid.UUID) -> Query[ProjectRow | None]:
-    """Return the query that holds a project in which work may start, which `active` looks at."""
-    return queries.hold_project(project_id)
+def locked_for_share(project_id: uuid.UUID) -> Query[ProjectRow | None]:
+    """Return the query that locks a project FOR SHARE. Pass its result to `active`."""
+    return queries.lock_project_for_share(project_id)
 
 
 def active(project: ProjectRow | None, missing: NotFoundError) -> ProjectRow:
-    """Return a project that is there and not archived.
+    """Return a project that exists and is not archived.
 
     Raises:
-        NotFoundError: the one that is given.
+        NotFoundError: `missing`.
         FailedPreconditionError: the project is archived.
     """
     if project is None:

@@ -1,3 +1,3 @@
-"""Quotas: how much a team or a project uses at this moment, and how much it may use. Only this room counts it."""
+"""Quotas: current usage and limits of teams and projects. Only this package counts usage."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every SQL statement that counts what a quota limits."""
+"""Every SQL statement that counts usage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of quotas. A count is exact for as long as the team is locked exclusively."""
+"""The rules of quotas. A count is exact while the team is locked exclusively."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def live_environments_of_project(project_id: uuid.UUID) -> Query[int]:
 
 
 def require_environment(team: TeamRow, live: int) -> None:
-    """Check that a team, which is locked exclusively, may have one more live environment.
+    """Check that a team may have one more live environment. The team must be locked exclusively.
 
     Raises:
         ResourceExhaustedError: the quota is used up.

@@ -1,4 +1,4 @@
-"""Rows of secrets to messages."""
+"""Converts rows of secrets to messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TYPE_TO_PROTO = enum_numbers(secret_pb2.SecretType)
 
 
 def secret_to_proto(secret: SecretRow | OwnedSecretRow | SecretSummary) -> secret_pb2.Secret:
-    """Return a secret as callers see it, without its value."""
+    """Return the message for a secret, without its value."""
     return secret_pb2.Secret(
         id=str(secret.id),
         project_id=str(secret.project_id),
@@ -33,7 +33,7 @@ def secret_to_proto(secret: SecretRow | OwnedSecretRow | SecretSummary) -> secre
 
 
 def resolved_to_proto(secret: Candidate, value: bytes) -> secret_pb2.ResolvedSecret:
-    """Return a secret as the service that it is for gets it."""
+    """Return the message for a secret with its value."""
     return secret_pb2.ResolvedSecret(
         key=secret.key,
         value=value,

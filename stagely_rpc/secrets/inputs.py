@@ -1,4 +1,4 @@
-"""What callers send about secrets."""
+"""The requests of SecretService as validated models."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, f
 from stagely_rpc.fields import Etag, Input, ResourceId
 
 GLOBAL = "global"
-"""The scope of what every service of a project gets."""
+"""The scope of secrets that every service of a project gets."""
 
 SecretType = Literal["env", "file"]
 ENV: SecretType = "env"
 FILE: SecretType = "file"
 
 DEFAULT_PERMISSIONS = "0600"
-# Linux counts the NUL at the end of a path too: PATH_MAX is 4096, NAME_MAX 255.
+# Linux limits: PATH_MAX is 4096 including the final NUL; NAME_MAX is 255.
 _MAX_PATH_BYTES = 4095
 _MAX_PATH_PART_BYTES = 255
 
@@ -28,13 +28,15 @@ _ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def _file_key(key: str) -> str:
     if not _FILE_KEY.fullmatch(key):
-        raise ValueError("must be letters, digits and the characters _.- and not begin with . or -")
+        raise ValueError("must be letters, digits and the characters _.- and not start with . or -")
     return key
 
 
 def _env_key(key: str) -> str:
     if not _ENV_KEY.fullmatch(key):
-        raise ValueError("must be the name of an environment variable: letters, digits and _, the first no digit")
+        raise ValueError(
+            "must be the name of an environment variable: letters, digits and _, not starting with a digit"
+        )
     return key
 
 
@@ -47,11 +49,11 @@ def _scope(scope: str) -> str:
 def _file_path(path: str) -> str:
     root, *parts = path.split("/")
     if len(path.encode()) > _MAX_PATH_BYTES or any(len(part.encode()) > _MAX_PATH_PART_BYTES for part in parts):
-        raise ValueError(f"must have at most {_MAX_PATH_BYTES} bytes, and {_MAX_PATH_PART_BYTES} between two slashes")
+        raise ValueError(f"must have at most {_MAX_PATH_BYTES} bytes, and at most {_MAX_PATH_PART_BYTES} per component")
     if any(unicodedata.category(character) == "Cc" for character in path):
         raise ValueError("must not contain control characters")
     if root or not parts or {"", ".", ".."}.intersection(parts):
-        raise ValueError("must be an absolute path of a file without empty parts, . and ..")
+        raise ValueError("must be an absolute path of a file, without empty components, . and ..")
     return path
 
 
@@ -65,7 +67,7 @@ Scope = Annotated[str, StringConstraints(max_length=50), AfterValidator(_scope)]
 
 
 class SecretName(Input):
-    """Which secret: by its natural key."""
+    """The natural key of a secret: its project, key and scope."""
 
     project_id: ResourceId
     key: Annotated[str, StringConstraints(max_length=255), AfterValidator(_file_key)]
@@ -73,7 +75,7 @@ class SecretName(Input):
 
 
 class SecretKey(Input):
-    """Which secret: by one of its keys."""
+    """The key of a secret: its id or its natural key."""
 
     id: ResourceId | None = None
     name: SecretName | None = None
@@ -83,13 +85,13 @@ class SecretKey(Input):
 
 
 class SecretDeletion(SecretKey):
-    """Which secret to delete."""
+    """The deletion of a secret."""
 
     etag: Etag = ""
 
 
 class NewSecret(Input):
-    """A secret as it is to be. What its key and file may be depends on its type, which is therefore validated first."""
+    """A secret to set. The type is validated first, because the rules for key and file depend on it."""
 
     project_id: ResourceId
     secret_type: SecretType = ENV
@@ -103,7 +105,7 @@ class NewSecret(Input):
 
     @property
     def name(self) -> SecretName:
-        """Which secret it is."""
+        """The natural key of the secret."""
         return SecretName.model_construct(project_id=self.project_id, key=self.key, scope=self.scope)
 
     @field_validator("key")
@@ -134,12 +136,12 @@ def _is_file(given: ValidationInfo) -> bool:
 
 def _unset(value: str | None) -> str | None:
     if value is not None:
-        raise ValueError("is for files only, and this is an environment variable")
+        raise ValueError("must not be set for an environment variable")
     return value
 
 
 class SecretFilter(Input):
-    """Which secrets of which project to list."""
+    """The project and the filters of a list of secrets."""
 
     project_id: ResourceId
     scope: Scope | None = None
@@ -147,7 +149,7 @@ class SecretFilter(Input):
 
 
 class ServiceScope(Input):
-    """Which service of which project wants its secrets."""
+    """A service of a project: its scope of secrets."""
 
     project_id: ResourceId
     scope: Scope = GLOBAL

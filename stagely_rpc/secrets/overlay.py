@@ -1,4 +1,4 @@
-"""Which of a project's secrets one of its services gets. Pure: what is here knows no database and no value."""
+"""Selects the secrets that a service gets. Pure functions, without a database and without values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def overlaid(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Lay the secrets of a service's scope over the global ones: one for each key and each path, ordered by key.
+    """Return the secrets that a service gets: one per key and per path, ordered by key. Its scope overrides `global`.
 
     Args:
-        candidates: secrets of one project, each global or of one and the same scope.
+        candidates: secrets of one project, in the scope `global` or in the scope of the service.
 
     Raises:
-        FailedPreconditionError: two files of the outcome can't both be written.
+        FailedPreconditionError: two files conflict.
     """
     global_first = sorted(candidates, key=lambda secret: secret.scope != GLOBAL)
     by_key = {secret.key: secret for secret in global_first}
@@ -48,8 +48,5 @@ def _refuse_conflicts(secrets: Iterable[Candidate]) -> None:
 
 
 def _conflict(one: Candidate, other: Candidate) -> FailedPreconditionError:
-    message = (
-        f"the files of secrets {one.key!r} and {other.key!r} can't both be written:"
-        f" {one.file_path!r} and {other.file_path!r}"
-    )
+    message = f"the files of secrets {one.key!r} and {other.key!r} conflict: {one.file_path!r} and {other.file_path!r}"
     return FailedPreconditionError(message, subject=f"Secret {other.id}", reason="SECRET_FILES_CONFLICT")

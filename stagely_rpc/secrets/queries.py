@@ -25,10 +25,10 @@ register_owner(Secret, Secret.project_id, through=Project)
 _OF_TEAM = select(Secret.__table__, Project.team_id).join(Project, Project.id == Secret.project_id)
 
 SECRET_BY_ID = PointRead("secret by id", OwnedSecretRow, _OF_TEAM, Secret.id)
-"""A secret, and the team that owns it; by its id."""
+"""A secret and the team that owns it. Key: the secret's id."""
 
 SECRET_BY_NAME = PointRead("secret by name", OwnedSecretRow, _OF_TEAM, Secret.project_id, Secret.key, Secret.scope)
-"""A secret, and the team that owns it; by its project, key and scope."""
+"""A secret and the team that owns it. Key: its project, key and scope."""
 
 _SECRETS = select(Secret.__table__)
 _LOCK_BY_ID = Statement(_SECRETS.where(Secret.id == bindparam("id")).with_for_update(), SecretRow)
@@ -43,7 +43,7 @@ _LOCK_BY_NAME = Statement(
 
 
 class Candidate(NamedTuple):
-    """A secret that a service may get: what the service gets of it, and its version."""
+    """A secret that a service may get, with its ciphertext."""
 
     id: uuid.UUID
     project_id: uuid.UUID
@@ -65,7 +65,7 @@ _CANDIDATES = Statement(
 
 
 def lock_secret(key: SecretKey) -> Query[SecretRow | None]:
-    """Return the query for a secret as it is now, held until the transaction ends."""
+    """Return the query that locks a secret."""
     if key.name is None:
         return _LOCK_BY_ID.first(id=key.id)
     return _LOCK_BY_NAME.first(project_id=key.name.project_id, key=key.name.key, scope=key.name.scope)
@@ -80,5 +80,5 @@ async def list_secrets(session: Session, wanted: SecretFilter, page: Page) -> Fo
 
 
 def list_candidates(wanted: ServiceScope) -> Query[list[Candidate]]:
-    """Return the query for the global secrets of a project and those of one of its services, in no order."""
+    """Return the query for the global secrets of a project and those of one service, unordered."""
     return _CANDIDATES.all(project_id=wanted.project_id, scope=wanted.scope)

@@ -35,9 +35,9 @@ async def set_secret(session: WriteSession, keyring: Keyring, new: NewSecret) ->
         The secret, and whether it is new.
 
     Raises:
-        NotFoundError: there is no such project; or the secret is new, and there is no user who creates it.
-        FailedPreconditionError: the team is deleted, or there is no encryption key.
-        AbortedError: the etag is stale; or someone else set the secret first.
+        NotFoundError: there is no such project; or the secret is new, and the user who creates it does not exist.
+        FailedPreconditionError: the team is deleted, or the server has no encryption key.
+        AbortedError: the etag is stale, or a concurrent call created the secret.
         DataLossError: the team's data key can't be decrypted.
     """
     _check_creator(session, new)
@@ -57,7 +57,7 @@ async def get_secret(session: Session, key: SecretKey) -> OwnedSecretRow:
     """Return a secret.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
     """
     if key.name is None:
         secret = await session.read(queries.SECRET_BY_ID, key.id)
@@ -88,8 +88,8 @@ async def access_secret(session: ReadSession, keyring: Keyring, key: SecretKey) 
     """Return a secret and its value.
 
     Raises:
-        NotFoundError: there is none.
-        FailedPreconditionError: there is no encryption key.
+        NotFoundError: it does not exist.
+        FailedPreconditionError: the server has no encryption key.
         DataLossError: the stored value does not authenticate.
     """
     secret = await get_secret(session, key)
@@ -102,7 +102,7 @@ async def delete_secret(session: WriteSession, deletion: SecretDeletion) -> None
     """Delete a secret.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
         FailedPreconditionError: the team is deleted.
         AbortedError: the etag is stale.
     """
@@ -118,17 +118,17 @@ async def delete_secret(session: WriteSession, deletion: SecretDeletion) -> None
 async def resolve_secrets(
     session: ReadSession, keyring: Keyring, wanted: ServiceScope
 ) -> list[tuple[Candidate, bytes]]:
-    """Return the secrets that a service gets and their values, ordered by key: all of them or none.
+    """Return the secrets that a service gets with their values, ordered by key: all or none.
 
     Raises:
         NotFoundError: there is no such project.
-        FailedPreconditionError: two files can't both be written, or there is no encryption key.
+        FailedPreconditionError: two files conflict, or the server has no encryption key.
         DataLossError: a stored value does not authenticate.
     """
     ref, missing = ResourceRef(Project, wanted.project_id), NotFoundError("Project", wanted.project_id)
     candidates = await access.authorize_and_fetch(session, ref, missing, queries.list_candidates(wanted))
     secrets = overlaid(candidates)
-    # One after another: the first value of a data key fetches it, the others find it at hand.
+    # In sequence: the first value fetches the data key, the others use the cached key.
     resolved = [(secret, await _value_of(session, keyring, secret)) for secret in secrets]
     await session.append(
         None, wanted.project_id, {"scope": wanted.scope, "secrets": [_named(each) for each in secrets]}
@@ -139,7 +139,7 @@ async def resolve_secrets(
 def _check_creator(session: WriteSession, new: NewSecret) -> None:
     user = session.acting_user
     if user is not None and new.created_by not in (None, user.id):
-        message = f"created_by must be the acting user, {user.id}, or be left out"
+        message = f"created_by must be the acting user, {user.id}, or be omitted"
         raise PermissionDeniedError(message, reason="ANOTHER_USER")
 
 
@@ -158,7 +158,7 @@ def _replace(
 
 def _add(session: WriteSession, keyring: Keyring, data_key: DataKeyRow, new: NewSecret) -> SecretRow:
     if new.etag:
-        raise AbortedError("the etag is stale: there is no such secret any more", reason="ETAG_STALE")
+        raise AbortedError("the etag is stale: the secret does not exist", reason="ETAG_STALE")
     secret_id = uuid.uuid4()
     values = new.model_dump(exclude={"value", "etag"})
     values |= {"id": secret_id, "encrypted_value": keyring.seal(data_key, new.value, location=_location(secret_id))}
@@ -173,7 +173,7 @@ def _add(session: WriteSession, keyring: Keyring, data_key: DataKeyRow, new: New
 
 
 def _lost_race() -> AbortedError:
-    return AbortedError("the secret was set at the same time: retry", may_run_again=True)
+    return AbortedError("a concurrent call set the secret: retry", may_run_again=True)
 
 
 async def _value_of(session: Session, keyring: Keyring, secret: OwnedSecretRow | Candidate) -> bytes:
@@ -185,10 +185,10 @@ async def _value_of(session: Session, keyring: Keyring, secret: OwnedSecretRow |
 
 
 def _named(secret: SecretRow | OwnedSecretRow | Candidate) -> dict[str, Any]:
-    """Return what the audit trail says of a secret instead of its value."""
+    """Return the details of a secret for the audit log. The value is not among them."""
     return {"key": secret.key, "scope": secret.scope, "version": secret.row_version}
 
 
 def _location(secret_id: uuid.UUID) -> StorageLocation:
-    # Every stored value is bound to these names: they stay, whatever becomes of the table's.
+    # Every stored value is bound to these names. They must not change, even if the columns are renamed.
     return StorageLocation("secrets", "encrypted_value", secret_id)

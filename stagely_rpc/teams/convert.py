@@ -1,4 +1,4 @@
-"""Rows of teams and members to messages."""
+"""Converts rows of teams and members to messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROLE_TO_PROTO = enum_numbers(team_pb2.TeamRole)
 
 
 def team_to_proto(team: TeamRow) -> team_pb2.Team:
-    """Return a team as callers see it."""
+    """Return the message for a team."""
     return team_pb2.Team(
         id=str(team.id),
         slug=team.slug,
@@ -33,7 +33,7 @@ def team_to_proto(team: TeamRow) -> team_pb2.Team:
 
 
 def member_to_proto(member: TeamMemberRow) -> team_pb2.TeamMember:
-    """Return a membership as callers see it."""
+    """Return the message for a membership."""
     return team_pb2.TeamMember(
         id=str(member.id),
         team_id=str(member.team_id),

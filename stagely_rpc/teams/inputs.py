@@ -1,4 +1,4 @@
-"""What callers send about teams."""
+"""The requests of TeamService as validated models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Plan = Literal["free", "pro", "enterprise"]
 
 
 class TeamChanges(Input):
-    """What of a team can be changed; the defaults are what a cleared field gets."""
+    """The fields of a team that can change. A cleared field gets its default."""
 
     name: Name
     billing_email: Email | None = None
@@ -27,14 +27,14 @@ class NewTeam(TeamChanges):
 
 
 class TeamKey(Input):
-    """Which team: by one of its keys."""
+    """The key of a team: its id or its slug."""
 
     id: ResourceId | None = None
     slug: Slug | None = None
 
 
 class TeamFilter(Input):
-    """Which teams to list."""
+    """The filters of a list of teams."""
 
     show_deleted: bool = False
     user_id: ResourceId | None = None
@@ -42,7 +42,7 @@ class TeamFilter(Input):
 
 
 class TeamDeletion(Input):
-    """Which team to delete."""
+    """The deletion of a team."""
 
     id: ResourceId
     etag: Etag = ""
@@ -50,7 +50,7 @@ class TeamDeletion(Input):
 
 
 class MemberTarget(Input):
-    """Which member of which team, and the etag that the membership must have, if any."""
+    """A membership, and the etag that it must have, if any."""
 
     team_id: ResourceId
     user_id: ResourceId
@@ -58,7 +58,7 @@ class MemberTarget(Input):
 
 
 class NewMember(Input):
-    """Who is to be a member of which team, as what."""
+    """A membership to create."""
 
     team_id: ResourceId
     user_id: ResourceId
@@ -66,13 +66,13 @@ class NewMember(Input):
 
 
 class MemberChange(MemberTarget):
-    """What a member is to be."""
+    """The new role of a member."""
 
     role: Role
 
 
 class MemberFilter(Input):
-    """Which members of which team to list."""
+    """The team and the filters of a list of members."""
 
     team_id: ResourceId
     role: Role | None = None

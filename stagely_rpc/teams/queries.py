@@ -35,7 +35,7 @@ def get_member(team_id: uuid.UUID, user_id: uuid.UUID) -> Query[TeamMemberRow | 
 
 
 def count_owners(team_id: uuid.UUID) -> Query[int]:
-    """Return the query for how many owners a team has."""
+    """Return the query for the number of owners of a team."""
     return _OWNERS.value(team_id=team_id)
 
 

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 
 async def create_team(session: WriteSession, new: NewTeam) -> TeamRow:
-    """Add a team; the acting user, if there is one, becomes its owner.
+    """Add a team. The acting user, if any, becomes its owner.
 
     Raises:
-        AlreadyExistsError: the slug is taken, by a deleted team too.
+        AlreadyExistsError: the slug is taken. Deleted teams keep their slugs.
     """
     await session.begin()
     team = session.insert(TeamRow, new.model_dump(), {"teams_slug_key": partial(_slug_taken, new.slug)})
@@ -55,7 +55,7 @@ async def get_team(session: Session, key: TeamKey) -> TeamRow:
     """Return a team, deleted or not.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
     """
     by_id = key.id is not None
     team = await session.read(queries.TEAM_BY_ID if by_id else queries.TEAM_BY_SLUG, key.id if by_id else key.slug)
@@ -74,7 +74,7 @@ async def update_team(session: WriteSession, target: Target, changes: TeamChange
     """Change a team.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
         FailedPreconditionError: it is deleted.
         AbortedError: the etag is stale.
     """
@@ -90,8 +90,8 @@ async def delete_team(session: WriteSession, deletion: TeamDeletion) -> TeamRow:
     """Delete a team softly.
 
     Raises:
-        NotFoundError: there is none.
-        FailedPreconditionError: it is deleted already, or has live environments and the deletion is not forced.
+        NotFoundError: it does not exist.
+        FailedPreconditionError: it is already deleted, or has live environments and the deletion is not forced.
         AbortedError: the etag is stale.
     """
     ref, missing = ResourceRef(Team, deletion.id), NotFoundError("Team", deletion.id)
@@ -111,7 +111,7 @@ async def undelete_team(session: WriteSession, target: Target) -> TeamRow:
     """Restore a deleted team.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
         FailedPreconditionError: it is not deleted.
         AbortedError: the etag is stale.
     """
@@ -138,7 +138,7 @@ def _slug_taken(slug: str) -> AlreadyExistsError:
 
 def _is_member_already(user: UserRow, team: TeamRow) -> AlreadyExistsError:
     return AlreadyExistsError(
-        f"user {user.email!r} is a member of team {team.slug!r} already",
+        f"user {user.email!r} is already a member of team {team.slug!r}",
         resource_type="TeamMember",
         resource_name=str(user.id),
         reason="TEAM_MEMBER_EXISTS",
@@ -150,9 +150,9 @@ async def add_member(session: WriteSession, new: NewMember) -> TeamMemberRow:
 
     Raises:
         NotFoundError: there is no such team or user.
-        FailedPreconditionError: the team is deleted, or the user deactivated.
-        AlreadyExistsError: the user is a member already.
-        PermissionDeniedError: the role is above the acting user's.
+        FailedPreconditionError: the team is deleted, or the user is deactivated.
+        AlreadyExistsError: the user is already a member.
+        PermissionDeniedError: the role is above the acting user's role.
     """
     ref, missing = ResourceRef(Team, new.team_id), NotFoundError("Team", new.team_id)
     team, found = await access.lock_team(session, ref, missing, users.by_id(new.user_id), exclusively=True)
@@ -169,9 +169,9 @@ async def update_member(session: WriteSession, change: MemberChange) -> TeamMemb
     """Change the role of a member.
 
     Raises:
-        NotFoundError: there is no such team, or the user is no member of it.
+        NotFoundError: there is no such team, or the user is not a member of it.
         FailedPreconditionError: the team would lose its last owner, or is deleted.
-        PermissionDeniedError: the member's role, or the one it is to have, is above the acting user's.
+        PermissionDeniedError: the member's current or new role is above the acting user's role.
         AbortedError: the etag is stale.
     """
     before, owners = await _lock_member(session, change)
@@ -184,12 +184,12 @@ async def update_member(session: WriteSession, change: MemberChange) -> TeamMemb
 
 
 async def remove_member(session: WriteSession, target: MemberTarget) -> None:
-    """End a membership.
+    """Remove a member from a team.
 
     Raises:
-        NotFoundError: there is no such team, or the user is no member of it.
+        NotFoundError: there is no such team, or the user is not a member of it.
         FailedPreconditionError: the team would lose its last owner, or is deleted.
-        PermissionDeniedError: the member's role, or the one it is to have, is above the acting user's.
+        PermissionDeniedError: the member's current or new role is above the acting user's role.
         AbortedError: the etag is stale.
     """
     member, owners = await _lock_member(session, target)
@@ -212,7 +212,7 @@ async def list_members(session: Session, wanted: MemberFilter, page: Page) -> Fo
 
 
 async def _lock_member(session: WriteSession, target: MemberTarget) -> tuple[TeamMemberRow, int]:
-    """Return a member, and how many owners the team has; the lock on the team holds all its members."""
+    """Return a member and the number of owners. The lock on the team protects all its memberships."""
     _, member, owners = await access.lock_team(
         session,
         ResourceRef(Team, target.team_id),

@@ -1,4 +1,4 @@
-"""Rows of users to messages."""
+"""Converts rows of users to messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def user_to_proto(user: UserRow) -> user_pb2.User:
-    """Return a user as callers see it."""
+    """Return the message for a user."""
     return user_pb2.User(
         id=str(user.id),
         email=user.email,

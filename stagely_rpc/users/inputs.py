@@ -1,4 +1,4 @@
-"""What callers send about users."""
+"""The requests of UserService as validated models."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def _avatar_url(text: str) -> str:
 
 def _visible_ascii(text: str) -> str:
     if not re.fullmatch(r"[!-~]+", text):
-        raise ValueError("must be visible ASCII characters, at least one")
+        raise ValueError("must be one or more visible ASCII characters")
     return text
 
 
 AvatarUrl = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_avatar_url)]
 
 AccountId = Annotated[str, StringConstraints(max_length=100), AfterValidator(_visible_ascii)]
-"""The id of an account at an identity provider, compared byte by byte."""
+"""The id of an account at an identity provider. Case-sensitive."""
 
 
 class UserLogin(Input):
-    """Who logged in, as the identity provider tells it."""
+    """A login, as the identity provider reports it."""
 
     email: Email
     name: Name
@@ -40,7 +40,7 @@ class UserLogin(Input):
 
 
 class UserKey(Input):
-    """Which user: by one of its keys."""
+    """The key of a user: its id, e-mail address, GitHub id or Google id."""
 
     id: ResourceId | None = None
     email: Email | None = None
@@ -49,14 +49,14 @@ class UserKey(Input):
 
 
 class UserFilter(Input):
-    """Which users to list."""
+    """The filters of a list of users."""
 
     is_active: bool | None = None
     team_id: ResourceId | None = None
 
 
 class UserChanges(Input):
-    """What of a user can be changed; the defaults are what a cleared field gets."""
+    """The fields of a user that can change. A cleared field gets its default."""
 
     name: Name
     avatar_url: AvatarUrl | None = None

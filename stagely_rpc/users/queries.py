@@ -30,7 +30,7 @@ USER_BY = {
     "github_id": PointRead("user by GitHub id", UserRow, _USERS, User.github_id),
     "google_id": PointRead("user by Google id", UserRow, _USERS, User.google_id),
 }
-"""By the name of the key that is given."""
+"""The reads by the name of the key."""
 
 _USER = Statement(_USERS.where(User.id == bindparam("id")), UserRow)
 _LOCK = Statement(_USERS.where(User.id == bindparam("id")).with_for_update(key_share=True), UserRow)
@@ -42,14 +42,14 @@ def get_user(user_id: uuid.UUID) -> Query[UserRow | None]:
 
 
 def lock_user(user_id: uuid.UUID) -> Query[UserRow | None]:
-    """Return the query for a user, held until the transaction ends, but not against what only refers to it."""
+    """Return the query that locks a user FOR NO KEY UPDATE."""
     return _LOCK.first(id=user_id)
 
 
 def lock_candidates(login: UserLogin) -> Query[list[UserRow]]:
-    """Return the query for every user that a login may mean, by id or e-mail, held until the transaction ends.
+    """Return the query that locks every user who matches a login by id or e-mail address.
 
-    They are locked in the order of their ids: two logins that mean the same users wait for each other, and never both.
+    The rows are locked in the order of their ids, so that two logins that match the same users never deadlock.
     """
     keys = login.model_dump(include={"email", "github_id", "google_id"}, exclude_none=True)
     return _candidates(frozenset(keys)).all(**keys)

@@ -29,22 +29,22 @@ CONFLICT_REASONS = {
     "google_id": "USER_GOOGLE_ID_CONFLICT",
     "email": "USER_EMAIL_TAKEN",
 }
-"""Why a login is refused, by the field that belongs to another account; in the order in which the fields count."""
+"""The reason for refusing a login, by the field that belongs to another account. The first field decides."""
 
 _UNIQUE = {"users_email_key": "email", "users_github_id_key": "github_id", "users_google_id_key": "google_id"}
-"""The constraints by which a field is one account's alone."""
+"""The unique constraints of the fields."""
 
 
 async def upsert_user(session: WriteSession, login: UserLogin) -> tuple[UserRow, bool]:
-    """Find the user who logged in, or make one.
+    """Find the user who logged in, or create one.
 
     Returns:
         The user, and whether it is new.
 
     Raises:
-        AlreadyExistsError: the login would merge two accounts, or take one over.
+        AlreadyExistsError: the login would merge two accounts, or take over an account.
         FailedPreconditionError: the user is deactivated.
-        AbortedError: by now another user has one of the ids or the e-mail of a new one.
+        AbortedError: a concurrent login took one of the ids or the e-mail address.
     """
     (candidates,) = await session.ask(queries.lock_candidates(login))
     if candidates:
@@ -59,7 +59,7 @@ async def get_user(session: Session, key: UserKey) -> UserRow:
     """Return a user, active or not.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
     """
     ((name, value),) = key.model_dump(exclude_none=True).items()
     user = await session.read(queries.USER_BY[name], value)
@@ -70,15 +70,15 @@ async def get_user(session: Session, key: UserKey) -> UserRow:
 
 
 def by_id(user_id: uuid.UUID) -> Query[UserRow | None]:
-    """Return the query for a user, whom `active` looks at."""
+    """Return the query for a user. Pass its result to `active`."""
     return queries.get_user(user_id)
 
 
 def active(user: UserRow | None, user_id: uuid.UUID) -> UserRow:
-    """Return a user who is there and not deactivated.
+    """Return a user who exists and is active.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
         FailedPreconditionError: the user is deactivated.
     """
     if user is None:
@@ -96,7 +96,7 @@ async def update_user(session: WriteSession, target: Target, changes: UserChange
     """Change a user.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
         AbortedError: the etag is stale.
     """
     before = await _lock_user(session, target)
@@ -106,10 +106,10 @@ async def update_user(session: WriteSession, target: Target, changes: UserChange
 
 
 async def deactivate_user(session: WriteSession, target: Target) -> UserRow:
-    """Deactivate a user; one who is deactivated already stays as it is.
+    """Deactivate a user. If the user is already deactivated, nothing changes.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
         AbortedError: the etag is stale.
     """
     before = await _lock_user(session, target)
@@ -133,13 +133,13 @@ def _not_found(key: UserKey) -> NotFoundError:
 
 def _refuse_deactivated(user: UserRow) -> None:
     if not user.is_active:
-        # By the id: whoever adds a member knows that, and need not know the address.
+        # The message names the id, because the caller may not know the e-mail address.
         message = f"user {user.id} is deactivated"
         raise FailedPreconditionError(message, subject=f"User {user.id}", reason="USER_DEACTIVATED")
 
 
 def _the_one(candidates: Sequence[UserRow], login: UserLogin) -> UserRow:
-    """Return the one account that a login means, if it means but one."""
+    """Return the only account that matches a login, if there is exactly one."""
     found = {name: user for name in CONFLICT_REASONS if (user := _owner(candidates, name, login)) is not None}
     account = next(iter(found.values()))
     if others := [name for name, user in found.items() if user is not account]:
@@ -153,13 +153,13 @@ def _owner(candidates: Iterable[UserRow], name: str, login: UserLogin) -> UserRo
 
 
 def _log_in(session: WriteSession, before: UserRow, login: UserLogin) -> UserRow:
-    """Bring an account up to date with a login that means it."""
+    """Update an account from a login."""
     _refuse_deactivated(before)
     _refuse_takeover(before, login)
     values = login.model_dump(exclude_none=True)
     values["email_verified"] = login.email_verified or (before.email_verified and before.email == login.email)
     values["last_login_at"] = session.now
-    # What was nobody's when the candidates were locked can be another's by now.
+    # A concurrent login may have taken an id or address after the candidates were locked.
     on_constraint = {constraint: partial(_taken, login, [name]) for constraint, name in _UNIQUE.items()}
     user = session.update(before, values, on_constraint)
     session.record(before, user)
@@ -167,14 +167,15 @@ def _log_in(session: WriteSession, before: UserRow, login: UserLogin) -> UserRow
 
 
 def _lost_race() -> AbortedError:
-    return AbortedError("concurrent logins got in the way: retry", may_run_again=True)
+    return AbortedError("a concurrent login took an id or the e-mail address: retry", may_run_again=True)
 
 
 def _refuse_takeover(user: UserRow, login: UserLogin) -> None:
-    """Check that whoever logs in is the one whose account it is.
+    """Check that a login belongs to the owner of the account.
 
-    An e-mail address alone shows that only if it is verified, on both sides: else whoever made an account with the
-    address of somebody would share it with them from their first login on (account pre-hijacking).
+    An e-mail address alone proves this only if both the login and the account have verified it. Otherwise an attacker
+    could create an account with a victim's address, and share it after the victim's first login (account
+    pre-hijacking).
     """
     given = {name: getattr(login, name) for name in ACCOUNT_IDS if getattr(login, name)}
     stored = {name: getattr(user, name) for name in ACCOUNT_IDS if getattr(user, name)}
@@ -182,7 +183,7 @@ def _refuse_takeover(user: UserRow, login: UserLogin) -> None:
         raise _conflict(login, others, f"the account is linked to another {' and another '.join(others)}")
     by_email_alone = given and not given.keys() & stored.keys()
     if by_email_alone and not (login.email_verified and (user.email_verified or not stored)):
-        message = f"email {login.email!r} belongs to another account, and is not verified: nothing is linked to it"
+        message = f"email {login.email!r} belongs to another account and is not verified: no id can be linked"
         raise _conflict(login, ["email"], message)
 
 

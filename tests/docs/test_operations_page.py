@@ -82,7 +82,7 @@ def test_page_to_act_by_has_all_its_parts(heading: str) -> None:
 
 def test_what_the_page_names_of_the_code_is_there() -> None:
     queries = [path.read_text() for path in (ROOT / "stagely_rpc").rglob("*.py")]
-    named = {"lock_team", "hold_project", "team_id_of", "MIGRATION_LOCK", "SEALING_LOCK"}
+    named = {"lock_team", "lock_project_for_share", "team_id_of", "MIGRATION_LOCK", "SEALING_LOCK"}
 
     assert {name for name in named if name not in PAGE} == set()
     assert {name for name in named if not any(name in source for source in queries)} == set()

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 CONNECTIONS = 4
 POOL_SIZE = 20
 
-HELD_PROJECT = "SELECT FROM projects WHERE id = %s FOR UPDATE"
-HELD_ENVIRONMENT = "SELECT FROM environments WHERE id = %s FOR UPDATE"
+LOCK_PROJECT = "SELECT FROM projects WHERE id = %s FOR UPDATE"
+LOCK_ENVIRONMENT = "SELECT FROM environments WHERE id = %s FOR UPDATE"
 
 
 async def outcomes(calls: Iterable[Awaitable[Any]]) -> tuple[list[Any], Counter[str]]:

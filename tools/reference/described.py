@@ -1,4 +1,4 @@
-"""Describe the contract as the pages show it: what there is, with the comments rendered."""
+"""Describes the contract for the pages, with the comments rendered."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 WELL_KNOWN = "https://protobuf.dev/reference/protobuf/google.protobuf/"
 IDEMPOTENCY = {
-    MethodOptions.NO_SIDE_EFFECTS: "Changes nothing: it can be sent again at any time.",
-    MethodOptions.IDEMPOTENT: "Can be sent again at any time; each call is recorded.",
-    MethodOptions.IDEMPOTENCY_UNKNOWN: "Changes something: sent again with the same `request_id`, it is done once.",
+    MethodOptions.NO_SIDE_EFFECTS: "Safe: the call changes nothing.",
+    MethodOptions.IDEMPOTENT: "Safe. The audit log records each call.",
+    MethodOptions.IDEMPOTENCY_UNKNOWN: "Safe with a `request_id`: a retry gets the stored response.",
 }
 
 
@@ -42,8 +42,8 @@ class Describer:
     """Describes a contract.
 
     Args:
-        contract: what is described.
-        shared: the page of what files without a service declare.
+        contract: the contract.
+        shared: the page that describes the declarations of files without a service.
     """
 
     def __init__(self, contract: Contract, shared: str) -> None:
@@ -63,7 +63,7 @@ class Describer:
         return [self._enum(enum) for file in files for enum in file.enum_types_by_name.values()]
 
     def conventions(self) -> Markup:
-        """Return what the contract says of all RPCs."""
+        """Return the comment of the package, which holds for all RPCs."""
         return self._prose.paragraphs(self._comments[PACKAGE])
 
     def _service(self, service: ServiceDescriptor) -> Service:
@@ -101,7 +101,7 @@ class Describer:
             example=example_command(method, self._comments),
         )
 
-    def _acting_for(self, policy: Any) -> Markup:  # noqa: ANN401 - a message whose class is made while this runs
+    def _acting_for(self, policy: Any) -> Markup:  # noqa: ANN401 - the class of the message is created at run time
         """Say for which users a service may call an RPC."""
         fields = policy.DESCRIPTOR.fields_by_name
         if policy.role:
@@ -169,7 +169,7 @@ def page_of(file: FileDescriptor) -> str:
 
 
 def example_command(method: MethodDescriptor, comments: Mapping[str, str]) -> str:
-    """Return a grpcurl command that calls an RPC; `$API` and `$TOKEN` are the reader's."""
+    """Return a grpcurl command that calls an RPC. The reader sets `$API` and `$TOKEN`."""
     made = example(method.input_type, comments, noun_of(method.containing_service))
     body = json.dumps(made, indent=2) if made else "{}"
     service = method.containing_service.full_name
@@ -177,7 +177,7 @@ def example_command(method: MethodDescriptor, comments: Mapping[str, str]) -> st
 
 
 def _links(contract: Contract, shared: str) -> Iterator[tuple[str, str]]:
-    """Yield each name of the contract that has a place, and the place."""
+    """Yield each name of the contract that a page describes, and the link to it."""
     for file in contract.files:
         page = page_of(file) if file.services_by_name else shared
         for service in file.services_by_name.values():

@@ -1,4 +1,4 @@
-"""Write the pages: one for each service, and those of what holds for all of them."""
+"""Writes the pages: one for each service, and the pages for all services."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 PERMISSIONS = "permissions.html"
 STYLE = "reference.css"
-# Where one ends in a_name, a.name or AName.
+# The end of a part of a_name, a.name or AName.
 PART = re.compile(r"(?<=[._])|(?<=[a-z])(?=[A-Z])")
-# Beside the services' own.
+# The pages for all services.
 PAGES = {
     "index.html": "Services",
     "conventions.html": "Conventions",
@@ -34,7 +34,7 @@ PAGES = {
 
 
 def generate_pages(contract: Contract, directory: Path) -> None:
-    """Write every page, and their style."""
+    """Write every page and the style sheet."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -59,7 +59,7 @@ def generate_pages(contract: Contract, directory: Path) -> None:
 
 
 def by_code(services: Iterable[Service]) -> dict[grpc.StatusCode, list[tuple[Service, Rpc, Code]]]:
-    """Return the RPCs that name each code, and when they end in it; the codes in the order of their numbers."""
+    """Return the RPCs that list each code, with the condition. The codes are ordered by number."""
     named = defaultdict(list)
     for service in services:
         for rpc in service.rpcs:
@@ -69,5 +69,5 @@ def by_code(services: Iterable[Service]) -> dict[grpc.StatusCode, list[tuple[Ser
 
 
 def breakable(name: str) -> Markup:
-    """Return a name that a line may break after each of its parts."""
+    """Return a name in which a line may break after each part."""
     return Markup("<wbr>").join(PART.split(name))

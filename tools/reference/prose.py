@@ -1,4 +1,4 @@
-"""The comments of the contract as HTML: Markdown, where the names of RPCs, messages and values lead to them."""
+"""Renders the comments of the contract: Markdown to HTML, with links from names to their descriptions."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CODES = re.compile(r"(?:^|\n\n)Codes:\n(?P<items>(?:- .*(?:\n|$)(?:  .*(?:\n|$))*)+)")
-# A name of the contract, in backticks or bare. Bare words such as Team are English, and stay as they are.
+# A name of the contract, in backticks or bare. A bare word such as Team is English, and gets no link.
 NAME = re.compile(r"`(?P<code>[^`]+)`|(?<![\w.])(?P<word>[A-Z]\w*(?:[a-z][A-Z]|_)\w*)")
 
 
 class Code(NamedTuple):
-    """A status code that an RPC can end in, and when."""
+    """A status code that an RPC can return, and when."""
 
     name: str
     when: str
@@ -27,7 +27,7 @@ class Prose:
     """Renders comments.
 
     Args:
-        links: where each name of the contract is described.
+        links: the link to the description of each name.
     """
 
     def __init__(self, links: Mapping[str, str]) -> None:
@@ -35,11 +35,11 @@ class Prose:
         self._markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 
     def paragraphs(self, comment: str, *, of: str = "") -> Markup:
-        """Return a comment as HTML blocks; the name of what it is a comment of leads nowhere."""
+        """Return a comment as HTML blocks. `of` is the name that the comment describes; it gets no link."""
         return Markup(self._markdown.render(self._linked(comment, of)))  # noqa: S704 - rendered with HTML off
 
     def line(self, comment: str, *, of: str = "") -> Markup:
-        """Return a comment of one paragraph as HTML that stands in a line."""
+        """Return a comment of one paragraph as inline HTML."""
         return Markup(self._markdown.renderInline(self._linked(comment, of)))  # noqa: S704 - rendered with HTML off
 
     def _linked(self, comment: str, of: str) -> str:
@@ -51,12 +51,12 @@ class Prose:
 
 
 def without_codes(comment: str) -> str:
-    """Return what a comment says beside the codes."""
+    """Return a comment without its list of codes."""
     return CODES.sub("", comment)
 
 
 def codes_in(comment: str) -> list[Code]:
-    """Return the codes that a comment names."""
+    """Return the codes that a comment lists."""
     if not (section := CODES.search(comment)):
         return []
     items = re.split(r"(?m)^- ", section["items"])[1:]

@@ -1,4 +1,4 @@
-"""What the pages show: services, RPCs, messages and enums, their comments rendered."""
+"""The data of the pages: services, RPCs, messages and enums, with rendered comments."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Member:
     """A field of a message, or a value of an enum.
 
     Attributes:
-        anchor: where on its page it stands.
-        name: what it is called.
+        anchor: its anchor on the page.
+        name: its name.
         type: a link to the type of a field, or the number of a value.
-        marks: what is to be known of it at a glance, such as `required`.
-        comment: what the contract says of it.
+        marks: short notes, such as `required`.
+        comment: its comment in the contract.
     """
 
     anchor: str
@@ -39,7 +39,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Code:
-    """A status code of an RPC, and when it ends in it."""
+    """A status code of an RPC, and when the RPC returns it."""
 
     name: str
     when: Markup
@@ -47,7 +47,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Rpc:
-    """An RPC, with all that its section shows."""
+    """An RPC, with the content of its section."""
 
     name: str
     path: str
@@ -66,7 +66,7 @@ class Rpc:
 
 @dataclass(frozen=True)
 class Service:
-    """A service, and what its file declares beside the requests and responses of its RPCs."""
+    """A service, and the other messages and enums of its file."""
 
     name: str
     page: str

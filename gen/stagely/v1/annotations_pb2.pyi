@@ -3,30 +3,34 @@
 isort:skip_file
 Package stagely.v1 is the contract of Stagely RPC, the control-plane store of Stagely.
 
-What holds for every RPC, and is not repeated below:
+The following holds for every RPC:
 
-- Ids are UUIDs in their 36-character form (RFC 9562). Text is UTF-8 without NUL and other control characters; its lengths
+- Ids are UUIDs in their 36-character form (RFC 9562). Text is UTF-8 without NUL and other control characters. Lengths of text
   are counted in Unicode code points. Times are UTC with a resolution of one microsecond.
-- A list is newest first. `page_size` 0 asks for 50 and anything over 500 for 500; a page may be shorter than asked for, the
-  end is only where `next_page_token` is empty. A page token belongs to the RPC and the filters that it was returned for;
-  `page_size` may change between pages.
-- An update changes the fields that `update_mask` names: a named field that the request leaves unset is cleared. Without a
-  mask it changes the fields that the request sets. The path `*` names every field that can be updated.
-- `etag` in a request is optional. A resource's etag changes with each change of the resource; a request that carries a stale
-  one changes nothing and fails with ABORTED.
+- Lists are ordered newest first. The default `page_size` is 50 and the maximum is 500; larger values mean 500. A page can be
+  shorter than `page_size`. Only an empty `next_page_token` marks the last page. A page token is valid only for the RPC and the
+  filters that returned it; `page_size` may change between pages.
+- An update changes the fields that `update_mask` names. A field that the mask names and the request leaves unset is cleared:
+  it gets its default. Without a mask, an update changes the fields that the request sets. The path `*` names every field that
+  can be updated.
+- `etag` in a request is optional. The etag of a resource changes whenever the resource changes. A request with a stale etag
+  changes nothing and fails with ABORTED.
 - Every error carries `google.rpc.ErrorInfo` (domain `stagely.dev`) and `google.rpc.RequestInfo`, and the other details of
   `google/rpc/error_details.proto` that apply: `BadRequest` with one violation for each wrong field, `QuotaFailure`,
   `PreconditionFailure`, `ResourceInfo`, `RetryInfo`.
-- `request_id` is a UUID that the caller makes for each thing it wants done (AIP-155), and sends again when it repeats the call: for
-  24 hours the repetition gets the first answer, and nothing is done twice. An error is not kept: a repetition tries again. The
-  same id with another request, RPC or acting user is INVALID_ARGUMENT. Each calling service has ids of its own.
-- Who may call an RPC stands in its `policy`; whoever may not gets UNAUTHENTICATED or PERMISSION_DENIED, or NOT_FOUND where it may
-  not know that there is anything. The caller is a service: it shows a token in `authorization: Bearer …` or a client certificate.
-  With the id of a user in `x-stagely-user-id` it acts for that user, for which it needs the permission `users.impersonate`.
-- Beside the codes named at an RPC, any RPC may fail with UNAUTHENTICATED, PERMISSION_DENIED, INVALID_ARGUMENT (the request is wrong whatever the state of the
-  store), DEADLINE_EXCEEDED and CANCELLED (the caller's), UNAVAILABLE (the database is away or the server is draining: retry
-  after `RetryInfo`), ABORTED (a deadlock or serialization failure: read again and retry), RESOURCE_EXHAUSTED with
-  `RetryInfo` (too much load) and INTERNAL (a fault of the service, logged under the request's id).
+- `request_id` makes retries safe (AIP-155). The caller generates a UUID for each operation, and sends the same UUID when it
+  retries. For 24 hours a retry gets the stored response of the first call, and nothing is done twice. Errors are not stored:
+  after an error, a retry runs again. The same id with a different request, RPC or acting user fails with INVALID_ARGUMENT. Ids
+  of different calling services do not conflict.
+- The `policy` of an RPC says who may call it. Other callers get UNAUTHENTICATED or PERMISSION_DENIED, or NOT_FOUND if they may
+  not know that the resource exists. The caller is a service. It authenticates with a token in `authorization: Bearer …` or
+  with a client certificate. To act for a user, it sends the user's id in `x-stagely-user-id`; this needs the permission
+  `users.impersonate`.
+- In addition to the codes listed at an RPC, any RPC can fail with UNAUTHENTICATED, PERMISSION_DENIED, INVALID_ARGUMENT (the
+  request is invalid in any state of the store), DEADLINE_EXCEEDED (the caller's deadline), CANCELLED (by the caller, or by an
+  overloaded server: retry), UNAVAILABLE (the database is unreachable or the server is draining: retry after the delay in
+  `RetryInfo`), ABORTED (a deadlock or serialization failure: read again and retry), RESOURCE_EXHAUSTED with `RetryInfo`
+  (overload: retry after the delay) and INTERNAL (a bug in the service, logged with the request id).
 """
 
 from google.protobuf import descriptor as _descriptor
@@ -58,7 +62,7 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     ROLE_VIEWER: _Role.ValueType  # 4
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
-    """Role is what a user may do in a team. Each role includes those after it."""
+    """Role is the role of a user in a team. Each role includes the roles after it."""
 
 ROLE_UNSPECIFIED: Role.ValueType  # 0
 ROLE_OWNER: Role.ValueType  # 1
@@ -75,31 +79,33 @@ class _ActingForEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ActingFor.V
     DESCRIPTOR: _descriptor.EnumDescriptor
     ACTING_FOR_UNSPECIFIED: _ActingFor.ValueType  # 0
     ACTING_FOR_NOBODY: _ActingFor.ValueType  # 1
-    """For no user."""
+    """The service may not act for a user."""
     ACTING_FOR_SELF: _ActingFor.ValueType  # 2
-    """For the user that the request is about."""
+    """The user that the request is about."""
     ACTING_FOR_TEAMMATE: _ActingFor.ValueType  # 3
-    """For the user that the request is about, and for whoever is in a team with them."""
+    """The user that the request is about, and every user who shares a team with them."""
     ACTING_FOR_ANY_USER: _ActingFor.ValueType  # 4
-    """For every user."""
+    """Any user."""
 
 class ActingFor(_ActingFor, metaclass=_ActingForEnumTypeWrapper):
-    """ActingFor is for whom a service may call an RPC that is about no team's resources. For itself alone, it may call any."""
+    """ActingFor says for which users a service may call an RPC whose resources no team owns. Calling without a user is always
+    allowed.
+    """
 
 ACTING_FOR_UNSPECIFIED: ActingFor.ValueType  # 0
 ACTING_FOR_NOBODY: ActingFor.ValueType  # 1
-"""For no user."""
+"""The service may not act for a user."""
 ACTING_FOR_SELF: ActingFor.ValueType  # 2
-"""For the user that the request is about."""
+"""The user that the request is about."""
 ACTING_FOR_TEAMMATE: ActingFor.ValueType  # 3
-"""For the user that the request is about, and for whoever is in a team with them."""
+"""The user that the request is about, and every user who shares a team with them."""
 ACTING_FOR_ANY_USER: ActingFor.ValueType  # 4
-"""For every user."""
+"""Any user."""
 Global___ActingFor: _TypeAlias = ActingFor  # noqa: Y015
 
 @_typing.final
 class Policy(_message.Message):
-    """Policy is who may call an RPC, and what the audit trail keeps of it."""
+    """Policy says who may call an RPC, and how the audit log records it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -108,16 +114,16 @@ class Policy(_message.Message):
     ACTING_FOR_FIELD_NUMBER: _builtins.int
     ACTION_FIELD_NUMBER: _builtins.int
     permission: _builtins.str
-    """What the calling service must hold, such as `secrets.access`. A service that holds `secrets.*` or `*` holds it."""
+    """The permission that the calling service needs, such as `secrets.access`. The permissions `secrets.*` and `*` include it."""
     role: Global___Role.ValueType
-    """What the user that it acts for must be, at least, in the team that owns the resource. To whoever is no member of that team, the
-    resource does not exist; of several resources, as in a list, those of other teams don't.
+    """The minimum role of the acting user in the team that owns the resource. If the user is not a member of that team, the call
+    fails with NOT_FOUND. A list omits the resources of other teams.
     """
     acting_for: Global___ActingFor.ValueType
-    """In place of a role, where no team owns what the RPC is about."""
+    """Replaces `role` if no team owns the resource."""
     action: _builtins.str
-    """What the audit trail calls a call that succeeded, such as `secret.access`: the type of the resource and what was done with it.
-    Without one, only denials are recorded.
+    """The action under which the audit log records a successful call, such as `secret.access`: the resource type and the verb.
+    Without an action, only denials are recorded.
     """
     def __init__(
         self,
@@ -138,6 +144,6 @@ Global___Policy: _TypeAlias = Policy  # noqa: Y015
 SENSITIVE_FIELD_NUMBER: _builtins.int
 POLICY_FIELD_NUMBER: _builtins.int
 sensitive: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
-"""The field carries a secret: a value, a key, a credential. Whatever logs, traces or prints a message leaves it out."""
+"""The field carries a secret: a value, a key or a credential. Logs, traces and printed messages omit it."""
 policy: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Policy]
-"""Who may call the RPC, and what is recorded of it. An RPC without a policy is denied to everyone."""
+"""Who may call the RPC, and how the audit log records it. An RPC without a policy is denied to everyone."""

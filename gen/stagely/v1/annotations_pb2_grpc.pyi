@@ -3,30 +3,34 @@
 isort:skip_file
 Package stagely.v1 is the contract of Stagely RPC, the control-plane store of Stagely.
 
-What holds for every RPC, and is not repeated below:
+The following holds for every RPC:
 
-- Ids are UUIDs in their 36-character form (RFC 9562). Text is UTF-8 without NUL and other control characters; its lengths
+- Ids are UUIDs in their 36-character form (RFC 9562). Text is UTF-8 without NUL and other control characters. Lengths of text
   are counted in Unicode code points. Times are UTC with a resolution of one microsecond.
-- A list is newest first. `page_size` 0 asks for 50 and anything over 500 for 500; a page may be shorter than asked for, the
-  end is only where `next_page_token` is empty. A page token belongs to the RPC and the filters that it was returned for;
-  `page_size` may change between pages.
-- An update changes the fields that `update_mask` names: a named field that the request leaves unset is cleared. Without a
-  mask it changes the fields that the request sets. The path `*` names every field that can be updated.
-- `etag` in a request is optional. A resource's etag changes with each change of the resource; a request that carries a stale
-  one changes nothing and fails with ABORTED.
+- Lists are ordered newest first. The default `page_size` is 50 and the maximum is 500; larger values mean 500. A page can be
+  shorter than `page_size`. Only an empty `next_page_token` marks the last page. A page token is valid only for the RPC and the
+  filters that returned it; `page_size` may change between pages.
+- An update changes the fields that `update_mask` names. A field that the mask names and the request leaves unset is cleared:
+  it gets its default. Without a mask, an update changes the fields that the request sets. The path `*` names every field that
+  can be updated.
+- `etag` in a request is optional. The etag of a resource changes whenever the resource changes. A request with a stale etag
+  changes nothing and fails with ABORTED.
 - Every error carries `google.rpc.ErrorInfo` (domain `stagely.dev`) and `google.rpc.RequestInfo`, and the other details of
   `google/rpc/error_details.proto` that apply: `BadRequest` with one violation for each wrong field, `QuotaFailure`,
   `PreconditionFailure`, `ResourceInfo`, `RetryInfo`.
-- `request_id` is a UUID that the caller makes for each thing it wants done (AIP-155), and sends again when it repeats the call: for
-  24 hours the repetition gets the first answer, and nothing is done twice. An error is not kept: a repetition tries again. The
-  same id with another request, RPC or acting user is INVALID_ARGUMENT. Each calling service has ids of its own.
-- Who may call an RPC stands in its `policy`; whoever may not gets UNAUTHENTICATED or PERMISSION_DENIED, or NOT_FOUND where it may
-  not know that there is anything. The caller is a service: it shows a token in `authorization: Bearer …` or a client certificate.
-  With the id of a user in `x-stagely-user-id` it acts for that user, for which it needs the permission `users.impersonate`.
-- Beside the codes named at an RPC, any RPC may fail with UNAUTHENTICATED, PERMISSION_DENIED, INVALID_ARGUMENT (the request is wrong whatever the state of the
-  store), DEADLINE_EXCEEDED and CANCELLED (the caller's), UNAVAILABLE (the database is away or the server is draining: retry
-  after `RetryInfo`), ABORTED (a deadlock or serialization failure: read again and retry), RESOURCE_EXHAUSTED with
-  `RetryInfo` (too much load) and INTERNAL (a fault of the service, logged under the request's id).
+- `request_id` makes retries safe (AIP-155). The caller generates a UUID for each operation, and sends the same UUID when it
+  retries. For 24 hours a retry gets the stored response of the first call, and nothing is done twice. Errors are not stored:
+  after an error, a retry runs again. The same id with a different request, RPC or acting user fails with INVALID_ARGUMENT. Ids
+  of different calling services do not conflict.
+- The `policy` of an RPC says who may call it. Other callers get UNAUTHENTICATED or PERMISSION_DENIED, or NOT_FOUND if they may
+  not know that the resource exists. The caller is a service. It authenticates with a token in `authorization: Bearer …` or
+  with a client certificate. To act for a user, it sends the user's id in `x-stagely-user-id`; this needs the permission
+  `users.impersonate`.
+- In addition to the codes listed at an RPC, any RPC can fail with UNAUTHENTICATED, PERMISSION_DENIED, INVALID_ARGUMENT (the
+  request is invalid in any state of the store), DEADLINE_EXCEEDED (the caller's deadline), CANCELLED (by the caller, or by an
+  overloaded server: retry), UNAVAILABLE (the database is unreachable or the server is draining: retry after the delay in
+  `RetryInfo`), ABORTED (a deadlock or serialization failure: read again and retry), RESOURCE_EXHAUSTED with `RetryInfo`
+  (overload: retry after the delay) and INTERNAL (a bug in the service, logged with the request id).
 """
 
 from collections import abc as _abc

@@ -40,11 +40,11 @@ class _AuditResourceTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Aud
     AUDIT_RESOURCE_TYPE_AGENT: _AuditResourceType.ValueType  # 10
     AUDIT_RESOURCE_TYPE_KEY: _AuditResourceType.ValueType  # 11
     AUDIT_RESOURCE_TYPE_ACCESS: _AuditResourceType.ValueType  # 12
-    """Calls that were denied."""
+    """A denied call."""
     AUDIT_RESOURCE_TYPE_AUDIT_LOG: _AuditResourceType.ValueType  # 13
 
 class AuditResourceType(_AuditResourceType, metaclass=_AuditResourceTypeEnumTypeWrapper):
-    """AuditResourceType is the kind of resource that a row is about."""
+    """AuditResourceType is the type of the resource in an audit entry."""
 
 AUDIT_RESOURCE_TYPE_UNSPECIFIED: AuditResourceType.ValueType  # 0
 AUDIT_RESOURCE_TYPE_TEAM: AuditResourceType.ValueType  # 1
@@ -59,7 +59,7 @@ AUDIT_RESOURCE_TYPE_BUILD_JOB: AuditResourceType.ValueType  # 9
 AUDIT_RESOURCE_TYPE_AGENT: AuditResourceType.ValueType  # 10
 AUDIT_RESOURCE_TYPE_KEY: AuditResourceType.ValueType  # 11
 AUDIT_RESOURCE_TYPE_ACCESS: AuditResourceType.ValueType  # 12
-"""Calls that were denied."""
+"""A denied call."""
 AUDIT_RESOURCE_TYPE_AUDIT_LOG: AuditResourceType.ValueType  # 13
 Global___AuditResourceType: _TypeAlias = AuditResourceType  # noqa: Y015
 
@@ -71,39 +71,39 @@ class _AuditFaultKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditF
     DESCRIPTOR: _descriptor.EnumDescriptor
     AUDIT_FAULT_KIND_UNSPECIFIED: _AuditFaultKind.ValueType  # 0
     AUDIT_FAULT_KIND_EDITED: _AuditFaultKind.ValueType  # 1
-    """The row is not as it was sealed."""
+    """The entry was changed after it was sealed."""
     AUDIT_FAULT_KIND_DELETED: _AuditFaultKind.ValueType  # 2
-    """The row, or its seal, is gone."""
+    """The entry or its seal was deleted."""
     AUDIT_FAULT_KIND_REORDERED: _AuditFaultKind.ValueType  # 3
-    """The row is as it was sealed, and not in its place: it was moved, one before it was moved or taken out, or its seal changed."""
+    """The entry is unchanged but not at its position: it was moved, an earlier entry was moved or removed, or its seal was changed."""
     AUDIT_FAULT_KIND_INSERTED: _AuditFaultKind.ValueType  # 4
-    """The row was not written by this service: it has no seal and waits for none."""
+    """The entry was not written by this service: it has no seal, and is not queued for one."""
     AUDIT_FAULT_KIND_CUT_OFF: _AuditFaultKind.ValueType  # 5
-    """The chain does not end where it was left: its last rows are gone, or what says where it ends was changed."""
+    """The end of the chain is wrong: the last entries were deleted, or the record of the chain's end was changed."""
     AUDIT_FAULT_KIND_ANCHOR_MISMATCH: _AuditFaultKind.ValueType  # 6
-    """The chain is intact, and not the one that the anchor is of."""
+    """The chain is consistent, but it does not contain the anchor."""
 
 class AuditFaultKind(_AuditFaultKind, metaclass=_AuditFaultKindEnumTypeWrapper):
-    """AuditFaultKind is what became of a row, or of its seal."""
+    """AuditFaultKind is a kind of fault in a chain."""
 
 AUDIT_FAULT_KIND_UNSPECIFIED: AuditFaultKind.ValueType  # 0
 AUDIT_FAULT_KIND_EDITED: AuditFaultKind.ValueType  # 1
-"""The row is not as it was sealed."""
+"""The entry was changed after it was sealed."""
 AUDIT_FAULT_KIND_DELETED: AuditFaultKind.ValueType  # 2
-"""The row, or its seal, is gone."""
+"""The entry or its seal was deleted."""
 AUDIT_FAULT_KIND_REORDERED: AuditFaultKind.ValueType  # 3
-"""The row is as it was sealed, and not in its place: it was moved, one before it was moved or taken out, or its seal changed."""
+"""The entry is unchanged but not at its position: it was moved, an earlier entry was moved or removed, or its seal was changed."""
 AUDIT_FAULT_KIND_INSERTED: AuditFaultKind.ValueType  # 4
-"""The row was not written by this service: it has no seal and waits for none."""
+"""The entry was not written by this service: it has no seal, and is not queued for one."""
 AUDIT_FAULT_KIND_CUT_OFF: AuditFaultKind.ValueType  # 5
-"""The chain does not end where it was left: its last rows are gone, or what says where it ends was changed."""
+"""The end of the chain is wrong: the last entries were deleted, or the record of the chain's end was changed."""
 AUDIT_FAULT_KIND_ANCHOR_MISMATCH: AuditFaultKind.ValueType  # 6
-"""The chain is intact, and not the one that the anchor is of."""
+"""The chain is consistent, but it does not contain the anchor."""
 Global___AuditFaultKind: _TypeAlias = AuditFaultKind  # noqa: Y015
 
 @_typing.final
 class AuditLog(_message.Message):
-    """AuditLog is a row of the audit trail."""
+    """AuditLog is an audit entry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -123,18 +123,18 @@ class AuditLog(_message.Message):
     PLACE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     actor_id: _builtins.str
-    """The user that the calling service acted for, and their e-mail address at the time."""
+    """The user for whom the service acted, and the user's e-mail address at that time."""
     actor_email: _builtins.str
     actor_service: _builtins.str
-    """The identity of the calling service; unset where it has not shown one."""
+    """The identity of the calling service. Unset if the call was not authenticated."""
     actor_ip: _builtins.str
-    """The address that the call came from."""
+    """The IP address of the caller."""
     action: _builtins.str
-    """What was done, such as `secret.access`."""
+    """The action, such as `secret.access`."""
     resource_type: Global___AuditResourceType.ValueType
     resource_id: _builtins.str
     team_id: _builtins.str
-    """The team that owns the resource, in whose chain the row is."""
+    """The team that owns the resource. The entry is in this team's chain."""
     project_id: _builtins.str
     request_id: _builtins.str
     """The `x-request-id` of the call."""
@@ -142,11 +142,11 @@ class AuditLog(_message.Message):
     def timestamp(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """What else there is to say, such as the old and new values of what changed; never a secret."""
+        """Details, such as the old and new values of changed fields. Never contains a secret."""
 
     @_builtins.property
     def place(self) -> Global___ChainPlace:
-        """Where the row is in its chain, once it is sealed."""
+        """The position of the entry in its chain. Unset until the entry is sealed."""
 
     def __init__(
         self,
@@ -207,16 +207,16 @@ Global___AuditLog: _TypeAlias = AuditLog  # noqa: Y015
 
 @_typing.final
 class ChainPlace(_message.Message):
-    """ChainPlace is a place in a chain."""
+    """ChainPlace is a position in a chain, with the hash at that position."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     POSITION_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
     position: _builtins.int
-    """From 1, without a gap."""
+    """Starts at 1, without gaps."""
     hash: _builtins.bytes
-    """HMAC-SHA-256 over what is here, and the hash before: 32 bytes."""
+    """HMAC-SHA-256 over the entry, its position and the previous hash: 32 bytes."""
     def __init__(
         self,
         *,
@@ -233,16 +233,16 @@ Global___ChainPlace: _TypeAlias = ChainPlace  # noqa: Y015
 
 @_typing.final
 class VerificationProgress(_message.Message):
-    """VerificationProgress is how far a verification is."""
+    """VerificationProgress is the progress of a verification."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VERIFIED_COUNT_FIELD_NUMBER: _builtins.int
     SEALED_COUNT_FIELD_NUMBER: _builtins.int
     verified_count: _builtins.int
-    """How many rows were verified."""
+    """The number of entries verified so far."""
     sealed_count: _builtins.int
-    """How many rows there are to be verified."""
+    """The number of entries to verify."""
     def __init__(
         self,
         *,
@@ -268,9 +268,9 @@ class AuditFault(_message.Message):
     AUDIT_LOG_ID_FIELD_NUMBER: _builtins.int
     kind: Global___AuditFaultKind.ValueType
     position: _builtins.int
-    """Where; unset for a row that never had a place."""
+    """The position of the fault. Unset for an entry that never had a position."""
     audit_log_id: _builtins.str
-    """Which row, where that is known."""
+    """The entry, if known."""
     def __init__(
         self,
         *,
@@ -303,10 +303,10 @@ class Verdict(_message.Message):
     UNSEALED_COUNT_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
     unsealed_count: _builtins.int
-    """How many rows wait for their seals: nothing is known of them yet."""
+    """The number of entries that are not sealed yet. They were not verified."""
     @_builtins.property
     def head(self) -> Global___ChainPlace:
-        """The last place that is intact: the end of the chain, if there is no fault. Its position is 0 if no row is."""
+        """The last intact position: the end of the chain if there is no fault. Position 0: no entry is intact, or the chain is empty."""
 
     @_builtins.property
     def fault(self) -> Global___AuditFault:
@@ -344,32 +344,32 @@ class ListAuditLogsRequest(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many rows."""
+    """Maximum number of entries."""
     page_token: _builtins.str
-    """`next_page_token` of the page before."""
+    """The `next_page_token` of the previous page. Empty: the first page."""
     team_id: _builtins.str
-    """Only rows of this team."""
+    """Only entries of this team."""
     project_id: _builtins.str
-    """Only rows of this project."""
+    """Only entries of this project."""
     actor_id: _builtins.str
-    """Only what was done for this user."""
+    """Only entries with this acting user."""
     actor_service: _builtins.str
-    """Only what this service did."""
+    """Only entries of this calling service."""
     action: _builtins.str
-    """Only this action."""
+    """Only entries with this action."""
     resource_type: Global___AuditResourceType.ValueType
-    """Only rows about resources of this type."""
+    """Only entries about this type of resource."""
     resource_id: _builtins.str
-    """Only rows about this resource."""
+    """Only entries about this resource."""
     request_id: _builtins.str
-    """Only rows of the call with this `x-request-id`."""
+    """Only entries of the call with this `x-request-id`."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
-        """Only rows of this time and later."""
+        """Only entries at or after this time."""
 
     @_builtins.property
     def until(self) -> _timestamp_pb2.Timestamp:
-        """Only rows before this time."""
+        """Only entries before this time."""
 
     def __init__(
         self,
@@ -429,7 +429,7 @@ class ListAuditLogsResponse(_message.Message):
     AUDIT_LOGS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty at the end."""
+    """The `page_token` of the next page. Empty: this is the last page."""
     @_builtins.property
     def audit_logs(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditLog]: ...
     def __init__(
@@ -453,10 +453,10 @@ class VerifyAuditLogRequest(_message.Message):
     TEAM_ID_FIELD_NUMBER: _builtins.int
     ANCHOR_FIELD_NUMBER: _builtins.int
     team_id: _builtins.str
-    """The team whose chain it is. Unset: the chain of no team, which is verified for no user."""
+    """The team whose chain to verify. Unset: the chain of the entries without a team, which a service can't verify for a user."""
     @_builtins.property
     def anchor(self) -> Global___ChainPlace:
-        """A place of this chain that the caller keeps from an earlier verification."""
+        """The head of an earlier verdict on this chain, which the caller has stored."""
 
     def __init__(
         self,
@@ -484,7 +484,7 @@ class VerifyAuditLogResponse(_message.Message):
     def progress(self) -> Global___VerificationProgress: ...
     @_builtins.property
     def verdict(self) -> Global___Verdict:
-        """The last step."""
+        """Sent last."""
 
     def __init__(
         self,

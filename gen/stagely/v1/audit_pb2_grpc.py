@@ -26,11 +26,11 @@ if _version_not_supported:
 
 
 class AuditServiceStub:
-    """AuditService reads the audit trail: what was changed, which secrets were read, and what was denied. Its rows are written by the
-    RPCs themselves, each in the transaction of what it records; nobody can change or delete them.
+    """AuditService reads the audit log: changes, reads of secrets, and denied calls. Each RPC writes its entry in the transaction of
+    the change itself. Entries can't be changed or deleted.
 
-    The rows of a team are a chain: within a second of its commit, each row is sealed by a hash over its content, its place and
-    the hash of the row before. The rows that are of no team are a chain of their own.
+    The entries of a team form a hash chain. Within about a second of its commit, each entry is sealed with a hash over its
+    content, its position and the hash of the previous entry. Entries without a team form a separate chain.
     """
 
     def __init__(self, channel):
@@ -52,30 +52,31 @@ class AuditServiceStub:
 
 
 class AuditServiceServicer:
-    """AuditService reads the audit trail: what was changed, which secrets were read, and what was denied. Its rows are written by the
-    RPCs themselves, each in the transaction of what it records; nobody can change or delete them.
+    """AuditService reads the audit log: changes, reads of secrets, and denied calls. Each RPC writes its entry in the transaction of
+    the change itself. Entries can't be changed or deleted.
 
-    The rows of a team are a chain: within a second of its commit, each row is sealed by a hash over its content, its place and
-    the hash of the row before. The rows that are of no team are a chain of their own.
+    The entries of a team form a hash chain. Within about a second of its commit, each entry is sealed with a hash over its
+    content, its position and the hash of the previous entry. Entries without a team form a separate chain.
     """
 
     def ListAuditLogs(self, request, context):
-        """ListAuditLogs returns rows of the trail, newest first. For a user, those of the teams in which the user has the role.
+        """ListAuditLogs returns audit entries, newest first. For an acting user, it returns the entries of the teams in which the user
+        has the role.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VerifyAuditLog(self, request, context):
-        """VerifyAuditLog walks a chain from its first row to the last one that is sealed, and looks for the first that is not as it
-        was sealed. It sends its progress, and a verdict at last: a fault is a verdict and no error.
+        """VerifyAuditLog checks a chain from its first entry to its last sealed entry, and reports the first fault. The stream sends
+        progress, then one verdict. A fault is part of the verdict; the call still ends with OK.
 
-        Who can write to the database and has an old copy of it can put the whole chain back to what it was then. Who keeps the head
-        of a verdict, outside of the database, and sends it as the anchor of the next verification, finds that too.
+        An attacker with write access to the database can replace a whole chain with an older copy. To detect this, store the head of
+        each verdict outside the database, and send it as the anchor of the next verification.
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the service runs without an encryption key, without which nothing is sealed.
+        - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,11 +104,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
-    """AuditService reads the audit trail: what was changed, which secrets were read, and what was denied. Its rows are written by the
-    RPCs themselves, each in the transaction of what it records; nobody can change or delete them.
+    """AuditService reads the audit log: changes, reads of secrets, and denied calls. Each RPC writes its entry in the transaction of
+    the change itself. Entries can't be changed or deleted.
 
-    The rows of a team are a chain: within a second of its commit, each row is sealed by a hash over its content, its place and
-    the hash of the row before. The rows that are of no team are a chain of their own.
+    The entries of a team form a hash chain. Within about a second of its commit, each entry is sealed with a hash over its
+    content, its position and the hash of the previous entry. Entries without a team form a separate chain.
     """
 
     @staticmethod

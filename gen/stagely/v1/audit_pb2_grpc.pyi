@@ -27,11 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AuditServiceStub:
-    """AuditService reads the audit trail: what was changed, which secrets were read, and what was denied. Its rows are written by the
-    RPCs themselves, each in the transaction of what it records; nobody can change or delete them.
+    """AuditService reads the audit log: changes, reads of secrets, and denied calls. Each RPC writes its entry in the transaction of
+    the change itself. Entries can't be changed or deleted.
 
-    The rows of a team are a chain: within a second of its commit, each row is sealed by a hash over its content, its place and
-    the hash of the row before. The rows that are of no team are a chain of their own.
+    The entries of a team form a hash chain. Within about a second of its commit, each entry is sealed with a hash over its
+    content, its position and the hash of the previous entry. Entries without a team form a separate chain.
     """
 
     @_typing.overload
@@ -39,49 +39,53 @@ class AuditServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
     ListAuditLogs: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListAuditLogsRequest, _audit_pb2.ListAuditLogsResponse]
-    """ListAuditLogs returns rows of the trail, newest first. For a user, those of the teams in which the user has the role."""
+    """ListAuditLogs returns audit entries, newest first. For an acting user, it returns the entries of the teams in which the user
+    has the role.
+    """
     VerifyAuditLog: _grpc.UnaryStreamMultiCallable[_audit_pb2.VerifyAuditLogRequest, _audit_pb2.VerifyAuditLogResponse]
-    """VerifyAuditLog walks a chain from its first row to the last one that is sealed, and looks for the first that is not as it
-    was sealed. It sends its progress, and a verdict at last: a fault is a verdict and no error.
+    """VerifyAuditLog checks a chain from its first entry to its last sealed entry, and reports the first fault. The stream sends
+    progress, then one verdict. A fault is part of the verdict; the call still ends with OK.
 
-    Who can write to the database and has an old copy of it can put the whole chain back to what it was then. Who keeps the head
-    of a verdict, outside of the database, and sends it as the anchor of the next verification, finds that too.
+    An attacker with write access to the database can replace a whole chain with an older copy. To detect this, store the head of
+    each verdict outside the database, and send it as the anchor of the next verification.
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - FAILED_PRECONDITION: the service runs without an encryption key, without which nothing is sealed.
+    - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed.
     """
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
-    """AuditService reads the audit trail: what was changed, which secrets were read, and what was denied. Its rows are written by the
-    RPCs themselves, each in the transaction of what it records; nobody can change or delete them.
+    """AuditService reads the audit log: changes, reads of secrets, and denied calls. Each RPC writes its entry in the transaction of
+    the change itself. Entries can't be changed or deleted.
 
-    The rows of a team are a chain: within a second of its commit, each row is sealed by a hash over its content, its place and
-    the hash of the row before. The rows that are of no team are a chain of their own.
+    The entries of a team form a hash chain. Within about a second of its commit, each entry is sealed with a hash over its
+    content, its position and the hash of the previous entry. Entries without a team form a separate chain.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListAuditLogs: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListAuditLogsRequest, _audit_pb2.ListAuditLogsResponse]  # type: ignore[assignment]
-    """ListAuditLogs returns rows of the trail, newest first. For a user, those of the teams in which the user has the role."""
+    """ListAuditLogs returns audit entries, newest first. For an acting user, it returns the entries of the teams in which the user
+    has the role.
+    """
     VerifyAuditLog: _aio.UnaryStreamMultiCallable[_audit_pb2.VerifyAuditLogRequest, _audit_pb2.VerifyAuditLogResponse]  # type: ignore[assignment]
-    """VerifyAuditLog walks a chain from its first row to the last one that is sealed, and looks for the first that is not as it
-    was sealed. It sends its progress, and a verdict at last: a fault is a verdict and no error.
+    """VerifyAuditLog checks a chain from its first entry to its last sealed entry, and reports the first fault. The stream sends
+    progress, then one verdict. A fault is part of the verdict; the call still ends with OK.
 
-    Who can write to the database and has an old copy of it can put the whole chain back to what it was then. Who keeps the head
-    of a verdict, outside of the database, and sends it as the anchor of the next verification, finds that too.
+    An attacker with write access to the database can replace a whole chain with an older copy. To detect this, store the head of
+    each verdict outside the database, and send it as the anchor of the next verification.
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - FAILED_PRECONDITION: the service runs without an encryption key, without which nothing is sealed.
+    - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed.
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
-    """AuditService reads the audit trail: what was changed, which secrets were read, and what was denied. Its rows are written by the
-    RPCs themselves, each in the transaction of what it records; nobody can change or delete them.
+    """AuditService reads the audit log: changes, reads of secrets, and denied calls. Each RPC writes its entry in the transaction of
+    the change itself. Entries can't be changed or deleted.
 
-    The rows of a team are a chain: within a second of its commit, each row is sealed by a hash over its content, its place and
-    the hash of the row before. The rows that are of no team are a chain of their own.
+    The entries of a team form a hash chain. Within about a second of its commit, each entry is sealed with a hash over its
+    content, its position and the hash of the previous entry. Entries without a team form a separate chain.
     """
 
     @_abc_1.abstractmethod
@@ -90,7 +94,9 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_pb2.ListAuditLogsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.ListAuditLogsResponse, _abc.Awaitable[_audit_pb2.ListAuditLogsResponse]]:
-        """ListAuditLogs returns rows of the trail, newest first. For a user, those of the teams in which the user has the role."""
+        """ListAuditLogs returns audit entries, newest first. For an acting user, it returns the entries of the teams in which the user
+        has the role.
+        """
 
     @_abc_1.abstractmethod
     def VerifyAuditLog(
@@ -98,15 +104,15 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_pb2.VerifyAuditLogRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_audit_pb2.VerifyAuditLogResponse], _abc.AsyncIterator[_audit_pb2.VerifyAuditLogResponse]]:
-        """VerifyAuditLog walks a chain from its first row to the last one that is sealed, and looks for the first that is not as it
-        was sealed. It sends its progress, and a verdict at last: a fault is a verdict and no error.
+        """VerifyAuditLog checks a chain from its first entry to its last sealed entry, and reports the first fault. The stream sends
+        progress, then one verdict. A fault is part of the verdict; the call still ends with OK.
 
-        Who can write to the database and has an old copy of it can put the whole chain back to what it was then. Who keeps the head
-        of a verdict, outside of the database, and sends it as the anchor of the next verification, finds that too.
+        An attacker with write access to the database can replace a whole chain with an older copy. To detect this, store the head of
+        each verdict outside the database, and send it as the anchor of the next verification.
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the service runs without an encryption key, without which nothing is sealed.
+        - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

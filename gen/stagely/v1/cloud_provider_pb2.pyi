@@ -36,7 +36,7 @@ class _CloudProviderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Clo
     CLOUD_PROVIDER_TYPE_LINODE: _CloudProviderType.ValueType  # 5
 
 class CloudProviderType(_CloudProviderType, metaclass=_CloudProviderTypeEnumTypeWrapper):
-    """CloudProviderType is whose cloud it is."""
+    """CloudProviderType is the vendor of a cloud."""
 
 CLOUD_PROVIDER_TYPE_UNSPECIFIED: CloudProviderType.ValueType  # 0
 CLOUD_PROVIDER_TYPE_AWS: CloudProviderType.ValueType  # 1
@@ -48,7 +48,7 @@ Global___CloudProviderType: _TypeAlias = CloudProviderType  # noqa: Y015
 
 @_typing.final
 class CloudProvider(_message.Message):
-    """CloudProvider is a team's own cloud account."""
+    """CloudProvider is a team's cloud account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -69,21 +69,21 @@ class CloudProvider(_message.Message):
     name: _builtins.str
     """Unique in the team."""
     provider_type: Global___CloudProviderType.ValueType
-    """Never changed."""
+    """Immutable."""
     region: _builtins.str
-    """Where in the cloud, in the provider's words."""
+    """The region, as the vendor names it."""
     is_active: _builtins.bool
-    """Whether new machines may be started in it."""
+    """Whether new VMs may be started in the account."""
     validation_error: _builtins.str
-    """Why the credentials did not work when they were last tried; unset, they did or were not tried."""
+    """Why the last check of the credentials failed. Unset: it succeeded, or there was none."""
     etag: _builtins.str
     @_builtins.property
     def config(self) -> _struct_pb2.Struct:
-        """Settings of the account, whatever the caller keeps there. No place for secrets."""
+        """Settings of the account, defined by the caller. Must not contain secrets."""
 
     @_builtins.property
     def last_validated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the credentials were last found to work; unset, they never were."""
+        """When the credentials were last found to work. Unset: never."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -122,7 +122,7 @@ Global___CloudProvider: _TypeAlias = CloudProvider  # noqa: Y015
 
 @_typing.final
 class CloudProviderName(_message.Message):
-    """CloudProviderName names a cloud provider by what is unique in its team."""
+    """CloudProviderName identifies a cloud provider by its team and name."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -166,14 +166,14 @@ class CreateCloudProviderRequest(_message.Message):
     region: _builtins.str
     """1 to 50 characters."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     @_builtins.property
     def credentials(self) -> _struct_pb2.Struct:
-        """Required. A JSON object that is not empty, of at most 65,536 bytes as JSON, and 20 levels deep."""
+        """Required. A JSON object with at least one member, at most 65,536 bytes as JSON, nested at most 20 levels deep."""
 
     @_builtins.property
     def config(self) -> _struct_pb2.Struct:
-        """At most 65,536 bytes as JSON, and 20 levels deep. Default: an empty object."""
+        """A JSON object of at most 65,536 bytes as JSON, nested at most 20 levels deep. Default: an empty object."""
 
     def __init__(
         self,
@@ -271,15 +271,15 @@ class ListCloudProvidersRequest(_message.Message):
     PROVIDER_TYPE_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many cloud providers."""
+    """Maximum number of cloud providers."""
     page_token: _builtins.str
-    """`next_page_token` of the page before."""
+    """The `next_page_token` of the previous page. Empty: the first page."""
     team_id: _builtins.str
     """Only cloud providers of this team."""
     provider_type: Global___CloudProviderType.ValueType
     """Only cloud providers of this type."""
     is_active: _builtins.bool
-    """Only active cloud providers, or only the others."""
+    """True: only active cloud providers. False: only inactive ones."""
     def __init__(
         self,
         *,
@@ -311,7 +311,7 @@ class ListCloudProvidersResponse(_message.Message):
     CLOUD_PROVIDERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty at the end."""
+    """The `page_token` of the next page. Empty: this is the last page."""
     @_builtins.property
     def cloud_providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CloudProvider]: ...
     def __init__(
@@ -345,24 +345,24 @@ class UpdateCloudProviderRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     name: _builtins.str
-    """As in CreateCloudProviderRequest; can't be cleared."""
+    """As in CreateCloudProviderRequest. Can't be cleared."""
     region: _builtins.str
     """As in CreateCloudProviderRequest."""
     is_active: _builtins.bool
-    """Cleared, it is true again."""
+    """Cleared: true."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of `name`, `region`, `config`, `is_active` and `credentials` to change."""
 
     @_builtins.property
     def config(self) -> _struct_pb2.Struct:
-        """As in CreateCloudProviderRequest; replaced as a whole. Cleared, it is an empty object again."""
+        """As in CreateCloudProviderRequest. The new object replaces the old one. Cleared: an empty object."""
 
     @_builtins.property
     def credentials(self) -> _struct_pb2.Struct:
-        """As in CreateCloudProviderRequest; replaced as a whole, can't be cleared."""
+        """As in CreateCloudProviderRequest. The new object replaces the old one. Can't be cleared."""
 
     def __init__(
         self,
@@ -428,9 +428,9 @@ class DeleteCloudProviderRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     force: _builtins.bool
-    """Delete the cloud provider though projects use it."""
+    """Delete the cloud provider even if projects use it."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,
@@ -518,9 +518,11 @@ class RecordCloudProviderValidationRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     validation_error: _builtins.str
-    """Why the credentials don't work: 1 to 4,096 characters, of more than one line if need be. No place for secrets. Unset, they do work."""
+    """Why the credentials don't work: 1 to 4,096 characters, line breaks allowed. Must not contain secrets. Unset: the credentials
+    work.
+    """
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,

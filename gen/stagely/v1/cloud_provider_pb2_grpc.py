@@ -26,11 +26,12 @@ if _version_not_supported:
 
 
 class CloudProviderServiceStub:
-    """CloudProviderService keeps the teams' own cloud accounts, in which their environments run, and the credentials to them.
+    """CloudProviderService stores the cloud accounts of teams, in which their environments run, and the credentials of these
+    accounts.
 
-    Credentials go in with CreateCloudProvider and UpdateCloudProvider, are stored encrypted, and come out of AccessCloudProviderCredentials alone.
-    An RPC that takes or returns them fails with FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) on a server that has no encryption key, and
-    with DATA_LOSS if the team's key can't be decrypted.
+    CreateCloudProvider and UpdateCloudProvider accept credentials, which are stored encrypted. Only AccessCloudProviderCredentials
+    returns them. An RPC that accepts or returns credentials fails with FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) if the server
+    has no encryption key, and with DATA_LOSS if the team's data key can't be decrypted.
     """
 
     def __init__(self, channel):
@@ -77,19 +78,20 @@ class CloudProviderServiceStub:
 
 
 class CloudProviderServiceServicer:
-    """CloudProviderService keeps the teams' own cloud accounts, in which their environments run, and the credentials to them.
+    """CloudProviderService stores the cloud accounts of teams, in which their environments run, and the credentials of these
+    accounts.
 
-    Credentials go in with CreateCloudProvider and UpdateCloudProvider, are stored encrypted, and come out of AccessCloudProviderCredentials alone.
-    An RPC that takes or returns them fails with FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) on a server that has no encryption key, and
-    with DATA_LOSS if the team's key can't be decrypted.
+    CreateCloudProvider and UpdateCloudProvider accept credentials, which are stored encrypted. Only AccessCloudProviderCredentials
+    returns them. An RPC that accepts or returns credentials fails with FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) if the server
+    has no encryption key, and with DATA_LOSS if the team's data key can't be decrypted.
     """
 
     def CreateCloudProvider(self, request, context):
-        """CreateCloudProvider adds a cloud account to a team. It is active at once, and not validated yet.
+        """CreateCloudProvider adds a cloud account to a team. The account is active, and not validated yet.
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - ALREADY_EXISTS: the name is taken in the team.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name.
         - FAILED_PRECONDITION: the team is deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -114,12 +116,12 @@ class CloudProviderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateCloudProvider(self, request, context):
-        """UpdateCloudProvider changes a cloud account. The team and the type can't change. New credentials are not validated yet: they clear
-        `last_validated_at` and `validation_error`.
+        """UpdateCloudProvider changes a cloud account. The team and the type can't change. New credentials clear `last_validated_at`
+        and `validation_error`.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - ALREADY_EXISTS: the name is taken in the team.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name.
         - FAILED_PRECONDITION: the team is deleted.
         - ABORTED: the etag is stale.
         """
@@ -128,8 +130,9 @@ class CloudProviderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteCloudProvider(self, request, context):
-        """DeleteCloudProvider deletes a cloud account for good, with its credentials. The name is free again. With `force` it deletes one that
-        projects use: their `cloud_provider_id` is unset then, and what runs in the account is the caller's to tear down before.
+        """DeleteCloudProvider deletes a cloud account and its credentials permanently. Its name can be used again. With `force` it
+        deletes an account that projects use, and clears their `cloud_provider_id`. The caller must first tear down what runs in the
+        account.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
@@ -141,21 +144,22 @@ class CloudProviderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AccessCloudProviderCredentials(self, request, context):
-        """AccessCloudProviderCredentials returns the credentials of a cloud account, also of one that is not active or whose team is deleted:
-        what still runs there must be taken down.
+        """AccessCloudProviderCredentials returns the credentials of a cloud account. It works for inactive accounts and for deleted
+        teams too, so that the caller can tear down what still runs there.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - DATA_LOSS: the stored credentials don't decrypt: they were changed, or are those of another cloud provider. Nothing is returned.
+        - DATA_LOSS: the stored credentials don't decrypt: they were changed, or belong to another cloud provider.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordCloudProviderValidation(self, request, context):
-        """RecordCloudProviderValidation records whether the credentials work, as the caller found: without an error it sets `last_validated_at`
-        to now and clears `validation_error`; with one it sets `validation_error`, and `last_validated_at` stays the time of the last success.
-        With the etag of what was validated, a result of old credentials is not taken for one of new ones.
+        """RecordCloudProviderValidation stores the result of the caller's check of the credentials. Without `validation_error`, it sets
+        `last_validated_at` to the current time and clears the stored error. With `validation_error`, it stores the error, and
+        `last_validated_at` keeps the time of the last success. Send the etag of the cloud provider that was checked, so that a
+        result for old credentials is not stored for new ones.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
@@ -213,11 +217,12 @@ def add_CloudProviderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CloudProviderService:
-    """CloudProviderService keeps the teams' own cloud accounts, in which their environments run, and the credentials to them.
+    """CloudProviderService stores the cloud accounts of teams, in which their environments run, and the credentials of these
+    accounts.
 
-    Credentials go in with CreateCloudProvider and UpdateCloudProvider, are stored encrypted, and come out of AccessCloudProviderCredentials alone.
-    An RPC that takes or returns them fails with FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) on a server that has no encryption key, and
-    with DATA_LOSS if the team's key can't be decrypted.
+    CreateCloudProvider and UpdateCloudProvider accept credentials, which are stored encrypted. Only AccessCloudProviderCredentials
+    returns them. An RPC that accepts or returns credentials fails with FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) if the server
+    has no encryption key, and with DATA_LOSS if the team's data key can't be decrypted.
     """
 
     @staticmethod

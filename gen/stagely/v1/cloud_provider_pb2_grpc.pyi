@@ -27,11 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CloudProviderServiceStub:
-    """CloudProviderService keeps the teams' own cloud accounts, in which their environments run, and the credentials to them.
+    """CloudProviderService stores the cloud accounts of teams, in which their environments run, and the credentials of these
+    accounts.
 
-    Credentials go in with CreateCloudProvider and UpdateCloudProvider, are stored encrypted, and come out of AccessCloudProviderCredentials alone.
-    An RPC that takes or returns them fails with FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) on a server that has no encryption key, and
-    with DATA_LOSS if the team's key can't be decrypted.
+    CreateCloudProvider and UpdateCloudProvider accept credentials, which are stored encrypted. Only AccessCloudProviderCredentials
+    returns them. An RPC that accepts or returns credentials fails with FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) if the server
+    has no encryption key, and with DATA_LOSS if the team's data key can't be decrypted.
     """
 
     @_typing.overload
@@ -39,11 +40,11 @@ class CloudProviderServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CloudProviderServiceAsyncStub: ...
     CreateCloudProvider: _grpc.UnaryUnaryMultiCallable[_cloud_provider_pb2.CreateCloudProviderRequest, _cloud_provider_pb2.CreateCloudProviderResponse]
-    """CreateCloudProvider adds a cloud account to a team. It is active at once, and not validated yet.
+    """CreateCloudProvider adds a cloud account to a team. The account is active, and not validated yet.
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - ALREADY_EXISTS: the name is taken in the team.
+    - ALREADY_EXISTS: the team already has a cloud provider of this name.
     - FAILED_PRECONDITION: the team is deleted.
     """
     GetCloudProvider: _grpc.UnaryUnaryMultiCallable[_cloud_provider_pb2.GetCloudProviderRequest, _cloud_provider_pb2.GetCloudProviderResponse]
@@ -55,18 +56,19 @@ class CloudProviderServiceStub:
     ListCloudProviders: _grpc.UnaryUnaryMultiCallable[_cloud_provider_pb2.ListCloudProvidersRequest, _cloud_provider_pb2.ListCloudProvidersResponse]
     """ListCloudProviders returns cloud accounts, without their credentials, newest first."""
     UpdateCloudProvider: _grpc.UnaryUnaryMultiCallable[_cloud_provider_pb2.UpdateCloudProviderRequest, _cloud_provider_pb2.UpdateCloudProviderResponse]
-    """UpdateCloudProvider changes a cloud account. The team and the type can't change. New credentials are not validated yet: they clear
-    `last_validated_at` and `validation_error`.
+    """UpdateCloudProvider changes a cloud account. The team and the type can't change. New credentials clear `last_validated_at`
+    and `validation_error`.
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
-    - ALREADY_EXISTS: the name is taken in the team.
+    - ALREADY_EXISTS: the team already has a cloud provider of this name.
     - FAILED_PRECONDITION: the team is deleted.
     - ABORTED: the etag is stale.
     """
     DeleteCloudProvider: _grpc.UnaryUnaryMultiCallable[_cloud_provider_pb2.DeleteCloudProviderRequest, _cloud_provider_pb2.DeleteCloudProviderResponse]
-    """DeleteCloudProvider deletes a cloud account for good, with its credentials. The name is free again. With `force` it deletes one that
-    projects use: their `cloud_provider_id` is unset then, and what runs in the account is the caller's to tear down before.
+    """DeleteCloudProvider deletes a cloud account and its credentials permanently. Its name can be used again. With `force` it
+    deletes an account that projects use, and clears their `cloud_provider_id`. The caller must first tear down what runs in the
+    account.
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
@@ -74,17 +76,18 @@ class CloudProviderServiceStub:
     - ABORTED: the etag is stale.
     """
     AccessCloudProviderCredentials: _grpc.UnaryUnaryMultiCallable[_cloud_provider_pb2.AccessCloudProviderCredentialsRequest, _cloud_provider_pb2.AccessCloudProviderCredentialsResponse]
-    """AccessCloudProviderCredentials returns the credentials of a cloud account, also of one that is not active or whose team is deleted:
-    what still runs there must be taken down.
+    """AccessCloudProviderCredentials returns the credentials of a cloud account. It works for inactive accounts and for deleted
+    teams too, so that the caller can tear down what still runs there.
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
-    - DATA_LOSS: the stored credentials don't decrypt: they were changed, or are those of another cloud provider. Nothing is returned.
+    - DATA_LOSS: the stored credentials don't decrypt: they were changed, or belong to another cloud provider.
     """
     RecordCloudProviderValidation: _grpc.UnaryUnaryMultiCallable[_cloud_provider_pb2.RecordCloudProviderValidationRequest, _cloud_provider_pb2.RecordCloudProviderValidationResponse]
-    """RecordCloudProviderValidation records whether the credentials work, as the caller found: without an error it sets `last_validated_at`
-    to now and clears `validation_error`; with one it sets `validation_error`, and `last_validated_at` stays the time of the last success.
-    With the etag of what was validated, a result of old credentials is not taken for one of new ones.
+    """RecordCloudProviderValidation stores the result of the caller's check of the credentials. Without `validation_error`, it sets
+    `last_validated_at` to the current time and clears the stored error. With `validation_error`, it stores the error, and
+    `last_validated_at` keeps the time of the last success. Send the etag of the cloud provider that was checked, so that a
+    result for old credentials is not stored for new ones.
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
@@ -94,20 +97,21 @@ class CloudProviderServiceStub:
 
 @_typing.type_check_only
 class CloudProviderServiceAsyncStub(CloudProviderServiceStub):
-    """CloudProviderService keeps the teams' own cloud accounts, in which their environments run, and the credentials to them.
+    """CloudProviderService stores the cloud accounts of teams, in which their environments run, and the credentials of these
+    accounts.
 
-    Credentials go in with CreateCloudProvider and UpdateCloudProvider, are stored encrypted, and come out of AccessCloudProviderCredentials alone.
-    An RPC that takes or returns them fails with FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) on a server that has no encryption key, and
-    with DATA_LOSS if the team's key can't be decrypted.
+    CreateCloudProvider and UpdateCloudProvider accept credentials, which are stored encrypted. Only AccessCloudProviderCredentials
+    returns them. An RPC that accepts or returns credentials fails with FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) if the server
+    has no encryption key, and with DATA_LOSS if the team's data key can't be decrypted.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCloudProvider: _aio.UnaryUnaryMultiCallable[_cloud_provider_pb2.CreateCloudProviderRequest, _cloud_provider_pb2.CreateCloudProviderResponse]  # type: ignore[assignment]
-    """CreateCloudProvider adds a cloud account to a team. It is active at once, and not validated yet.
+    """CreateCloudProvider adds a cloud account to a team. The account is active, and not validated yet.
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - ALREADY_EXISTS: the name is taken in the team.
+    - ALREADY_EXISTS: the team already has a cloud provider of this name.
     - FAILED_PRECONDITION: the team is deleted.
     """
     GetCloudProvider: _aio.UnaryUnaryMultiCallable[_cloud_provider_pb2.GetCloudProviderRequest, _cloud_provider_pb2.GetCloudProviderResponse]  # type: ignore[assignment]
@@ -119,18 +123,19 @@ class CloudProviderServiceAsyncStub(CloudProviderServiceStub):
     ListCloudProviders: _aio.UnaryUnaryMultiCallable[_cloud_provider_pb2.ListCloudProvidersRequest, _cloud_provider_pb2.ListCloudProvidersResponse]  # type: ignore[assignment]
     """ListCloudProviders returns cloud accounts, without their credentials, newest first."""
     UpdateCloudProvider: _aio.UnaryUnaryMultiCallable[_cloud_provider_pb2.UpdateCloudProviderRequest, _cloud_provider_pb2.UpdateCloudProviderResponse]  # type: ignore[assignment]
-    """UpdateCloudProvider changes a cloud account. The team and the type can't change. New credentials are not validated yet: they clear
-    `last_validated_at` and `validation_error`.
+    """UpdateCloudProvider changes a cloud account. The team and the type can't change. New credentials clear `last_validated_at`
+    and `validation_error`.
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
-    - ALREADY_EXISTS: the name is taken in the team.
+    - ALREADY_EXISTS: the team already has a cloud provider of this name.
     - FAILED_PRECONDITION: the team is deleted.
     - ABORTED: the etag is stale.
     """
     DeleteCloudProvider: _aio.UnaryUnaryMultiCallable[_cloud_provider_pb2.DeleteCloudProviderRequest, _cloud_provider_pb2.DeleteCloudProviderResponse]  # type: ignore[assignment]
-    """DeleteCloudProvider deletes a cloud account for good, with its credentials. The name is free again. With `force` it deletes one that
-    projects use: their `cloud_provider_id` is unset then, and what runs in the account is the caller's to tear down before.
+    """DeleteCloudProvider deletes a cloud account and its credentials permanently. Its name can be used again. With `force` it
+    deletes an account that projects use, and clears their `cloud_provider_id`. The caller must first tear down what runs in the
+    account.
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
@@ -138,17 +143,18 @@ class CloudProviderServiceAsyncStub(CloudProviderServiceStub):
     - ABORTED: the etag is stale.
     """
     AccessCloudProviderCredentials: _aio.UnaryUnaryMultiCallable[_cloud_provider_pb2.AccessCloudProviderCredentialsRequest, _cloud_provider_pb2.AccessCloudProviderCredentialsResponse]  # type: ignore[assignment]
-    """AccessCloudProviderCredentials returns the credentials of a cloud account, also of one that is not active or whose team is deleted:
-    what still runs there must be taken down.
+    """AccessCloudProviderCredentials returns the credentials of a cloud account. It works for inactive accounts and for deleted
+    teams too, so that the caller can tear down what still runs there.
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
-    - DATA_LOSS: the stored credentials don't decrypt: they were changed, or are those of another cloud provider. Nothing is returned.
+    - DATA_LOSS: the stored credentials don't decrypt: they were changed, or belong to another cloud provider.
     """
     RecordCloudProviderValidation: _aio.UnaryUnaryMultiCallable[_cloud_provider_pb2.RecordCloudProviderValidationRequest, _cloud_provider_pb2.RecordCloudProviderValidationResponse]  # type: ignore[assignment]
-    """RecordCloudProviderValidation records whether the credentials work, as the caller found: without an error it sets `last_validated_at`
-    to now and clears `validation_error`; with one it sets `validation_error`, and `last_validated_at` stays the time of the last success.
-    With the etag of what was validated, a result of old credentials is not taken for one of new ones.
+    """RecordCloudProviderValidation stores the result of the caller's check of the credentials. Without `validation_error`, it sets
+    `last_validated_at` to the current time and clears the stored error. With `validation_error`, it stores the error, and
+    `last_validated_at` keeps the time of the last success. Send the etag of the cloud provider that was checked, so that a
+    result for old credentials is not stored for new ones.
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
@@ -157,11 +163,12 @@ class CloudProviderServiceAsyncStub(CloudProviderServiceStub):
     """
 
 class CloudProviderServiceServicer(metaclass=_abc_1.ABCMeta):
-    """CloudProviderService keeps the teams' own cloud accounts, in which their environments run, and the credentials to them.
+    """CloudProviderService stores the cloud accounts of teams, in which their environments run, and the credentials of these
+    accounts.
 
-    Credentials go in with CreateCloudProvider and UpdateCloudProvider, are stored encrypted, and come out of AccessCloudProviderCredentials alone.
-    An RPC that takes or returns them fails with FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) on a server that has no encryption key, and
-    with DATA_LOSS if the team's key can't be decrypted.
+    CreateCloudProvider and UpdateCloudProvider accept credentials, which are stored encrypted. Only AccessCloudProviderCredentials
+    returns them. An RPC that accepts or returns credentials fails with FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) if the server
+    has no encryption key, and with DATA_LOSS if the team's data key can't be decrypted.
     """
 
     @_abc_1.abstractmethod
@@ -170,11 +177,11 @@ class CloudProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cloud_provider_pb2.CreateCloudProviderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cloud_provider_pb2.CreateCloudProviderResponse, _abc.Awaitable[_cloud_provider_pb2.CreateCloudProviderResponse]]:
-        """CreateCloudProvider adds a cloud account to a team. It is active at once, and not validated yet.
+        """CreateCloudProvider adds a cloud account to a team. The account is active, and not validated yet.
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - ALREADY_EXISTS: the name is taken in the team.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name.
         - FAILED_PRECONDITION: the team is deleted.
         """
 
@@ -204,12 +211,12 @@ class CloudProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cloud_provider_pb2.UpdateCloudProviderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cloud_provider_pb2.UpdateCloudProviderResponse, _abc.Awaitable[_cloud_provider_pb2.UpdateCloudProviderResponse]]:
-        """UpdateCloudProvider changes a cloud account. The team and the type can't change. New credentials are not validated yet: they clear
-        `last_validated_at` and `validation_error`.
+        """UpdateCloudProvider changes a cloud account. The team and the type can't change. New credentials clear `last_validated_at`
+        and `validation_error`.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - ALREADY_EXISTS: the name is taken in the team.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name.
         - FAILED_PRECONDITION: the team is deleted.
         - ABORTED: the etag is stale.
         """
@@ -220,8 +227,9 @@ class CloudProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cloud_provider_pb2.DeleteCloudProviderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cloud_provider_pb2.DeleteCloudProviderResponse, _abc.Awaitable[_cloud_provider_pb2.DeleteCloudProviderResponse]]:
-        """DeleteCloudProvider deletes a cloud account for good, with its credentials. The name is free again. With `force` it deletes one that
-        projects use: their `cloud_provider_id` is unset then, and what runs in the account is the caller's to tear down before.
+        """DeleteCloudProvider deletes a cloud account and its credentials permanently. Its name can be used again. With `force` it
+        deletes an account that projects use, and clears their `cloud_provider_id`. The caller must first tear down what runs in the
+        account.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
@@ -235,12 +243,12 @@ class CloudProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cloud_provider_pb2.AccessCloudProviderCredentialsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cloud_provider_pb2.AccessCloudProviderCredentialsResponse, _abc.Awaitable[_cloud_provider_pb2.AccessCloudProviderCredentialsResponse]]:
-        """AccessCloudProviderCredentials returns the credentials of a cloud account, also of one that is not active or whose team is deleted:
-        what still runs there must be taken down.
+        """AccessCloudProviderCredentials returns the credentials of a cloud account. It works for inactive accounts and for deleted
+        teams too, so that the caller can tear down what still runs there.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - DATA_LOSS: the stored credentials don't decrypt: they were changed, or are those of another cloud provider. Nothing is returned.
+        - DATA_LOSS: the stored credentials don't decrypt: they were changed, or belong to another cloud provider.
         """
 
     @_abc_1.abstractmethod
@@ -249,9 +257,10 @@ class CloudProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cloud_provider_pb2.RecordCloudProviderValidationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cloud_provider_pb2.RecordCloudProviderValidationResponse, _abc.Awaitable[_cloud_provider_pb2.RecordCloudProviderValidationResponse]]:
-        """RecordCloudProviderValidation records whether the credentials work, as the caller found: without an error it sets `last_validated_at`
-        to now and clears `validation_error`; with one it sets `validation_error`, and `last_validated_at` stays the time of the last success.
-        With the etag of what was validated, a result of old credentials is not taken for one of new ones.
+        """RecordCloudProviderValidation stores the result of the caller's check of the credentials. Without `validation_error`, it sets
+        `last_validated_at` to the current time and clears the stored error. With `validation_error`, it stores the error, and
+        `last_validated_at` keeps the time of the last success. Send the etag of the cloud provider that was checked, so that a
+        result for old credentials is not stored for new ones.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.

@@ -63,9 +63,7 @@ class EncryptRequest(_message.Message):
     key: _builtins.bytes
     """Required. 32 bytes."""
     associated_data: _builtins.bytes
-    """0 to 65,536 bytes that are not in the ciphertext, but without which it does not decrypt: where it belongs, for
-    example.
-    """
+    """0 to 65,536 bytes that are authenticated and not encrypted, such as the ciphertext's location. Decrypt needs the same bytes."""
     def __init__(
         self,
         *,
@@ -108,11 +106,11 @@ class DecryptRequest(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     ASSOCIATED_DATA_FIELD_NUMBER: _builtins.int
     ciphertext: _builtins.str
-    """Required. Of a plaintext of at most 65,536 bytes. Line breaks in it are skipped."""
+    """Required. The ciphertext of a plaintext of at most 65,536 bytes. Line breaks are ignored."""
     key: _builtins.bytes
     """Required. 32 bytes."""
     associated_data: _builtins.bytes
-    """As given to Encrypt."""
+    """The associated data given to Encrypt."""
     def __init__(
         self,
         *,

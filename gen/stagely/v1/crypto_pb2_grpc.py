@@ -26,11 +26,12 @@ if _version_not_supported:
 
 
 class CryptoServiceStub:
-    """CryptoService encrypts for callers with keys that are theirs: AES-256-GCM. It stores nothing and needs no database.
-    What other services store encrypted, they encrypt themselves with keys that never leave this one.
+    """CryptoService encrypts and decrypts with keys that the caller supplies (AES-256-GCM). It stores nothing and needs no database.
+    The secrets and credentials that other services of this package store are encrypted with different keys, which never leave the
+    server.
 
-    A ciphertext is base64 (RFC 4648, section 4: the standard alphabet, padded) of a random nonce of 12 bytes, the
-    encrypted bytes, and the tag of 16 bytes. Any other implementation of AES-GCM can read it, and write it.
+    A ciphertext is the base64 encoding (RFC 4648, section 4: standard alphabet, with padding) of a random 12-byte nonce, the
+    encrypted bytes and the 16-byte tag. It is interoperable with any implementation of AES-GCM.
     """
 
     def __init__(self, channel):
@@ -57,11 +58,12 @@ class CryptoServiceStub:
 
 
 class CryptoServiceServicer:
-    """CryptoService encrypts for callers with keys that are theirs: AES-256-GCM. It stores nothing and needs no database.
-    What other services store encrypted, they encrypt themselves with keys that never leave this one.
+    """CryptoService encrypts and decrypts with keys that the caller supplies (AES-256-GCM). It stores nothing and needs no database.
+    The secrets and credentials that other services of this package store are encrypted with different keys, which never leave the
+    server.
 
-    A ciphertext is base64 (RFC 4648, section 4: the standard alphabet, padded) of a random nonce of 12 bytes, the
-    encrypted bytes, and the tag of 16 bytes. Any other implementation of AES-GCM can read it, and write it.
+    A ciphertext is the base64 encoding (RFC 4648, section 4: standard alphabet, with padding) of a random 12-byte nonce, the
+    encrypted bytes and the 16-byte tag. It is interoperable with any implementation of AES-GCM.
     """
 
     def GenerateKey(self, request, context):
@@ -72,24 +74,24 @@ class CryptoServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Encrypt(self, request, context):
-        """Encrypt encrypts under a key of the caller. Each call takes a nonce of its own: one plaintext gives another
-        ciphertext each time. A key should encrypt fewer than 2^32 times.
+        """Encrypt encrypts with the caller's key. Each call uses a new random nonce, so the same plaintext gives a different ciphertext
+        each time. Use a key for fewer than 2^32 encryptions (NIST SP 800-38D).
 
         Codes:
-        - INVALID_ARGUMENT: the key has not 32 bytes ("encryption key must be 32 bytes"); or the plaintext or the
-        associated data is too long.
+        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the plaintext or the associated data is
+        too long.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Decrypt(self, request, context):
-        """Decrypt returns what was encrypted with the same key and associated data.
+        """Decrypt returns the plaintext. It needs the key and the associated data of the encryption.
 
         Codes:
-        - INVALID_ARGUMENT: the key has not 32 bytes ("encryption key must be 32 bytes"); the associated data is too long;
-        the ciphertext is no base64 ("invalid ciphertext encoding"), has less than 12 bytes ("ciphertext too short"),
-        holds too much, or does not authenticate ("authentication failed (wrong key or tampered data)").
+        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the associated data is too long; the
+        ciphertext is not base64 ("invalid ciphertext encoding"), has fewer than 12 bytes ("ciphertext too short"), is too long, or
+        does not authenticate ("authentication failed (wrong key or tampered data)").
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,11 +124,12 @@ def add_CryptoServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CryptoService:
-    """CryptoService encrypts for callers with keys that are theirs: AES-256-GCM. It stores nothing and needs no database.
-    What other services store encrypted, they encrypt themselves with keys that never leave this one.
+    """CryptoService encrypts and decrypts with keys that the caller supplies (AES-256-GCM). It stores nothing and needs no database.
+    The secrets and credentials that other services of this package store are encrypted with different keys, which never leave the
+    server.
 
-    A ciphertext is base64 (RFC 4648, section 4: the standard alphabet, padded) of a random nonce of 12 bytes, the
-    encrypted bytes, and the tag of 16 bytes. Any other implementation of AES-GCM can read it, and write it.
+    A ciphertext is the base64 encoding (RFC 4648, section 4: standard alphabet, with padding) of a random 12-byte nonce, the
+    encrypted bytes and the 16-byte tag. It is interoperable with any implementation of AES-GCM.
     """
 
     @staticmethod

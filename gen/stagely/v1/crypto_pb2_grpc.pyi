@@ -27,11 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CryptoServiceStub:
-    """CryptoService encrypts for callers with keys that are theirs: AES-256-GCM. It stores nothing and needs no database.
-    What other services store encrypted, they encrypt themselves with keys that never leave this one.
+    """CryptoService encrypts and decrypts with keys that the caller supplies (AES-256-GCM). It stores nothing and needs no database.
+    The secrets and credentials that other services of this package store are encrypted with different keys, which never leave the
+    server.
 
-    A ciphertext is base64 (RFC 4648, section 4: the standard alphabet, padded) of a random nonce of 12 bytes, the
-    encrypted bytes, and the tag of 16 bytes. Any other implementation of AES-GCM can read it, and write it.
+    A ciphertext is the base64 encoding (RFC 4648, section 4: standard alphabet, with padding) of a random 12-byte nonce, the
+    encrypted bytes and the 16-byte tag. It is interoperable with any implementation of AES-GCM.
     """
 
     @_typing.overload
@@ -41,57 +42,59 @@ class CryptoServiceStub:
     GenerateKey: _grpc.UnaryUnaryMultiCallable[_crypto_pb2.GenerateKeyRequest, _crypto_pb2.GenerateKeyResponse]
     """GenerateKey returns a new random key."""
     Encrypt: _grpc.UnaryUnaryMultiCallable[_crypto_pb2.EncryptRequest, _crypto_pb2.EncryptResponse]
-    """Encrypt encrypts under a key of the caller. Each call takes a nonce of its own: one plaintext gives another
-    ciphertext each time. A key should encrypt fewer than 2^32 times.
+    """Encrypt encrypts with the caller's key. Each call uses a new random nonce, so the same plaintext gives a different ciphertext
+    each time. Use a key for fewer than 2^32 encryptions (NIST SP 800-38D).
 
     Codes:
-    - INVALID_ARGUMENT: the key has not 32 bytes ("encryption key must be 32 bytes"); or the plaintext or the
-      associated data is too long.
+    - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the plaintext or the associated data is
+      too long.
     """
     Decrypt: _grpc.UnaryUnaryMultiCallable[_crypto_pb2.DecryptRequest, _crypto_pb2.DecryptResponse]
-    """Decrypt returns what was encrypted with the same key and associated data.
+    """Decrypt returns the plaintext. It needs the key and the associated data of the encryption.
 
     Codes:
-    - INVALID_ARGUMENT: the key has not 32 bytes ("encryption key must be 32 bytes"); the associated data is too long;
-      the ciphertext is no base64 ("invalid ciphertext encoding"), has less than 12 bytes ("ciphertext too short"),
-      holds too much, or does not authenticate ("authentication failed (wrong key or tampered data)").
+    - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the associated data is too long; the
+      ciphertext is not base64 ("invalid ciphertext encoding"), has fewer than 12 bytes ("ciphertext too short"), is too long, or
+      does not authenticate ("authentication failed (wrong key or tampered data)").
     """
 
 @_typing.type_check_only
 class CryptoServiceAsyncStub(CryptoServiceStub):
-    """CryptoService encrypts for callers with keys that are theirs: AES-256-GCM. It stores nothing and needs no database.
-    What other services store encrypted, they encrypt themselves with keys that never leave this one.
+    """CryptoService encrypts and decrypts with keys that the caller supplies (AES-256-GCM). It stores nothing and needs no database.
+    The secrets and credentials that other services of this package store are encrypted with different keys, which never leave the
+    server.
 
-    A ciphertext is base64 (RFC 4648, section 4: the standard alphabet, padded) of a random nonce of 12 bytes, the
-    encrypted bytes, and the tag of 16 bytes. Any other implementation of AES-GCM can read it, and write it.
+    A ciphertext is the base64 encoding (RFC 4648, section 4: standard alphabet, with padding) of a random 12-byte nonce, the
+    encrypted bytes and the 16-byte tag. It is interoperable with any implementation of AES-GCM.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GenerateKey: _aio.UnaryUnaryMultiCallable[_crypto_pb2.GenerateKeyRequest, _crypto_pb2.GenerateKeyResponse]  # type: ignore[assignment]
     """GenerateKey returns a new random key."""
     Encrypt: _aio.UnaryUnaryMultiCallable[_crypto_pb2.EncryptRequest, _crypto_pb2.EncryptResponse]  # type: ignore[assignment]
-    """Encrypt encrypts under a key of the caller. Each call takes a nonce of its own: one plaintext gives another
-    ciphertext each time. A key should encrypt fewer than 2^32 times.
+    """Encrypt encrypts with the caller's key. Each call uses a new random nonce, so the same plaintext gives a different ciphertext
+    each time. Use a key for fewer than 2^32 encryptions (NIST SP 800-38D).
 
     Codes:
-    - INVALID_ARGUMENT: the key has not 32 bytes ("encryption key must be 32 bytes"); or the plaintext or the
-      associated data is too long.
+    - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the plaintext or the associated data is
+      too long.
     """
     Decrypt: _aio.UnaryUnaryMultiCallable[_crypto_pb2.DecryptRequest, _crypto_pb2.DecryptResponse]  # type: ignore[assignment]
-    """Decrypt returns what was encrypted with the same key and associated data.
+    """Decrypt returns the plaintext. It needs the key and the associated data of the encryption.
 
     Codes:
-    - INVALID_ARGUMENT: the key has not 32 bytes ("encryption key must be 32 bytes"); the associated data is too long;
-      the ciphertext is no base64 ("invalid ciphertext encoding"), has less than 12 bytes ("ciphertext too short"),
-      holds too much, or does not authenticate ("authentication failed (wrong key or tampered data)").
+    - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the associated data is too long; the
+      ciphertext is not base64 ("invalid ciphertext encoding"), has fewer than 12 bytes ("ciphertext too short"), is too long, or
+      does not authenticate ("authentication failed (wrong key or tampered data)").
     """
 
 class CryptoServiceServicer(metaclass=_abc_1.ABCMeta):
-    """CryptoService encrypts for callers with keys that are theirs: AES-256-GCM. It stores nothing and needs no database.
-    What other services store encrypted, they encrypt themselves with keys that never leave this one.
+    """CryptoService encrypts and decrypts with keys that the caller supplies (AES-256-GCM). It stores nothing and needs no database.
+    The secrets and credentials that other services of this package store are encrypted with different keys, which never leave the
+    server.
 
-    A ciphertext is base64 (RFC 4648, section 4: the standard alphabet, padded) of a random nonce of 12 bytes, the
-    encrypted bytes, and the tag of 16 bytes. Any other implementation of AES-GCM can read it, and write it.
+    A ciphertext is the base64 encoding (RFC 4648, section 4: standard alphabet, with padding) of a random 12-byte nonce, the
+    encrypted bytes and the 16-byte tag. It is interoperable with any implementation of AES-GCM.
     """
 
     @_abc_1.abstractmethod
@@ -108,12 +111,12 @@ class CryptoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _crypto_pb2.EncryptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_crypto_pb2.EncryptResponse, _abc.Awaitable[_crypto_pb2.EncryptResponse]]:
-        """Encrypt encrypts under a key of the caller. Each call takes a nonce of its own: one plaintext gives another
-        ciphertext each time. A key should encrypt fewer than 2^32 times.
+        """Encrypt encrypts with the caller's key. Each call uses a new random nonce, so the same plaintext gives a different ciphertext
+        each time. Use a key for fewer than 2^32 encryptions (NIST SP 800-38D).
 
         Codes:
-        - INVALID_ARGUMENT: the key has not 32 bytes ("encryption key must be 32 bytes"); or the plaintext or the
-          associated data is too long.
+        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the plaintext or the associated data is
+          too long.
         """
 
     @_abc_1.abstractmethod
@@ -122,12 +125,12 @@ class CryptoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _crypto_pb2.DecryptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_crypto_pb2.DecryptResponse, _abc.Awaitable[_crypto_pb2.DecryptResponse]]:
-        """Decrypt returns what was encrypted with the same key and associated data.
+        """Decrypt returns the plaintext. It needs the key and the associated data of the encryption.
 
         Codes:
-        - INVALID_ARGUMENT: the key has not 32 bytes ("encryption key must be 32 bytes"); the associated data is too long;
-          the ciphertext is no base64 ("invalid ciphertext encoding"), has less than 12 bytes ("ciphertext too short"),
-          holds too much, or does not authenticate ("authentication failed (wrong key or tampered data)").
+        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the associated data is too long; the
+          ciphertext is not base64 ("invalid ciphertext encoding"), has fewer than 12 bytes ("ciphertext too short"), is too long, or
+          does not authenticate ("authentication failed (wrong key or tampered data)").
         """
 
 def add_CryptoServiceServicer_to_server(servicer: CryptoServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

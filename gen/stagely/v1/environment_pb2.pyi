@@ -29,38 +29,38 @@ class _EnvironmentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Env
     DESCRIPTOR: _descriptor.EnumDescriptor
     ENVIRONMENT_STATUS_UNSPECIFIED: _EnvironmentStatus.ValueType  # 0
     ENVIRONMENT_STATUS_PENDING: _EnvironmentStatus.ValueType  # 1
-    """Live: created, and nothing has begun."""
+    """Live: created, no work has started."""
     ENVIRONMENT_STATUS_BUILDING: _EnvironmentStatus.ValueType  # 2
     """Live: its images are being built."""
     ENVIRONMENT_STATUS_DEPLOYING: _EnvironmentStatus.ValueType  # 3
-    """Live: it is being brought to its VM."""
+    """Live: it is being deployed to its VM."""
     ENVIRONMENT_STATUS_READY: _EnvironmentStatus.ValueType  # 4
-    """Live: it answers at its URL."""
+    """Live: it serves requests at its URL."""
     ENVIRONMENT_STATUS_FAILED: _EnvironmentStatus.ValueType  # 5
-    """Something went wrong. It may be tried again."""
+    """Building or deploying failed. A retry is allowed."""
     ENVIRONMENT_STATUS_TERMINATED: _EnvironmentStatus.ValueType  # 6
-    """Ended because someone asked for it. Final."""
+    """Ended on request. Final."""
     ENVIRONMENT_STATUS_REAPED: _EnvironmentStatus.ValueType  # 7
-    """Ended because nobody used it. Final."""
+    """Ended because it was idle. Final."""
 
 class EnvironmentStatus(_EnvironmentStatus, metaclass=_EnvironmentStatusEnumTypeWrapper):
-    """EnvironmentStatus is how far an environment is. TransitionEnvironment says which may follow on which."""
+    """EnvironmentStatus is the stage of an environment's life. TransitionEnvironment lists the allowed transitions."""
 
 ENVIRONMENT_STATUS_UNSPECIFIED: EnvironmentStatus.ValueType  # 0
 ENVIRONMENT_STATUS_PENDING: EnvironmentStatus.ValueType  # 1
-"""Live: created, and nothing has begun."""
+"""Live: created, no work has started."""
 ENVIRONMENT_STATUS_BUILDING: EnvironmentStatus.ValueType  # 2
 """Live: its images are being built."""
 ENVIRONMENT_STATUS_DEPLOYING: EnvironmentStatus.ValueType  # 3
-"""Live: it is being brought to its VM."""
+"""Live: it is being deployed to its VM."""
 ENVIRONMENT_STATUS_READY: EnvironmentStatus.ValueType  # 4
-"""Live: it answers at its URL."""
+"""Live: it serves requests at its URL."""
 ENVIRONMENT_STATUS_FAILED: EnvironmentStatus.ValueType  # 5
-"""Something went wrong. It may be tried again."""
+"""Building or deploying failed. A retry is allowed."""
 ENVIRONMENT_STATUS_TERMINATED: EnvironmentStatus.ValueType  # 6
-"""Ended because someone asked for it. Final."""
+"""Ended on request. Final."""
 ENVIRONMENT_STATUS_REAPED: EnvironmentStatus.ValueType  # 7
-"""Ended because nobody used it. Final."""
+"""Ended because it was idle. Final."""
 Global___EnvironmentStatus: _TypeAlias = EnvironmentStatus  # noqa: Y015
 
 class _VmStatus:
@@ -71,24 +71,24 @@ class _VmStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VmStatus.Val
     DESCRIPTOR: _descriptor.EnumDescriptor
     VM_STATUS_UNSPECIFIED: _VmStatus.ValueType  # 0
     VM_STATUS_PENDING: _VmStatus.ValueType  # 1
-    """Not asked for yet."""
+    """Not requested yet."""
     VM_STATUS_PROVISIONING: _VmStatus.ValueType  # 2
     VM_STATUS_RUNNING: _VmStatus.ValueType  # 3
     VM_STATUS_STOPPED: _VmStatus.ValueType  # 4
-    """There, and switched off."""
+    """Exists, switched off."""
     VM_STATUS_TERMINATED: _VmStatus.ValueType  # 5
     """Gone."""
 
 class VmStatus(_VmStatus, metaclass=_VmStatusEnumTypeWrapper):
-    """VmStatus is what is known of the VM of an environment."""
+    """VmStatus is the last known state of an environment's VM."""
 
 VM_STATUS_UNSPECIFIED: VmStatus.ValueType  # 0
 VM_STATUS_PENDING: VmStatus.ValueType  # 1
-"""Not asked for yet."""
+"""Not requested yet."""
 VM_STATUS_PROVISIONING: VmStatus.ValueType  # 2
 VM_STATUS_RUNNING: VmStatus.ValueType  # 3
 VM_STATUS_STOPPED: VmStatus.ValueType  # 4
-"""There, and switched off."""
+"""Exists, switched off."""
 VM_STATUS_TERMINATED: VmStatus.ValueType  # 5
 """Gone."""
 Global___VmStatus: _TypeAlias = VmStatus  # noqa: Y015
@@ -120,16 +120,16 @@ class Environment(_message.Message):
     id: _builtins.str
     project_id: _builtins.str
     pr_number: _builtins.int
-    """The pull request it is for; unset if it is for none."""
+    """The number of the pull request. Unset: the environment has none."""
     branch_name: _builtins.str
     commit_hash: _builtins.str
-    """The commit it shows, or is on the way to."""
+    """The commit that it runs, or that is being deployed."""
     subdomain_hash: _builtins.str
-    """Its host name below Stagely's domain: `pr-<pr_number>-` or, without a pull request, `env-`, then 12 random characters. Unique for
-    good, never changed.
+    """Its host name below Stagely's domain: `pr-<pr_number>-` (without a pull request: `env-`) and 12 random characters. Never
+    reused. Immutable.
     """
     url: _builtins.str
-    """Where it is reached: `https://<subdomain_hash>.<domain>`."""
+    """Its URL: `https://<subdomain_hash>.<domain>`."""
     vm_id: _builtins.str
     """The VM's id at the cloud provider."""
     vm_ip: _builtins.str
@@ -137,19 +137,19 @@ class Environment(_message.Message):
     vm_status: Global___VmStatus.ValueType
     status: Global___EnvironmentStatus.ValueType
     estimated_cost_usd_micros: _builtins.int
-    """What it is thought to cost, in millionths of a US dollar: a multiple of 100."""
+    """Its estimated cost in millionths of a US dollar, a multiple of 100."""
     etag: _builtins.str
     @_builtins.property
     def deployed_at(self) -> _timestamp_pb2.Timestamp:
-        """When it last became ready."""
+        """When the environment last became ready."""
 
     @_builtins.property
     def last_heartbeat_at(self) -> _timestamp_pb2.Timestamp:
-        """When its agent was last heard of."""
+        """When its agent last reported."""
 
     @_builtins.property
     def terminated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was terminated or reaped; unset while it is open."""
+        """When it was terminated or reaped. Unset: it is open."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -208,13 +208,15 @@ class CreateEnvironmentRequest(_message.Message):
     project_id: _builtins.str
     """Required."""
     pr_number: _builtins.int
-    """The pull request to show, 1 or more; unset for none. Of environments without one there may be any number."""
+    """The number of the pull request, 1 or more. Unset: the environment has no pull request. The number of such environments is not
+    limited.
+    """
     branch_name: _builtins.str
     """Required. A valid git branch name of at most 255 characters."""
     commit_hash: _builtins.str
-    """Required. 7 to 40 hexadecimal digits; kept in lower case."""
+    """Required. 7 to 40 hexadecimal digits. Stored in lower case."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,
@@ -272,7 +274,7 @@ class EnsureEnvironmentRequest(_message.Message):
     commit_hash: _builtins.str
     """Required. As in CreateEnvironmentRequest."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,
@@ -297,7 +299,7 @@ class EnsureEnvironmentResponse(_message.Message):
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
     created: _builtins.bool
-    """This call created it."""
+    """Whether this call created the environment."""
     @_builtins.property
     def environment(self) -> Global___Environment: ...
     def __init__(
@@ -349,7 +351,7 @@ class GetEnvironmentRequest(_message.Message):
     PULL_REQUEST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     subdomain_hash: _builtins.str
-    """Upper case is taken for lower case, as in host names."""
+    """Case-insensitive, as host names are."""
     @_builtins.property
     def pull_request(self) -> Global___PullRequest:
         """The open environment of this pull request."""
@@ -404,22 +406,22 @@ class ListEnvironmentsRequest(_message.Message):
     BRANCH_NAME_FIELD_NUMBER: _builtins.int
     LIVE_ONLY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many environments."""
+    """Maximum number of environments."""
     page_token: _builtins.str
-    """`next_page_token` of the page before."""
+    """The `next_page_token` of the previous page. Empty: the first page."""
     project_id: _builtins.str
-    """Only those of this project."""
+    """Only environments of this project."""
     team_id: _builtins.str
-    """Only those of this team's projects."""
+    """Only environments of this team's projects."""
     pr_number: _builtins.int
-    """Only those of pull requests with this number; with `project_id`, of that one."""
+    """Only environments with this pull request number. Combine with `project_id` to select one pull request."""
     branch_name: _builtins.str
-    """Only those of this branch."""
+    """Only environments of this branch."""
     live_only: _builtins.bool
-    """Only live ones. With `statuses`, those that are both."""
+    """Only live environments. Combined with `statuses`, both filters apply."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___EnvironmentStatus.ValueType]:
-        """Only those in one of these statuses. Empty: in any."""
+        """Only environments with one of these statuses. Empty: any status."""
 
     def __init__(
         self,
@@ -463,7 +465,7 @@ class ListEnvironmentsResponse(_message.Message):
     ENVIRONMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty at the end."""
+    """The `page_token` of the next page. Empty: this is the last page."""
     @_builtins.property
     def environments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Environment]: ...
     def __init__(
@@ -499,15 +501,15 @@ class UpdateEnvironmentRequest(_message.Message):
     vm_id: _builtins.str
     """1 to 255 characters."""
     vm_ip: _builtins.str
-    """An IPv4 or IPv6 address without zone or mask, in any spelling; it is returned in the canonical one."""
+    """An IPv4 or IPv6 address without zone or mask, in any notation. It is returned in canonical notation."""
     vm_status: Global___VmStatus.ValueType
-    """Cleared, it is VM_STATUS_PENDING again."""
+    """Cleared: VM_STATUS_PENDING."""
     commit_hash: _builtins.str
-    """As in CreateEnvironmentRequest; can't be cleared."""
+    """As in CreateEnvironmentRequest. Can't be cleared."""
     estimated_cost_usd_micros: _builtins.int
-    """0 to 999,999,999,900, a multiple of 100: costs are kept to a hundredth of a cent. Cleared, it is 0 again."""
+    """0 to 999,999,999,900, a multiple of 100 (a hundredth of a cent). Cleared: 0."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of `vm_id`, `vm_ip`, `vm_status`, `commit_hash` and `estimated_cost_usd_micros` to change."""
@@ -582,7 +584,7 @@ class TransitionEnvironmentRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,
@@ -630,7 +632,7 @@ class TerminateEnvironmentRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,

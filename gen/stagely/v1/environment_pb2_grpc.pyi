@@ -27,14 +27,14 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EnvironmentServiceStub:
-    """EnvironmentService keeps preview environments: one VM each, for one pull request or for a branch.
+    """EnvironmentService manages preview environments: one VM each, for a pull request or a branch.
 
-    An environment is live while it is pending, building, deploying or ready, and open until it is terminated or reaped: a failed one is
-    open and not live. A pull request has at most one open environment; a team has at most `max_concurrent_stagelets` live ones over all
-    its projects. Both hold under any concurrency.
+    An environment is live while it is pending, building, deploying or ready. It is open until it is terminated or reaped; a failed
+    environment is open and not live. A pull request has at most one open environment. A team has at most
+    `max_concurrent_stagelets` live environments in all its projects. Both limits are exact under concurrent calls.
 
-    Work starts with CreateEnvironment, EnsureEnvironment and the step to building. None of it starts in a deleted team or an archived
-    project; there, environments can still be ended.
+    Work starts with CreateEnvironment, EnsureEnvironment and the transition to building. No work can start in a deleted team or an
+    archived project, but environments can still be ended there.
     """
 
     @_typing.overload
@@ -42,46 +42,48 @@ class EnvironmentServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EnvironmentServiceAsyncStub: ...
     CreateEnvironment: _grpc.UnaryUnaryMultiCallable[_environment_pb2.CreateEnvironmentRequest, _environment_pb2.CreateEnvironmentResponse]
-    """CreateEnvironment adds a pending environment and gives it a URL of its own.
+    """CreateEnvironment adds a pending environment with its own URL.
 
     Codes:
     - NOT_FOUND: there is no such project.
-    - ALREADY_EXISTS: the pull request has an open environment, a failed one included: EnsureEnvironment moves that. This is told even
-      where the quota is used up too.
+    - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one. EnsureEnvironment reuses it. This code
+      takes precedence over RESOURCE_EXHAUSTED.
     - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
-    - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
+    - ABORTED: each random subdomain that the service tried was taken: retry.
     """
     EnsureEnvironment: _grpc.UnaryUnaryMultiCallable[_environment_pb2.EnsureEnvironmentRequest, _environment_pb2.EnsureEnvironmentResponse]
-    """EnsureEnvironment sees to it that a pull request has a live environment for a commit, whatever it has now:
+    """EnsureEnvironment makes sure that a pull request has a live environment for a commit. What it does depends on the pull
+    request's open environment:
 
-    - no open one: creates one, as CreateEnvironment does;
-    - a live one for this commit: leaves it as it is, to the etag;
-    - a live one for another commit: moves it to this commit and branch, and from ready to building. While it is pending, building or
-      deploying its status stays;
-    - a failed one: moves it to this commit and branch, and to building; this takes up quota again.
+    - none: it creates one, as CreateEnvironment does;
+    - live, for this commit: it changes nothing, not even the etag;
+    - live, for another commit: it sets the commit and the branch. A ready environment becomes building; pending, building and
+      deploying stay;
+    - failed: it sets the commit and the branch, and the status becomes building. The environment counts against the quota again.
 
-    Which of two commits is the newer one is the caller's to know: of two calls, the later moves the environment. Commits are compared as
-    they are written, so write them in full.
+    The service does not know which of two commits is newer: the last call wins. Commit hashes are compared as text, so send full
+    hashes.
 
     Codes:
     - NOT_FOUND: there is no such project.
     - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
-    - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
+    - ABORTED: each random subdomain that the service tried was taken: retry.
     """
     GetEnvironment: _grpc.UnaryUnaryMultiCallable[_environment_pb2.GetEnvironmentRequest, _environment_pb2.GetEnvironmentResponse]
-    """GetEnvironment returns one environment: by its id or `subdomain_hash` whatever its status is, or the open one of a pull request.
+    """GetEnvironment returns one environment: by its id or `subdomain_hash` in any status, or the open environment of a pull
+    request.
 
     Codes:
-    - NOT_FOUND: there is no such environment; or the pull request has none that is open.
+    - NOT_FOUND: there is no such environment, or the pull request has no open environment.
     """
     ListEnvironments: _grpc.UnaryUnaryMultiCallable[_environment_pb2.ListEnvironmentsRequest, _environment_pb2.ListEnvironmentsResponse]
     """ListEnvironments returns environments, newest first."""
     UpdateEnvironment: _grpc.UnaryUnaryMultiCallable[_environment_pb2.UpdateEnvironmentRequest, _environment_pb2.UpdateEnvironmentResponse]
-    """UpdateEnvironment records what is the case: where the VM of an environment is, which commit it runs, what it is thought to cost. The
-    VM and the cost can be recorded whatever the status is, and all of it in a deleted team and an archived project too. The status is
-    TransitionEnvironment's.
+    """UpdateEnvironment records facts about an environment: its VM, its commit and its estimated cost. The VM and the cost can be
+    recorded in any status. All fields can be recorded in a deleted team and an archived project too. To change the status, use
+    TransitionEnvironment.
 
     Codes:
     - NOT_FOUND: there is no such environment.
@@ -89,7 +91,7 @@ class EnvironmentServiceStub:
     - ABORTED: the etag is stale.
     """
     TransitionEnvironment: _grpc.UnaryUnaryMultiCallable[_environment_pb2.TransitionEnvironmentRequest, _environment_pb2.TransitionEnvironmentResponse]
-    """TransitionEnvironment changes the status of an environment, along these lines and no others:
+    """TransitionEnvironment changes the status of an environment. These transitions are allowed:
 
     | from                                        | to                           |
     |---------------------------------------------|------------------------------|
@@ -101,83 +103,85 @@ class EnvironmentServiceStub:
     | failed                                      | building, for another try    |
     | pending, building, deploying, ready, failed | terminated, reaped: for good |
 
-    A status never changes to itself: of several callers that ask for one step, one takes it. From failed to building an environment
-    takes up quota again.
+    A status never changes to itself, so if several callers request the same transition, exactly one succeeds. The transition
+    from failed to building counts against the quota again.
 
-    In an archived project, what is under way may go on to deploying and ready, but nothing may start building. In a deleted team, neither:
-    environments there can only fail or end.
+    In an archived project, environments that are building or deploying can become deploying and ready, but none can start
+    building. In a deleted team, environments can only fail or end.
 
     Codes:
     - NOT_FOUND: there is no such environment.
-    - FAILED_PRECONDITION: the status can't follow on the present one (reason ILLEGAL_TRANSITION); or the team is deleted
-      (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED), and the step is not for them.
+    - FAILED_PRECONDITION: the transition is not allowed (reason ILLEGAL_TRANSITION), or not allowed because the team is deleted
+      (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
     - ABORTED: the etag is stale.
     """
     TerminateEnvironment: _grpc.UnaryUnaryMultiCallable[_environment_pb2.TerminateEnvironmentRequest, _environment_pb2.TerminateEnvironmentResponse]
-    """TerminateEnvironment ends an environment for good: TransitionEnvironment to terminated. It frees the quota and the pull request; its
-    VM is the caller's to take down.
+    """TerminateEnvironment ends an environment permanently, as TransitionEnvironment to terminated does. The environment no longer
+    counts against the quota, and the pull request can get a new one. The caller must delete the VM.
 
     Codes:
     - NOT_FOUND: there is no such environment.
-    - FAILED_PRECONDITION: the environment is terminated or reaped already (reason ILLEGAL_TRANSITION).
+    - FAILED_PRECONDITION: the environment is already terminated or reaped (reason ILLEGAL_TRANSITION).
     - ABORTED: the etag is stale.
     """
 
 @_typing.type_check_only
 class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
-    """EnvironmentService keeps preview environments: one VM each, for one pull request or for a branch.
+    """EnvironmentService manages preview environments: one VM each, for a pull request or a branch.
 
-    An environment is live while it is pending, building, deploying or ready, and open until it is terminated or reaped: a failed one is
-    open and not live. A pull request has at most one open environment; a team has at most `max_concurrent_stagelets` live ones over all
-    its projects. Both hold under any concurrency.
+    An environment is live while it is pending, building, deploying or ready. It is open until it is terminated or reaped; a failed
+    environment is open and not live. A pull request has at most one open environment. A team has at most
+    `max_concurrent_stagelets` live environments in all its projects. Both limits are exact under concurrent calls.
 
-    Work starts with CreateEnvironment, EnsureEnvironment and the step to building. None of it starts in a deleted team or an archived
-    project; there, environments can still be ended.
+    Work starts with CreateEnvironment, EnsureEnvironment and the transition to building. No work can start in a deleted team or an
+    archived project, but environments can still be ended there.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEnvironment: _aio.UnaryUnaryMultiCallable[_environment_pb2.CreateEnvironmentRequest, _environment_pb2.CreateEnvironmentResponse]  # type: ignore[assignment]
-    """CreateEnvironment adds a pending environment and gives it a URL of its own.
+    """CreateEnvironment adds a pending environment with its own URL.
 
     Codes:
     - NOT_FOUND: there is no such project.
-    - ALREADY_EXISTS: the pull request has an open environment, a failed one included: EnsureEnvironment moves that. This is told even
-      where the quota is used up too.
+    - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one. EnsureEnvironment reuses it. This code
+      takes precedence over RESOURCE_EXHAUSTED.
     - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
-    - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
+    - ABORTED: each random subdomain that the service tried was taken: retry.
     """
     EnsureEnvironment: _aio.UnaryUnaryMultiCallable[_environment_pb2.EnsureEnvironmentRequest, _environment_pb2.EnsureEnvironmentResponse]  # type: ignore[assignment]
-    """EnsureEnvironment sees to it that a pull request has a live environment for a commit, whatever it has now:
+    """EnsureEnvironment makes sure that a pull request has a live environment for a commit. What it does depends on the pull
+    request's open environment:
 
-    - no open one: creates one, as CreateEnvironment does;
-    - a live one for this commit: leaves it as it is, to the etag;
-    - a live one for another commit: moves it to this commit and branch, and from ready to building. While it is pending, building or
-      deploying its status stays;
-    - a failed one: moves it to this commit and branch, and to building; this takes up quota again.
+    - none: it creates one, as CreateEnvironment does;
+    - live, for this commit: it changes nothing, not even the etag;
+    - live, for another commit: it sets the commit and the branch. A ready environment becomes building; pending, building and
+      deploying stay;
+    - failed: it sets the commit and the branch, and the status becomes building. The environment counts against the quota again.
 
-    Which of two commits is the newer one is the caller's to know: of two calls, the later moves the environment. Commits are compared as
-    they are written, so write them in full.
+    The service does not know which of two commits is newer: the last call wins. Commit hashes are compared as text, so send full
+    hashes.
 
     Codes:
     - NOT_FOUND: there is no such project.
     - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
-    - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
+    - ABORTED: each random subdomain that the service tried was taken: retry.
     """
     GetEnvironment: _aio.UnaryUnaryMultiCallable[_environment_pb2.GetEnvironmentRequest, _environment_pb2.GetEnvironmentResponse]  # type: ignore[assignment]
-    """GetEnvironment returns one environment: by its id or `subdomain_hash` whatever its status is, or the open one of a pull request.
+    """GetEnvironment returns one environment: by its id or `subdomain_hash` in any status, or the open environment of a pull
+    request.
 
     Codes:
-    - NOT_FOUND: there is no such environment; or the pull request has none that is open.
+    - NOT_FOUND: there is no such environment, or the pull request has no open environment.
     """
     ListEnvironments: _aio.UnaryUnaryMultiCallable[_environment_pb2.ListEnvironmentsRequest, _environment_pb2.ListEnvironmentsResponse]  # type: ignore[assignment]
     """ListEnvironments returns environments, newest first."""
     UpdateEnvironment: _aio.UnaryUnaryMultiCallable[_environment_pb2.UpdateEnvironmentRequest, _environment_pb2.UpdateEnvironmentResponse]  # type: ignore[assignment]
-    """UpdateEnvironment records what is the case: where the VM of an environment is, which commit it runs, what it is thought to cost. The
-    VM and the cost can be recorded whatever the status is, and all of it in a deleted team and an archived project too. The status is
-    TransitionEnvironment's.
+    """UpdateEnvironment records facts about an environment: its VM, its commit and its estimated cost. The VM and the cost can be
+    recorded in any status. All fields can be recorded in a deleted team and an archived project too. To change the status, use
+    TransitionEnvironment.
 
     Codes:
     - NOT_FOUND: there is no such environment.
@@ -185,7 +189,7 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
     - ABORTED: the etag is stale.
     """
     TransitionEnvironment: _aio.UnaryUnaryMultiCallable[_environment_pb2.TransitionEnvironmentRequest, _environment_pb2.TransitionEnvironmentResponse]  # type: ignore[assignment]
-    """TransitionEnvironment changes the status of an environment, along these lines and no others:
+    """TransitionEnvironment changes the status of an environment. These transitions are allowed:
 
     | from                                        | to                           |
     |---------------------------------------------|------------------------------|
@@ -197,38 +201,38 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
     | failed                                      | building, for another try    |
     | pending, building, deploying, ready, failed | terminated, reaped: for good |
 
-    A status never changes to itself: of several callers that ask for one step, one takes it. From failed to building an environment
-    takes up quota again.
+    A status never changes to itself, so if several callers request the same transition, exactly one succeeds. The transition
+    from failed to building counts against the quota again.
 
-    In an archived project, what is under way may go on to deploying and ready, but nothing may start building. In a deleted team, neither:
-    environments there can only fail or end.
+    In an archived project, environments that are building or deploying can become deploying and ready, but none can start
+    building. In a deleted team, environments can only fail or end.
 
     Codes:
     - NOT_FOUND: there is no such environment.
-    - FAILED_PRECONDITION: the status can't follow on the present one (reason ILLEGAL_TRANSITION); or the team is deleted
-      (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED), and the step is not for them.
+    - FAILED_PRECONDITION: the transition is not allowed (reason ILLEGAL_TRANSITION), or not allowed because the team is deleted
+      (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
     - ABORTED: the etag is stale.
     """
     TerminateEnvironment: _aio.UnaryUnaryMultiCallable[_environment_pb2.TerminateEnvironmentRequest, _environment_pb2.TerminateEnvironmentResponse]  # type: ignore[assignment]
-    """TerminateEnvironment ends an environment for good: TransitionEnvironment to terminated. It frees the quota and the pull request; its
-    VM is the caller's to take down.
+    """TerminateEnvironment ends an environment permanently, as TransitionEnvironment to terminated does. The environment no longer
+    counts against the quota, and the pull request can get a new one. The caller must delete the VM.
 
     Codes:
     - NOT_FOUND: there is no such environment.
-    - FAILED_PRECONDITION: the environment is terminated or reaped already (reason ILLEGAL_TRANSITION).
+    - FAILED_PRECONDITION: the environment is already terminated or reaped (reason ILLEGAL_TRANSITION).
     - ABORTED: the etag is stale.
     """
 
 class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """EnvironmentService keeps preview environments: one VM each, for one pull request or for a branch.
+    """EnvironmentService manages preview environments: one VM each, for a pull request or a branch.
 
-    An environment is live while it is pending, building, deploying or ready, and open until it is terminated or reaped: a failed one is
-    open and not live. A pull request has at most one open environment; a team has at most `max_concurrent_stagelets` live ones over all
-    its projects. Both hold under any concurrency.
+    An environment is live while it is pending, building, deploying or ready. It is open until it is terminated or reaped; a failed
+    environment is open and not live. A pull request has at most one open environment. A team has at most
+    `max_concurrent_stagelets` live environments in all its projects. Both limits are exact under concurrent calls.
 
-    Work starts with CreateEnvironment, EnsureEnvironment and the step to building. None of it starts in a deleted team or an archived
-    project; there, environments can still be ended.
+    Work starts with CreateEnvironment, EnsureEnvironment and the transition to building. No work can start in a deleted team or an
+    archived project, but environments can still be ended there.
     """
 
     @_abc_1.abstractmethod
@@ -237,15 +241,15 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _environment_pb2.CreateEnvironmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_environment_pb2.CreateEnvironmentResponse, _abc.Awaitable[_environment_pb2.CreateEnvironmentResponse]]:
-        """CreateEnvironment adds a pending environment and gives it a URL of its own.
+        """CreateEnvironment adds a pending environment with its own URL.
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - ALREADY_EXISTS: the pull request has an open environment, a failed one included: EnsureEnvironment moves that. This is told even
-          where the quota is used up too.
+        - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one. EnsureEnvironment reuses it. This code
+          takes precedence over RESOURCE_EXHAUSTED.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
-        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
+        - ABORTED: each random subdomain that the service tried was taken: retry.
         """
 
     @_abc_1.abstractmethod
@@ -254,22 +258,23 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _environment_pb2.EnsureEnvironmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_environment_pb2.EnsureEnvironmentResponse, _abc.Awaitable[_environment_pb2.EnsureEnvironmentResponse]]:
-        """EnsureEnvironment sees to it that a pull request has a live environment for a commit, whatever it has now:
+        """EnsureEnvironment makes sure that a pull request has a live environment for a commit. What it does depends on the pull
+        request's open environment:
 
-        - no open one: creates one, as CreateEnvironment does;
-        - a live one for this commit: leaves it as it is, to the etag;
-        - a live one for another commit: moves it to this commit and branch, and from ready to building. While it is pending, building or
-          deploying its status stays;
-        - a failed one: moves it to this commit and branch, and to building; this takes up quota again.
+        - none: it creates one, as CreateEnvironment does;
+        - live, for this commit: it changes nothing, not even the etag;
+        - live, for another commit: it sets the commit and the branch. A ready environment becomes building; pending, building and
+          deploying stay;
+        - failed: it sets the commit and the branch, and the status becomes building. The environment counts against the quota again.
 
-        Which of two commits is the newer one is the caller's to know: of two calls, the later moves the environment. Commits are compared as
-        they are written, so write them in full.
+        The service does not know which of two commits is newer: the last call wins. Commit hashes are compared as text, so send full
+        hashes.
 
         Codes:
         - NOT_FOUND: there is no such project.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
-        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
+        - ABORTED: each random subdomain that the service tried was taken: retry.
         """
 
     @_abc_1.abstractmethod
@@ -278,10 +283,11 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _environment_pb2.GetEnvironmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_environment_pb2.GetEnvironmentResponse, _abc.Awaitable[_environment_pb2.GetEnvironmentResponse]]:
-        """GetEnvironment returns one environment: by its id or `subdomain_hash` whatever its status is, or the open one of a pull request.
+        """GetEnvironment returns one environment: by its id or `subdomain_hash` in any status, or the open environment of a pull
+        request.
 
         Codes:
-        - NOT_FOUND: there is no such environment; or the pull request has none that is open.
+        - NOT_FOUND: there is no such environment, or the pull request has no open environment.
         """
 
     @_abc_1.abstractmethod
@@ -298,9 +304,9 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _environment_pb2.UpdateEnvironmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_environment_pb2.UpdateEnvironmentResponse, _abc.Awaitable[_environment_pb2.UpdateEnvironmentResponse]]:
-        """UpdateEnvironment records what is the case: where the VM of an environment is, which commit it runs, what it is thought to cost. The
-        VM and the cost can be recorded whatever the status is, and all of it in a deleted team and an archived project too. The status is
-        TransitionEnvironment's.
+        """UpdateEnvironment records facts about an environment: its VM, its commit and its estimated cost. The VM and the cost can be
+        recorded in any status. All fields can be recorded in a deleted team and an archived project too. To change the status, use
+        TransitionEnvironment.
 
         Codes:
         - NOT_FOUND: there is no such environment.
@@ -314,7 +320,7 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _environment_pb2.TransitionEnvironmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_environment_pb2.TransitionEnvironmentResponse, _abc.Awaitable[_environment_pb2.TransitionEnvironmentResponse]]:
-        """TransitionEnvironment changes the status of an environment, along these lines and no others:
+        """TransitionEnvironment changes the status of an environment. These transitions are allowed:
 
         | from                                        | to                           |
         |---------------------------------------------|------------------------------|
@@ -326,16 +332,16 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         | failed                                      | building, for another try    |
         | pending, building, deploying, ready, failed | terminated, reaped: for good |
 
-        A status never changes to itself: of several callers that ask for one step, one takes it. From failed to building an environment
-        takes up quota again.
+        A status never changes to itself, so if several callers request the same transition, exactly one succeeds. The transition
+        from failed to building counts against the quota again.
 
-        In an archived project, what is under way may go on to deploying and ready, but nothing may start building. In a deleted team, neither:
-        environments there can only fail or end.
+        In an archived project, environments that are building or deploying can become deploying and ready, but none can start
+        building. In a deleted team, environments can only fail or end.
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the status can't follow on the present one (reason ILLEGAL_TRANSITION); or the team is deleted
-          (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED), and the step is not for them.
+        - FAILED_PRECONDITION: the transition is not allowed (reason ILLEGAL_TRANSITION), or not allowed because the team is deleted
+          (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: the etag is stale.
         """
@@ -346,12 +352,12 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _environment_pb2.TerminateEnvironmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_environment_pb2.TerminateEnvironmentResponse, _abc.Awaitable[_environment_pb2.TerminateEnvironmentResponse]]:
-        """TerminateEnvironment ends an environment for good: TransitionEnvironment to terminated. It frees the quota and the pull request; its
-        VM is the caller's to take down.
+        """TerminateEnvironment ends an environment permanently, as TransitionEnvironment to terminated does. The environment no longer
+        counts against the quota, and the pull request can get a new one. The caller must delete the VM.
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the environment is terminated or reaped already (reason ILLEGAL_TRANSITION).
+        - FAILED_PRECONDITION: the environment is already terminated or reaped (reason ILLEGAL_TRANSITION).
         - ABORTED: the etag is stale.
         """
 

@@ -24,7 +24,7 @@ class GenerateIdRequest(_message.Message):
 
     LENGTH_FIELD_NUMBER: _builtins.int
     length: _builtins.int
-    """0 to 64 characters; 0 gives the empty id. Default: 12."""
+    """Length in characters, 0 to 64. Length 0 gives the empty id. Default: 12."""
     def __init__(
         self,
         *,
@@ -68,7 +68,7 @@ class GenerateIdsRequest(_message.Message):
     count: _builtins.int
     """Required. 1 to 1,000; at most 36 of length 1, and 1 of length 0."""
     length: _builtins.int
-    """0 to 64 characters each. Default: 12."""
+    """Length of each id in characters, 0 to 64. Default: 12."""
     def __init__(
         self,
         *,

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class IdServiceStub:
-    """IdService makes short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, fit for host names. It stores
-    nothing and needs no database. An id of 12 characters has about 62 bits of randomness.
+    """IdService generates short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, which are valid in host names. An id
+    of 12 characters has about 62 bits of randomness. The service stores nothing and needs no database.
     """
 
     def __init__(self, channel):
@@ -49,8 +49,8 @@ class IdServiceStub:
 
 
 class IdServiceServicer:
-    """IdService makes short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, fit for host names. It stores
-    nothing and needs no database. An id of 12 characters has about 62 bits of randomness.
+    """IdService generates short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, which are valid in host names. An id
+    of 12 characters has about 62 bits of randomness. The service stores nothing and needs no database.
     """
 
     def GenerateId(self, request, context):
@@ -61,11 +61,10 @@ class IdServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GenerateIds(self, request, context):
-        """GenerateIds returns ids that are all distinct.
+        """GenerateIds returns ids. All ids of a response are distinct.
 
         Codes:
-        - INVALID_ARGUMENT: the count or the length is out of its limits, or there are not as many distinct ids of the
-        length.
+        - INVALID_ARGUMENT: the count or the length is out of range, or there are fewer distinct ids of this length than `count`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,8 +92,8 @@ def add_IdServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IdService:
-    """IdService makes short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, fit for host names. It stores
-    nothing and needs no database. An id of 12 characters has about 62 bits of randomness.
+    """IdService generates short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, which are valid in host names. An id
+    of 12 characters has about 62 bits of randomness. The service stores nothing and needs no database.
     """
 
     @staticmethod

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class IdServiceStub:
-    """IdService makes short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, fit for host names. It stores
-    nothing and needs no database. An id of 12 characters has about 62 bits of randomness.
+    """IdService generates short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, which are valid in host names. An id
+    of 12 characters has about 62 bits of randomness. The service stores nothing and needs no database.
     """
 
     @_typing.overload
@@ -38,33 +38,31 @@ class IdServiceStub:
     GenerateId: _grpc.UnaryUnaryMultiCallable[_id_pb2.GenerateIdRequest, _id_pb2.GenerateIdResponse]
     """GenerateId returns one id."""
     GenerateIds: _grpc.UnaryUnaryMultiCallable[_id_pb2.GenerateIdsRequest, _id_pb2.GenerateIdsResponse]
-    """GenerateIds returns ids that are all distinct.
+    """GenerateIds returns ids. All ids of a response are distinct.
 
     Codes:
-    - INVALID_ARGUMENT: the count or the length is out of its limits, or there are not as many distinct ids of the
-      length.
+    - INVALID_ARGUMENT: the count or the length is out of range, or there are fewer distinct ids of this length than `count`.
     """
 
 @_typing.type_check_only
 class IdServiceAsyncStub(IdServiceStub):
-    """IdService makes short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, fit for host names. It stores
-    nothing and needs no database. An id of 12 characters has about 62 bits of randomness.
+    """IdService generates short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, which are valid in host names. An id
+    of 12 characters has about 62 bits of randomness. The service stores nothing and needs no database.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GenerateId: _aio.UnaryUnaryMultiCallable[_id_pb2.GenerateIdRequest, _id_pb2.GenerateIdResponse]  # type: ignore[assignment]
     """GenerateId returns one id."""
     GenerateIds: _aio.UnaryUnaryMultiCallable[_id_pb2.GenerateIdsRequest, _id_pb2.GenerateIdsResponse]  # type: ignore[assignment]
-    """GenerateIds returns ids that are all distinct.
+    """GenerateIds returns ids. All ids of a response are distinct.
 
     Codes:
-    - INVALID_ARGUMENT: the count or the length is out of its limits, or there are not as many distinct ids of the
-      length.
+    - INVALID_ARGUMENT: the count or the length is out of range, or there are fewer distinct ids of this length than `count`.
     """
 
 class IdServiceServicer(metaclass=_abc_1.ABCMeta):
-    """IdService makes short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, fit for host names. It stores
-    nothing and needs no database. An id of 12 characters has about 62 bits of randomness.
+    """IdService generates short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, which are valid in host names. An id
+    of 12 characters has about 62 bits of randomness. The service stores nothing and needs no database.
     """
 
     @_abc_1.abstractmethod
@@ -81,11 +79,10 @@ class IdServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _id_pb2.GenerateIdsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_id_pb2.GenerateIdsResponse, _abc.Awaitable[_id_pb2.GenerateIdsResponse]]:
-        """GenerateIds returns ids that are all distinct.
+        """GenerateIds returns ids. All ids of a response are distinct.
 
         Codes:
-        - INVALID_ARGUMENT: the count or the length is out of its limits, or there are not as many distinct ids of the
-          length.
+        - INVALID_ARGUMENT: the count or the length is out of range, or there are fewer distinct ids of this length than `count`.
         """
 
 def add_IdServiceServicer_to_server(servicer: IdServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

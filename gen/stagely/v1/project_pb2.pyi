@@ -34,7 +34,7 @@ class _RepoProviderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepoProv
     REPO_PROVIDER_BITBUCKET: _RepoProvider.ValueType  # 3
 
 class RepoProvider(_RepoProvider, metaclass=_RepoProviderEnumTypeWrapper):
-    """RepoProvider is who hosts a repository."""
+    """RepoProvider is the host of a repository."""
 
 REPO_PROVIDER_UNSPECIFIED: RepoProvider.ValueType  # 0
 REPO_PROVIDER_GITHUB: RepoProvider.ValueType  # 1
@@ -55,7 +55,7 @@ class _PreviewSizeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PreviewSi
     PREVIEW_SIZE_XLARGE: _PreviewSize.ValueType  # 4
 
 class PreviewSize(_PreviewSize, metaclass=_PreviewSizeEnumTypeWrapper):
-    """PreviewSize is how big the virtual machine of an environment is."""
+    """PreviewSize is the size of an environment's VM."""
 
 PREVIEW_SIZE_UNSPECIFIED: PreviewSize.ValueType  # 0
 PREVIEW_SIZE_SMALL: PreviewSize.ValueType  # 1
@@ -87,24 +87,24 @@ class Project(_message.Message):
     id: _builtins.str
     team_id: _builtins.str
     slug: _builtins.str
-    """URL-safe name, unique in the team, never changed."""
+    """URL-safe name, unique in the team. Immutable."""
     name: _builtins.str
-    """Name to show."""
+    """Display name."""
     repo_url: _builtins.str
-    """Where the repository is cloned from."""
+    """The URL to clone the repository from."""
     repo_provider: Global___RepoProvider.ValueType
     default_branch: _builtins.str
-    """The branch that pull requests go into."""
+    """The branch that pull requests are merged into."""
     cloud_provider_id: _builtins.str
-    """The team's cloud account that environments run in; unset, none is chosen."""
+    """The cloud account of the team in which environments run. Unset: none is chosen."""
     default_preview_size: Global___PreviewSize.ValueType
-    """How big an environment is where nothing else is asked for."""
+    """The default size of the project's environments."""
     is_active: _builtins.bool
-    """False: the project is archived."""
+    """Whether the project is active. False: it is archived."""
     etag: _builtins.str
     @_builtins.property
     def config(self) -> _struct_pb2.Struct:
-        """Settings of the project, whatever the caller keeps there. No place for secrets."""
+        """Settings of the project, defined by the caller. Must not contain secrets."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -140,7 +140,7 @@ Global___Project: _TypeAlias = Project  # noqa: Y015
 
 @_typing.final
 class ProjectSlug(_message.Message):
-    """ProjectSlug names a project by what is unique in its team."""
+    """ProjectSlug identifies a project by its team and slug."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -181,12 +181,12 @@ class CreateProjectRequest(_message.Message):
     team_id: _builtins.str
     """Required."""
     slug: _builtins.str
-    """Required. 2 to 100 characters: lower-case letters, digits and hyphens; the first and the last are no hyphen."""
+    """Required. 2 to 100 characters: lower-case letters, digits and hyphens. Must not start or end with a hyphen."""
     name: _builtins.str
     """Required. 1 to 255 characters."""
     repo_url: _builtins.str
-    """Required. At most 2,000 visible ASCII characters: an https, http, ssh or git URL with a host and a path, or `user@host:path`. Without query
-    and fragment, and without credentials: only an ssh URL names a user, and none has a password.
+    """Required. At most 2,000 visible ASCII characters: an https, http, ssh or git URL with a host and a path, or `user@host:path`.
+    Must not have a query, a fragment or credentials. Only an ssh URL may name a user.
     """
     repo_provider: Global___RepoProvider.ValueType
     """Default: REPO_PROVIDER_GITHUB."""
@@ -197,10 +197,10 @@ class CreateProjectRequest(_message.Message):
     default_preview_size: Global___PreviewSize.ValueType
     """Default: PREVIEW_SIZE_MEDIUM."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     @_builtins.property
     def config(self) -> _struct_pb2.Struct:
-        """At most 65,536 bytes as JSON, and 20 levels deep. Default: an empty object."""
+        """A JSON object of at most 65,536 bytes as JSON, nested at most 20 levels deep. Default: an empty object."""
 
     def __init__(
         self,
@@ -307,17 +307,17 @@ class ListProjectsRequest(_message.Message):
     CLOUD_PROVIDER_ID_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many projects."""
+    """Maximum number of projects."""
     page_token: _builtins.str
-    """`next_page_token` of the page before."""
+    """The `next_page_token` of the previous page. Empty: the first page."""
     team_id: _builtins.str
     """Only projects of this team."""
     repo_url: _builtins.str
-    """Only projects with this `repo_url`, character by character."""
+    """Only projects with exactly this `repo_url`."""
     cloud_provider_id: _builtins.str
-    """Only projects that run in this cloud account."""
+    """Only projects that use this cloud provider."""
     is_active: _builtins.bool
-    """Only active projects, or only archived ones."""
+    """True: only active projects. False: only archived ones."""
     def __init__(
         self,
         *,
@@ -358,7 +358,7 @@ class ListProjectsResponse(_message.Message):
     PROJECTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty at the end."""
+    """The `page_token` of the next page. Empty: this is the last page."""
     @_builtins.property
     def projects(self) -> _containers.RepeatedCompositeFieldContainer[Global___Project]: ...
     def __init__(
@@ -395,21 +395,21 @@ class UpdateProjectRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     name: _builtins.str
-    """As in CreateProjectRequest; can't be cleared."""
+    """As in CreateProjectRequest. Can't be cleared."""
     repo_url: _builtins.str
-    """As in CreateProjectRequest; can't be cleared."""
+    """As in CreateProjectRequest. Can't be cleared."""
     repo_provider: Global___RepoProvider.ValueType
-    """Cleared, it is REPO_PROVIDER_GITHUB again."""
+    """Cleared: REPO_PROVIDER_GITHUB."""
     default_branch: _builtins.str
-    """As in CreateProjectRequest. Cleared, it is `main` again."""
+    """As in CreateProjectRequest. Cleared: `main`."""
     cloud_provider_id: _builtins.str
     """As in CreateProjectRequest."""
     default_preview_size: Global___PreviewSize.ValueType
-    """Cleared, it is PREVIEW_SIZE_MEDIUM again."""
+    """Cleared: PREVIEW_SIZE_MEDIUM."""
     is_active: _builtins.bool
-    """Cleared, it is true again."""
+    """Cleared: true."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of `name`, `repo_url`, `repo_provider`, `default_branch`, `cloud_provider_id`, `default_preview_size`, `config` and `is_active` to
@@ -418,7 +418,7 @@ class UpdateProjectRequest(_message.Message):
 
     @_builtins.property
     def config(self) -> _struct_pb2.Struct:
-        """As in CreateProjectRequest; replaced as a whole. Cleared, it is an empty object again."""
+        """As in CreateProjectRequest. The new object replaces the old one. Cleared: an empty object."""
 
     def __init__(
         self,
@@ -495,9 +495,9 @@ class DeleteProjectRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     force: _builtins.bool
-    """Delete the project though it has live environments."""
+    """Delete the project even if it has live environments."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,

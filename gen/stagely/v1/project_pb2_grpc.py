@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ProjectServiceStub:
-    """ProjectService keeps projects: the git repositories whose pull requests get preview environments.
+    """ProjectService manages projects: git repositories whose pull requests get preview environments.
     """
 
     def __init__(self, channel):
@@ -63,15 +63,15 @@ class ProjectServiceStub:
 
 
 class ProjectServiceServicer:
-    """ProjectService keeps projects: the git repositories whose pull requests get preview environments.
+    """ProjectService manages projects: git repositories whose pull requests get preview environments.
     """
 
     def CreateProject(self, request, context):
-        """CreateProject adds a project to a team. It is active at once.
+        """CreateProject adds an active project to a team.
 
         Codes:
         - NOT_FOUND: there is no such team, or the team has no such cloud provider.
-        - ALREADY_EXISTS: the slug is taken in the team.
+        - ALREADY_EXISTS: the team already has a project with this slug.
         - FAILED_PRECONDITION: the team is deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -96,8 +96,8 @@ class ProjectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProject(self, request, context):
-        """UpdateProject changes a project, or archives it with `is_active` false: an archived project gets no new environments. The team and the
-        slug can't change.
+        """UpdateProject changes a project. Setting `is_active` to false archives the project: it gets no new environments. The team and
+        the slug can't change.
 
         Codes:
         - NOT_FOUND: there is no such project, or its team has no such cloud provider.
@@ -109,13 +109,14 @@ class ProjectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteProject(self, request, context):
-        """DeleteProject deletes a project for good, with its secrets, its environments and all that belongs to them. The slug is free again.
-        With `force` it deletes live environments too: the virtual machines of these stay, and are the caller's to tear down. List the
-        environments before, nobody knows them after.
+        """DeleteProject deletes a project with its secrets and environments permanently. Its slug can be used again. With `force` it
+        deletes live environments too. Their VMs keep running, and the caller must tear them down: list the environments first,
+        because the store forgets them.
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is deleted.
+        - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is
+        deleted.
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -159,7 +160,7 @@ def add_ProjectServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ProjectService:
-    """ProjectService keeps projects: the git repositories whose pull requests get preview environments.
+    """ProjectService manages projects: git repositories whose pull requests get preview environments.
     """
 
     @staticmethod

@@ -27,18 +27,18 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ProjectServiceStub:
-    """ProjectService keeps projects: the git repositories whose pull requests get preview environments."""
+    """ProjectService manages projects: git repositories whose pull requests get preview environments."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ProjectServiceAsyncStub: ...
     CreateProject: _grpc.UnaryUnaryMultiCallable[_project_pb2.CreateProjectRequest, _project_pb2.CreateProjectResponse]
-    """CreateProject adds a project to a team. It is active at once.
+    """CreateProject adds an active project to a team.
 
     Codes:
     - NOT_FOUND: there is no such team, or the team has no such cloud provider.
-    - ALREADY_EXISTS: the slug is taken in the team.
+    - ALREADY_EXISTS: the team already has a project with this slug.
     - FAILED_PRECONDITION: the team is deleted.
     """
     GetProject: _grpc.UnaryUnaryMultiCallable[_project_pb2.GetProjectRequest, _project_pb2.GetProjectResponse]
@@ -50,8 +50,8 @@ class ProjectServiceStub:
     ListProjects: _grpc.UnaryUnaryMultiCallable[_project_pb2.ListProjectsRequest, _project_pb2.ListProjectsResponse]
     """ListProjects returns projects, newest first."""
     UpdateProject: _grpc.UnaryUnaryMultiCallable[_project_pb2.UpdateProjectRequest, _project_pb2.UpdateProjectResponse]
-    """UpdateProject changes a project, or archives it with `is_active` false: an archived project gets no new environments. The team and the
-    slug can't change.
+    """UpdateProject changes a project. Setting `is_active` to false archives the project: it gets no new environments. The team and
+    the slug can't change.
 
     Codes:
     - NOT_FOUND: there is no such project, or its team has no such cloud provider.
@@ -59,27 +59,28 @@ class ProjectServiceStub:
     - ABORTED: the etag is stale.
     """
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_project_pb2.DeleteProjectRequest, _project_pb2.DeleteProjectResponse]
-    """DeleteProject deletes a project for good, with its secrets, its environments and all that belongs to them. The slug is free again.
-    With `force` it deletes live environments too: the virtual machines of these stay, and are the caller's to tear down. List the
-    environments before, nobody knows them after.
+    """DeleteProject deletes a project with its secrets and environments permanently. Its slug can be used again. With `force` it
+    deletes live environments too. Their VMs keep running, and the caller must tear them down: list the environments first,
+    because the store forgets them.
 
     Codes:
     - NOT_FOUND: there is no such project.
-    - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is deleted.
+    - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is
+      deleted.
     - ABORTED: the etag is stale.
     """
 
 @_typing.type_check_only
 class ProjectServiceAsyncStub(ProjectServiceStub):
-    """ProjectService keeps projects: the git repositories whose pull requests get preview environments."""
+    """ProjectService manages projects: git repositories whose pull requests get preview environments."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateProject: _aio.UnaryUnaryMultiCallable[_project_pb2.CreateProjectRequest, _project_pb2.CreateProjectResponse]  # type: ignore[assignment]
-    """CreateProject adds a project to a team. It is active at once.
+    """CreateProject adds an active project to a team.
 
     Codes:
     - NOT_FOUND: there is no such team, or the team has no such cloud provider.
-    - ALREADY_EXISTS: the slug is taken in the team.
+    - ALREADY_EXISTS: the team already has a project with this slug.
     - FAILED_PRECONDITION: the team is deleted.
     """
     GetProject: _aio.UnaryUnaryMultiCallable[_project_pb2.GetProjectRequest, _project_pb2.GetProjectResponse]  # type: ignore[assignment]
@@ -91,8 +92,8 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
     ListProjects: _aio.UnaryUnaryMultiCallable[_project_pb2.ListProjectsRequest, _project_pb2.ListProjectsResponse]  # type: ignore[assignment]
     """ListProjects returns projects, newest first."""
     UpdateProject: _aio.UnaryUnaryMultiCallable[_project_pb2.UpdateProjectRequest, _project_pb2.UpdateProjectResponse]  # type: ignore[assignment]
-    """UpdateProject changes a project, or archives it with `is_active` false: an archived project gets no new environments. The team and the
-    slug can't change.
+    """UpdateProject changes a project. Setting `is_active` to false archives the project: it gets no new environments. The team and
+    the slug can't change.
 
     Codes:
     - NOT_FOUND: there is no such project, or its team has no such cloud provider.
@@ -100,18 +101,19 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
     - ABORTED: the etag is stale.
     """
     DeleteProject: _aio.UnaryUnaryMultiCallable[_project_pb2.DeleteProjectRequest, _project_pb2.DeleteProjectResponse]  # type: ignore[assignment]
-    """DeleteProject deletes a project for good, with its secrets, its environments and all that belongs to them. The slug is free again.
-    With `force` it deletes live environments too: the virtual machines of these stay, and are the caller's to tear down. List the
-    environments before, nobody knows them after.
+    """DeleteProject deletes a project with its secrets and environments permanently. Its slug can be used again. With `force` it
+    deletes live environments too. Their VMs keep running, and the caller must tear them down: list the environments first,
+    because the store forgets them.
 
     Codes:
     - NOT_FOUND: there is no such project.
-    - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is deleted.
+    - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is
+      deleted.
     - ABORTED: the etag is stale.
     """
 
 class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
-    """ProjectService keeps projects: the git repositories whose pull requests get preview environments."""
+    """ProjectService manages projects: git repositories whose pull requests get preview environments."""
 
     @_abc_1.abstractmethod
     def CreateProject(
@@ -119,11 +121,11 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _project_pb2.CreateProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_pb2.CreateProjectResponse, _abc.Awaitable[_project_pb2.CreateProjectResponse]]:
-        """CreateProject adds a project to a team. It is active at once.
+        """CreateProject adds an active project to a team.
 
         Codes:
         - NOT_FOUND: there is no such team, or the team has no such cloud provider.
-        - ALREADY_EXISTS: the slug is taken in the team.
+        - ALREADY_EXISTS: the team already has a project with this slug.
         - FAILED_PRECONDITION: the team is deleted.
         """
 
@@ -153,8 +155,8 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _project_pb2.UpdateProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_pb2.UpdateProjectResponse, _abc.Awaitable[_project_pb2.UpdateProjectResponse]]:
-        """UpdateProject changes a project, or archives it with `is_active` false: an archived project gets no new environments. The team and the
-        slug can't change.
+        """UpdateProject changes a project. Setting `is_active` to false archives the project: it gets no new environments. The team and
+        the slug can't change.
 
         Codes:
         - NOT_FOUND: there is no such project, or its team has no such cloud provider.
@@ -168,13 +170,14 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _project_pb2.DeleteProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_pb2.DeleteProjectResponse, _abc.Awaitable[_project_pb2.DeleteProjectResponse]]:
-        """DeleteProject deletes a project for good, with its secrets, its environments and all that belongs to them. The slug is free again.
-        With `force` it deletes live environments too: the virtual machines of these stay, and are the caller's to tear down. List the
-        environments before, nobody knows them after.
+        """DeleteProject deletes a project with its secrets and environments permanently. Its slug can be used again. With `force` it
+        deletes live environments too. Their VMs keep running, and the caller must tear them down: list the environments first,
+        because the store forgets them.
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is deleted.
+        - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is
+          deleted.
         - ABORTED: the etag is stale.
         """
 

@@ -28,23 +28,23 @@ class _SecretTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SecretType
     DESCRIPTOR: _descriptor.EnumDescriptor
     SECRET_TYPE_UNSPECIFIED: _SecretType.ValueType  # 0
     SECRET_TYPE_ENV: _SecretType.ValueType  # 1
-    """As the environment variable of its key."""
+    """As an environment variable, named by the key."""
     SECRET_TYPE_FILE: _SecretType.ValueType  # 2
     """As a file."""
 
 class SecretType(_SecretType, metaclass=_SecretTypeEnumTypeWrapper):
-    """SecretType is how a service gets a secret."""
+    """SecretType says how a service gets a secret."""
 
 SECRET_TYPE_UNSPECIFIED: SecretType.ValueType  # 0
 SECRET_TYPE_ENV: SecretType.ValueType  # 1
-"""As the environment variable of its key."""
+"""As an environment variable, named by the key."""
 SECRET_TYPE_FILE: SecretType.ValueType  # 2
 """As a file."""
 Global___SecretType: _TypeAlias = SecretType  # noqa: Y015
 
 @_typing.final
 class Secret(_message.Message):
-    """Secret is what is known of a secret beside its value."""
+    """Secret is a secret without its value."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -66,11 +66,11 @@ class Secret(_message.Message):
     """`global` or the name of a service."""
     secret_type: Global___SecretType.ValueType
     file_path: _builtins.str
-    """Where a file secret is written."""
+    """The path of a file secret. Unset for an environment variable."""
     file_permissions: _builtins.str
-    """Of a file secret, as four octal digits."""
+    """The permissions of a file secret, as four octal digits."""
     created_by: _builtins.str
-    """The user who created it; unset when unknown or deleted."""
+    """The user who created the secret. Unset if unknown or deleted."""
     etag: _builtins.str
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -112,7 +112,7 @@ Global___Secret: _TypeAlias = Secret  # noqa: Y015
 
 @_typing.final
 class SecretName(_message.Message):
-    """SecretName is the natural key of a secret."""
+    """SecretName identifies a secret by its project, key and scope."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -142,7 +142,7 @@ Global___SecretName: _TypeAlias = SecretName  # noqa: Y015
 
 @_typing.final
 class ResolvedSecret(_message.Message):
-    """ResolvedSecret is a secret as a service gets it."""
+    """ResolvedSecret is a secret with its value, as a service gets it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -156,11 +156,11 @@ class ResolvedSecret(_message.Message):
     value: _builtins.bytes
     secret_type: Global___SecretType.ValueType
     file_path: _builtins.str
-    """Where a file secret is to be written."""
+    """The path to write a file secret to."""
     file_permissions: _builtins.str
-    """Of a file secret, as four octal digits."""
+    """The permissions of a file secret, as four octal digits."""
     scope: _builtins.str
-    """The scope that it comes from."""
+    """The scope of the secret."""
     def __init__(
         self,
         *,
@@ -203,28 +203,28 @@ class SetSecretRequest(_message.Message):
     project_id: _builtins.str
     """Required."""
     key: _builtins.str
-    """Required. At most 255 characters. Of an environment variable: letters, digits and `_`, the first no digit. Of a
-    file: letters, digits and `_.-`, the first a letter, a digit or `_`.
+    """Required. At most 255 characters. An environment variable: letters, digits and `_`; must not start with a digit. A file:
+    letters, digits, `_`, `.` and `-`; must start with a letter, a digit or `_`.
     """
     scope: _builtins.str
     """`global` or the name of a service: at most 50 letters, digits, `_` and `-`. Default: `global`."""
     secret_type: Global___SecretType.ValueType
     """Default: SECRET_TYPE_ENV."""
     value: _builtins.bytes
-    """0 to 65,536 bytes of any kind."""
+    """0 to 65,536 arbitrary bytes."""
     file_path: _builtins.str
-    """Required for a file, refused for an environment variable. Absolute, at most 4,095 bytes with at most 255 between
-    two slashes, without `.`, `..`, `//`, a slash at the end and control characters.
+    """Required for a file, not allowed for an environment variable. An absolute path of at most 4,095 bytes, with at most 255 bytes
+    per component. Must not contain `.` or `..` components, `//`, a trailing slash or control characters.
     """
     file_permissions: _builtins.str
-    """Three or four octal digits from 0000 to 0777, refused for an environment variable. Default: 0600."""
+    """Three or four octal digits, 0000 to 0777. Not allowed for an environment variable. Default: 0600."""
     created_by: _builtins.str
-    """The user who creates it. Where a service acts for a user it is that user, and can be left out. Has no effect on a secret that is
-    there already.
+    """The user who creates the secret. If the service acts for a user, it must be that user, and is the default. Ignored if the
+    secret exists.
     """
     etag: _builtins.str
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,
@@ -339,9 +339,9 @@ class ListSecretsRequest(_message.Message):
     project_id: _builtins.str
     """Required."""
     page_size: _builtins.int
-    """At most this many secrets."""
+    """Maximum number of secrets."""
     page_token: _builtins.str
-    """`next_page_token` of the page before."""
+    """The `next_page_token` of the previous page. Empty: the first page."""
     scope: _builtins.str
     """Only secrets of this scope."""
     secret_type: Global___SecretType.ValueType
@@ -372,7 +372,7 @@ class ListSecretsResponse(_message.Message):
     SECRETS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty at the end."""
+    """The `page_token` of the next page. Empty: this is the last page."""
     @_builtins.property
     def secrets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Secret]: ...
     def __init__(
@@ -448,7 +448,7 @@ class DeleteSecretRequest(_message.Message):
     id: _builtins.str
     etag: _builtins.str
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     @_builtins.property
     def name(self) -> Global___SecretName: ...
     def __init__(
@@ -493,7 +493,7 @@ class ResolveSecretsRequest(_message.Message):
     project_id: _builtins.str
     """Required."""
     scope: _builtins.str
-    """The service's scope. Default: `global`, which gives the global secrets alone."""
+    """The scope of the service. Default: `global`, which returns only the global secrets."""
     def __init__(
         self,
         *,

@@ -26,13 +26,13 @@ if _version_not_supported:
 
 
 class SecretServiceStub:
-    """SecretService keeps the secrets of projects: values that its services get as environment variables or files. A value
-    is stored encrypted, and comes out of AccessSecret and ResolveSecrets alone.
+    """SecretService stores the secrets of projects: values that a project's services get as environment variables or files. Values
+    are stored encrypted. Only AccessSecret and ResolveSecrets return them.
 
-    A secret belongs to a scope of its project: `global`, which every service of the project gets, or the name of one
-    service. Where both have a secret, the service gets its own.
+    A secret has a scope: `global` for every service of the project, or the name of one service. If both scopes have a secret with
+    the same key, the service gets the one of its own scope.
 
-    Secrets can be set and deleted while their project is archived; nothing of a deleted team changes.
+    Secrets of an archived project can be set and deleted. Secrets of a deleted team can't change.
     """
 
     def __init__(self, channel):
@@ -74,32 +74,32 @@ class SecretServiceStub:
 
 
 class SecretServiceServicer:
-    """SecretService keeps the secrets of projects: values that its services get as environment variables or files. A value
-    is stored encrypted, and comes out of AccessSecret and ResolveSecrets alone.
+    """SecretService stores the secrets of projects: values that a project's services get as environment variables or files. Values
+    are stored encrypted. Only AccessSecret and ResolveSecrets return them.
 
-    A secret belongs to a scope of its project: `global`, which every service of the project gets, or the name of one
-    service. Where both have a secret, the service gets its own.
+    A secret has a scope: `global` for every service of the project, or the name of one service. If both scopes have a secret with
+    the same key, the service gets the one of its own scope.
 
-    Secrets can be set and deleted while their project is archived; nothing of a deleted team changes.
+    Secrets of an archived project can be set and deleted. Secrets of a deleted team can't change.
     """
 
     def SetSecret(self, request, context):
-        """SetSecret creates a secret, or replaces the one of this project, key and scope: value, type, path and permissions,
-        all of them.
+        """SetSecret creates a secret, or replaces the secret with this project, key and scope. It replaces the value, the type, the
+        path and the permissions.
 
         Codes:
-        - NOT_FOUND: there is no such project; or the secret is new, and there is no user `created_by`.
+        - NOT_FOUND: there is no such project; or the secret is new, and the user `created_by` does not exist.
         - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
-        - ABORTED: the etag is stale, or given while there is no such secret.
+        - ABORTED: the etag is stale; or an etag is given and there is no such secret.
         - DATA_LOSS: the team's data key can't be decrypted.
-        - PERMISSION_DENIED: `created_by` is another than the acting user.
+        - PERMISSION_DENIED: `created_by` is not the acting user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSecret(self, request, context):
-        """GetSecret returns what is known of a secret beside its value.
+        """GetSecret returns a secret without its value.
 
         Codes:
         - NOT_FOUND: there is no such secret.
@@ -109,7 +109,7 @@ class SecretServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSecrets(self, request, context):
-        """ListSecrets returns what is known of a project's secrets beside their values, newest first.
+        """ListSecrets returns the secrets of a project without their values, newest first.
 
         Codes:
         - NOT_FOUND: there is no such project.
@@ -124,15 +124,15 @@ class SecretServiceServicer:
         Codes:
         - NOT_FOUND: there is no such secret.
         - FAILED_PRECONDITION: the service runs without an encryption key.
-        - DATA_LOSS: the stored value does not authenticate: it was changed or is another secret's, or its key is lost.
-        There is no value.
+        - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its data key can't be
+        decrypted. No value is returned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSecret(self, request, context):
-        """DeleteSecret deletes a secret and its value for good.
+        """DeleteSecret deletes a secret and its value permanently.
 
         Codes:
         - NOT_FOUND: there is no such secret.
@@ -144,18 +144,18 @@ class SecretServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResolveSecrets(self, request, context):
-        """ResolveSecrets returns what one service of a project gets: the secrets of `global` with those of its scope laid
-        over them, ordered by key (in code points). A secret of the scope takes the place of a global one with its key, and
-        of a global file with its path.
+        """ResolveSecrets returns the secrets that one service of a project gets, ordered by key (by code point): the global secrets and
+        those of the service's scope. A secret of the scope replaces the global secret with the same key, and the global file with
+        the same path.
 
-        It returns all or nothing: a service never starts with half its secrets. The answer can be larger than the 4 MiB
-        that a gRPC client takes by default.
+        It returns all secrets or fails, so that a service never starts with half of its secrets. The response can exceed 4 MiB, the
+        default limit of gRPC clients.
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: two files can't both be written: of one scope with one path, or one below the path of the
-        other; or the service runs without an encryption key.
-        - DATA_LOSS: the stored value of a secret, which the message names, does not authenticate.
+        - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other; or
+        the service runs without an encryption key.
+        - DATA_LOSS: the stored value of a secret does not authenticate. The message names the secret.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -203,13 +203,13 @@ def add_SecretServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SecretService:
-    """SecretService keeps the secrets of projects: values that its services get as environment variables or files. A value
-    is stored encrypted, and comes out of AccessSecret and ResolveSecrets alone.
+    """SecretService stores the secrets of projects: values that a project's services get as environment variables or files. Values
+    are stored encrypted. Only AccessSecret and ResolveSecrets return them.
 
-    A secret belongs to a scope of its project: `global`, which every service of the project gets, or the name of one
-    service. Where both have a secret, the service gets its own.
+    A secret has a scope: `global` for every service of the project, or the name of one service. If both scopes have a secret with
+    the same key, the service gets the one of its own scope.
 
-    Secrets can be set and deleted while their project is archived; nothing of a deleted team changes.
+    Secrets of an archived project can be set and deleted. Secrets of a deleted team can't change.
     """
 
     @staticmethod

@@ -27,13 +27,13 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SecretServiceStub:
-    """SecretService keeps the secrets of projects: values that its services get as environment variables or files. A value
-    is stored encrypted, and comes out of AccessSecret and ResolveSecrets alone.
+    """SecretService stores the secrets of projects: values that a project's services get as environment variables or files. Values
+    are stored encrypted. Only AccessSecret and ResolveSecrets return them.
 
-    A secret belongs to a scope of its project: `global`, which every service of the project gets, or the name of one
-    service. Where both have a secret, the service gets its own.
+    A secret has a scope: `global` for every service of the project, or the name of one service. If both scopes have a secret with
+    the same key, the service gets the one of its own scope.
 
-    Secrets can be set and deleted while their project is archived; nothing of a deleted team changes.
+    Secrets of an archived project can be set and deleted. Secrets of a deleted team can't change.
     """
 
     @_typing.overload
@@ -41,24 +41,24 @@ class SecretServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SecretServiceAsyncStub: ...
     SetSecret: _grpc.UnaryUnaryMultiCallable[_secret_pb2.SetSecretRequest, _secret_pb2.SetSecretResponse]
-    """SetSecret creates a secret, or replaces the one of this project, key and scope: value, type, path and permissions,
-    all of them.
+    """SetSecret creates a secret, or replaces the secret with this project, key and scope. It replaces the value, the type, the
+    path and the permissions.
 
     Codes:
-    - NOT_FOUND: there is no such project; or the secret is new, and there is no user `created_by`.
+    - NOT_FOUND: there is no such project; or the secret is new, and the user `created_by` does not exist.
     - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
-    - ABORTED: the etag is stale, or given while there is no such secret.
+    - ABORTED: the etag is stale; or an etag is given and there is no such secret.
     - DATA_LOSS: the team's data key can't be decrypted.
-    - PERMISSION_DENIED: `created_by` is another than the acting user.
+    - PERMISSION_DENIED: `created_by` is not the acting user.
     """
     GetSecret: _grpc.UnaryUnaryMultiCallable[_secret_pb2.GetSecretRequest, _secret_pb2.GetSecretResponse]
-    """GetSecret returns what is known of a secret beside its value.
+    """GetSecret returns a secret without its value.
 
     Codes:
     - NOT_FOUND: there is no such secret.
     """
     ListSecrets: _grpc.UnaryUnaryMultiCallable[_secret_pb2.ListSecretsRequest, _secret_pb2.ListSecretsResponse]
-    """ListSecrets returns what is known of a project's secrets beside their values, newest first.
+    """ListSecrets returns the secrets of a project without their values, newest first.
 
     Codes:
     - NOT_FOUND: there is no such project.
@@ -69,11 +69,11 @@ class SecretServiceStub:
     Codes:
     - NOT_FOUND: there is no such secret.
     - FAILED_PRECONDITION: the service runs without an encryption key.
-    - DATA_LOSS: the stored value does not authenticate: it was changed or is another secret's, or its key is lost.
-      There is no value.
+    - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its data key can't be
+      decrypted. No value is returned.
     """
     DeleteSecret: _grpc.UnaryUnaryMultiCallable[_secret_pb2.DeleteSecretRequest, _secret_pb2.DeleteSecretResponse]
-    """DeleteSecret deletes a secret and its value for good.
+    """DeleteSecret deletes a secret and its value permanently.
 
     Codes:
     - NOT_FOUND: there is no such secret.
@@ -81,51 +81,51 @@ class SecretServiceStub:
     - ABORTED: the etag is stale.
     """
     ResolveSecrets: _grpc.UnaryUnaryMultiCallable[_secret_pb2.ResolveSecretsRequest, _secret_pb2.ResolveSecretsResponse]
-    """ResolveSecrets returns what one service of a project gets: the secrets of `global` with those of its scope laid
-    over them, ordered by key (in code points). A secret of the scope takes the place of a global one with its key, and
-    of a global file with its path.
+    """ResolveSecrets returns the secrets that one service of a project gets, ordered by key (by code point): the global secrets and
+    those of the service's scope. A secret of the scope replaces the global secret with the same key, and the global file with
+    the same path.
 
-    It returns all or nothing: a service never starts with half its secrets. The answer can be larger than the 4 MiB
-    that a gRPC client takes by default.
+    It returns all secrets or fails, so that a service never starts with half of its secrets. The response can exceed 4 MiB, the
+    default limit of gRPC clients.
 
     Codes:
     - NOT_FOUND: there is no such project.
-    - FAILED_PRECONDITION: two files can't both be written: of one scope with one path, or one below the path of the
-      other; or the service runs without an encryption key.
-    - DATA_LOSS: the stored value of a secret, which the message names, does not authenticate.
+    - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other; or
+      the service runs without an encryption key.
+    - DATA_LOSS: the stored value of a secret does not authenticate. The message names the secret.
     """
 
 @_typing.type_check_only
 class SecretServiceAsyncStub(SecretServiceStub):
-    """SecretService keeps the secrets of projects: values that its services get as environment variables or files. A value
-    is stored encrypted, and comes out of AccessSecret and ResolveSecrets alone.
+    """SecretService stores the secrets of projects: values that a project's services get as environment variables or files. Values
+    are stored encrypted. Only AccessSecret and ResolveSecrets return them.
 
-    A secret belongs to a scope of its project: `global`, which every service of the project gets, or the name of one
-    service. Where both have a secret, the service gets its own.
+    A secret has a scope: `global` for every service of the project, or the name of one service. If both scopes have a secret with
+    the same key, the service gets the one of its own scope.
 
-    Secrets can be set and deleted while their project is archived; nothing of a deleted team changes.
+    Secrets of an archived project can be set and deleted. Secrets of a deleted team can't change.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SetSecret: _aio.UnaryUnaryMultiCallable[_secret_pb2.SetSecretRequest, _secret_pb2.SetSecretResponse]  # type: ignore[assignment]
-    """SetSecret creates a secret, or replaces the one of this project, key and scope: value, type, path and permissions,
-    all of them.
+    """SetSecret creates a secret, or replaces the secret with this project, key and scope. It replaces the value, the type, the
+    path and the permissions.
 
     Codes:
-    - NOT_FOUND: there is no such project; or the secret is new, and there is no user `created_by`.
+    - NOT_FOUND: there is no such project; or the secret is new, and the user `created_by` does not exist.
     - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
-    - ABORTED: the etag is stale, or given while there is no such secret.
+    - ABORTED: the etag is stale; or an etag is given and there is no such secret.
     - DATA_LOSS: the team's data key can't be decrypted.
-    - PERMISSION_DENIED: `created_by` is another than the acting user.
+    - PERMISSION_DENIED: `created_by` is not the acting user.
     """
     GetSecret: _aio.UnaryUnaryMultiCallable[_secret_pb2.GetSecretRequest, _secret_pb2.GetSecretResponse]  # type: ignore[assignment]
-    """GetSecret returns what is known of a secret beside its value.
+    """GetSecret returns a secret without its value.
 
     Codes:
     - NOT_FOUND: there is no such secret.
     """
     ListSecrets: _aio.UnaryUnaryMultiCallable[_secret_pb2.ListSecretsRequest, _secret_pb2.ListSecretsResponse]  # type: ignore[assignment]
-    """ListSecrets returns what is known of a project's secrets beside their values, newest first.
+    """ListSecrets returns the secrets of a project without their values, newest first.
 
     Codes:
     - NOT_FOUND: there is no such project.
@@ -136,11 +136,11 @@ class SecretServiceAsyncStub(SecretServiceStub):
     Codes:
     - NOT_FOUND: there is no such secret.
     - FAILED_PRECONDITION: the service runs without an encryption key.
-    - DATA_LOSS: the stored value does not authenticate: it was changed or is another secret's, or its key is lost.
-      There is no value.
+    - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its data key can't be
+      decrypted. No value is returned.
     """
     DeleteSecret: _aio.UnaryUnaryMultiCallable[_secret_pb2.DeleteSecretRequest, _secret_pb2.DeleteSecretResponse]  # type: ignore[assignment]
-    """DeleteSecret deletes a secret and its value for good.
+    """DeleteSecret deletes a secret and its value permanently.
 
     Codes:
     - NOT_FOUND: there is no such secret.
@@ -148,28 +148,28 @@ class SecretServiceAsyncStub(SecretServiceStub):
     - ABORTED: the etag is stale.
     """
     ResolveSecrets: _aio.UnaryUnaryMultiCallable[_secret_pb2.ResolveSecretsRequest, _secret_pb2.ResolveSecretsResponse]  # type: ignore[assignment]
-    """ResolveSecrets returns what one service of a project gets: the secrets of `global` with those of its scope laid
-    over them, ordered by key (in code points). A secret of the scope takes the place of a global one with its key, and
-    of a global file with its path.
+    """ResolveSecrets returns the secrets that one service of a project gets, ordered by key (by code point): the global secrets and
+    those of the service's scope. A secret of the scope replaces the global secret with the same key, and the global file with
+    the same path.
 
-    It returns all or nothing: a service never starts with half its secrets. The answer can be larger than the 4 MiB
-    that a gRPC client takes by default.
+    It returns all secrets or fails, so that a service never starts with half of its secrets. The response can exceed 4 MiB, the
+    default limit of gRPC clients.
 
     Codes:
     - NOT_FOUND: there is no such project.
-    - FAILED_PRECONDITION: two files can't both be written: of one scope with one path, or one below the path of the
-      other; or the service runs without an encryption key.
-    - DATA_LOSS: the stored value of a secret, which the message names, does not authenticate.
+    - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other; or
+      the service runs without an encryption key.
+    - DATA_LOSS: the stored value of a secret does not authenticate. The message names the secret.
     """
 
 class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
-    """SecretService keeps the secrets of projects: values that its services get as environment variables or files. A value
-    is stored encrypted, and comes out of AccessSecret and ResolveSecrets alone.
+    """SecretService stores the secrets of projects: values that a project's services get as environment variables or files. Values
+    are stored encrypted. Only AccessSecret and ResolveSecrets return them.
 
-    A secret belongs to a scope of its project: `global`, which every service of the project gets, or the name of one
-    service. Where both have a secret, the service gets its own.
+    A secret has a scope: `global` for every service of the project, or the name of one service. If both scopes have a secret with
+    the same key, the service gets the one of its own scope.
 
-    Secrets can be set and deleted while their project is archived; nothing of a deleted team changes.
+    Secrets of an archived project can be set and deleted. Secrets of a deleted team can't change.
     """
 
     @_abc_1.abstractmethod
@@ -178,15 +178,15 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secret_pb2.SetSecretRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secret_pb2.SetSecretResponse, _abc.Awaitable[_secret_pb2.SetSecretResponse]]:
-        """SetSecret creates a secret, or replaces the one of this project, key and scope: value, type, path and permissions,
-        all of them.
+        """SetSecret creates a secret, or replaces the secret with this project, key and scope. It replaces the value, the type, the
+        path and the permissions.
 
         Codes:
-        - NOT_FOUND: there is no such project; or the secret is new, and there is no user `created_by`.
+        - NOT_FOUND: there is no such project; or the secret is new, and the user `created_by` does not exist.
         - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
-        - ABORTED: the etag is stale, or given while there is no such secret.
+        - ABORTED: the etag is stale; or an etag is given and there is no such secret.
         - DATA_LOSS: the team's data key can't be decrypted.
-        - PERMISSION_DENIED: `created_by` is another than the acting user.
+        - PERMISSION_DENIED: `created_by` is not the acting user.
         """
 
     @_abc_1.abstractmethod
@@ -195,7 +195,7 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secret_pb2.GetSecretRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secret_pb2.GetSecretResponse, _abc.Awaitable[_secret_pb2.GetSecretResponse]]:
-        """GetSecret returns what is known of a secret beside its value.
+        """GetSecret returns a secret without its value.
 
         Codes:
         - NOT_FOUND: there is no such secret.
@@ -207,7 +207,7 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secret_pb2.ListSecretsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secret_pb2.ListSecretsResponse, _abc.Awaitable[_secret_pb2.ListSecretsResponse]]:
-        """ListSecrets returns what is known of a project's secrets beside their values, newest first.
+        """ListSecrets returns the secrets of a project without their values, newest first.
 
         Codes:
         - NOT_FOUND: there is no such project.
@@ -224,8 +224,8 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
         Codes:
         - NOT_FOUND: there is no such secret.
         - FAILED_PRECONDITION: the service runs without an encryption key.
-        - DATA_LOSS: the stored value does not authenticate: it was changed or is another secret's, or its key is lost.
-          There is no value.
+        - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its data key can't be
+          decrypted. No value is returned.
         """
 
     @_abc_1.abstractmethod
@@ -234,7 +234,7 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secret_pb2.DeleteSecretRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secret_pb2.DeleteSecretResponse, _abc.Awaitable[_secret_pb2.DeleteSecretResponse]]:
-        """DeleteSecret deletes a secret and its value for good.
+        """DeleteSecret deletes a secret and its value permanently.
 
         Codes:
         - NOT_FOUND: there is no such secret.
@@ -248,18 +248,18 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secret_pb2.ResolveSecretsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secret_pb2.ResolveSecretsResponse, _abc.Awaitable[_secret_pb2.ResolveSecretsResponse]]:
-        """ResolveSecrets returns what one service of a project gets: the secrets of `global` with those of its scope laid
-        over them, ordered by key (in code points). A secret of the scope takes the place of a global one with its key, and
-        of a global file with its path.
+        """ResolveSecrets returns the secrets that one service of a project gets, ordered by key (by code point): the global secrets and
+        those of the service's scope. A secret of the scope replaces the global secret with the same key, and the global file with
+        the same path.
 
-        It returns all or nothing: a service never starts with half its secrets. The answer can be larger than the 4 MiB
-        that a gRPC client takes by default.
+        It returns all secrets or fails, so that a service never starts with half of its secrets. The response can exceed 4 MiB, the
+        default limit of gRPC clients.
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: two files can't both be written: of one scope with one path, or one below the path of the
-          other; or the service runs without an encryption key.
-        - DATA_LOSS: the stored value of a secret, which the message names, does not authenticate.
+        - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other; or
+          the service runs without an encryption key.
+        - DATA_LOSS: the stored value of a secret does not authenticate. The message names the secret.
         """
 
 def add_SecretServiceServicer_to_server(servicer: SecretServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

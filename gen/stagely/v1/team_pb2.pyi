@@ -33,7 +33,7 @@ class _BillingPlanEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BillingPl
     BILLING_PLAN_ENTERPRISE: _BillingPlan.ValueType  # 3
 
 class BillingPlan(_BillingPlan, metaclass=_BillingPlanEnumTypeWrapper):
-    """BillingPlan is what a team pays for."""
+    """BillingPlan is the plan that a team pays for."""
 
 BILLING_PLAN_UNSPECIFIED: BillingPlan.ValueType  # 0
 BILLING_PLAN_FREE: BillingPlan.ValueType  # 1
@@ -49,31 +49,31 @@ class _TeamRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TeamRole.Val
     DESCRIPTOR: _descriptor.EnumDescriptor
     TEAM_ROLE_UNSPECIFIED: _TeamRole.ValueType  # 0
     TEAM_ROLE_OWNER: _TeamRole.ValueType  # 1
-    """Full control. A team that has an owner keeps at least one."""
+    """Full control. The last owner of a team can't be removed or demoted."""
     TEAM_ROLE_ADMIN: _TeamRole.ValueType  # 2
     """Manages members, projects and credentials."""
     TEAM_ROLE_MEMBER: _TeamRole.ValueType  # 3
     """Creates and changes environments."""
     TEAM_ROLE_VIEWER: _TeamRole.ValueType  # 4
-    """Reads."""
+    """Read-only access."""
 
 class TeamRole(_TeamRole, metaclass=_TeamRoleEnumTypeWrapper):
-    """TeamRole is what a member may do in a team. Each role includes those after it."""
+    """TeamRole is the role of a member in a team. Each role includes the roles after it."""
 
 TEAM_ROLE_UNSPECIFIED: TeamRole.ValueType  # 0
 TEAM_ROLE_OWNER: TeamRole.ValueType  # 1
-"""Full control. A team that has an owner keeps at least one."""
+"""Full control. The last owner of a team can't be removed or demoted."""
 TEAM_ROLE_ADMIN: TeamRole.ValueType  # 2
 """Manages members, projects and credentials."""
 TEAM_ROLE_MEMBER: TeamRole.ValueType  # 3
 """Creates and changes environments."""
 TEAM_ROLE_VIEWER: TeamRole.ValueType  # 4
-"""Reads."""
+"""Read-only access."""
 Global___TeamRole: _TypeAlias = TeamRole  # noqa: Y015
 
 @_typing.final
 class Team(_message.Message):
-    """Team is a top-level tenant: users, projects and cloud providers belong to one."""
+    """Team is a top-level tenant. Projects and cloud providers belong to a team; users are members of teams."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -90,16 +90,16 @@ class Team(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     slug: _builtins.str
-    """URL-safe name, unique over all teams, never changed."""
+    """URL-safe name, unique among all teams. Immutable."""
     name: _builtins.str
-    """Name to show."""
+    """Display name."""
     billing_email: _builtins.str
-    """Where invoices go."""
+    """The e-mail address for invoices."""
     billing_plan: Global___BillingPlan.ValueType
     max_concurrent_stagelets: _builtins.int
-    """Quota: live environments at a time."""
+    """Quota: maximum number of live environments."""
     max_concurrent_builds: _builtins.int
-    """Quota: running builds at a time."""
+    """Quota: maximum number of running builds."""
     etag: _builtins.str
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -107,7 +107,7 @@ class Team(_message.Message):
     def updated_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def deleted_at(self) -> _timestamp_pb2.Timestamp:
-        """When the team was deleted; unset while it is not."""
+        """When the team was deleted. Unset: the team is not deleted."""
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ class CreateTeamRequest(_message.Message):
     MAX_CONCURRENT_BUILDS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
-    """Required. 2 to 100 characters: lower-case letters, digits and hyphens; the first and the last are no hyphen."""
+    """Required. 2 to 100 characters: lower-case letters, digits and hyphens. Must not start or end with a hyphen."""
     name: _builtins.str
     """Required. 1 to 255 characters."""
     billing_email: _builtins.str
@@ -195,7 +195,7 @@ class CreateTeamRequest(_message.Message):
     max_concurrent_builds: _builtins.int
     """0 to 100,000. Default: 10."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,
@@ -300,13 +300,13 @@ class ListTeamsRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     BILLING_PLAN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many teams."""
+    """Maximum number of teams."""
     page_token: _builtins.str
-    """`next_page_token` of the page before."""
+    """The `next_page_token` of the previous page. Empty: the first page."""
     show_deleted: _builtins.bool
-    """Deleted teams too."""
+    """Whether to include deleted teams."""
     user_id: _builtins.str
-    """Only teams that this user is a member of."""
+    """Only teams with this user as a member."""
     billing_plan: Global___BillingPlan.ValueType
     """Only teams on this plan."""
     def __init__(
@@ -335,7 +335,7 @@ class ListTeamsResponse(_message.Message):
     TEAMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty at the end."""
+    """The `page_token` of the next page. Empty: this is the last page."""
     @_builtins.property
     def teams(self) -> _containers.RepeatedCompositeFieldContainer[Global___Team]: ...
     def __init__(
@@ -369,17 +369,17 @@ class UpdateTeamRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     name: _builtins.str
-    """As in CreateTeamRequest; can't be cleared."""
+    """As in CreateTeamRequest. Can't be cleared."""
     billing_email: _builtins.str
     """As in CreateTeamRequest."""
     billing_plan: Global___BillingPlan.ValueType
-    """Cleared, it is BILLING_PLAN_FREE again."""
+    """Cleared: BILLING_PLAN_FREE."""
     max_concurrent_stagelets: _builtins.int
-    """Cleared, it is 5 again."""
+    """Cleared: 5."""
     max_concurrent_builds: _builtins.int
-    """Cleared, it is 10 again."""
+    """Cleared: 10."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of `name`, `billing_email`, `billing_plan`, `max_concurrent_stagelets` and `max_concurrent_builds` to change."""
@@ -452,9 +452,9 @@ class DeleteTeamRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     force: _builtins.bool
-    """Delete the team though it has live environments. They stay as they are, for the reaper to end."""
+    """Delete the team even if it has live environments. They keep their status until the reaper ends them."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,
@@ -502,7 +502,7 @@ class UndeleteTeamRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,
@@ -553,7 +553,7 @@ class AddTeamMemberRequest(_message.Message):
     role: Global___TeamRole.ValueType
     """Default: TEAM_ROLE_MEMBER."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,
@@ -607,7 +607,7 @@ class UpdateTeamMemberRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,
@@ -659,7 +659,7 @@ class RemoveTeamMemberRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,
@@ -702,9 +702,9 @@ class ListTeamMembersRequest(_message.Message):
     team_id: _builtins.str
     """Required."""
     page_size: _builtins.int
-    """At most this many members."""
+    """Maximum number of members."""
     page_token: _builtins.str
-    """`next_page_token` of the page before."""
+    """The `next_page_token` of the previous page. Empty: the first page."""
     role: Global___TeamRole.ValueType
     """Only members with this role."""
     def __init__(
@@ -730,7 +730,7 @@ class ListTeamMembersResponse(_message.Message):
     MEMBERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty at the end."""
+    """The `page_token` of the next page. Empty: this is the last page."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___TeamMember]: ...
     def __init__(

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class TeamServiceStub:
-    """TeamService keeps teams, the top-level tenants, and who belongs to them.
+    """TeamService manages teams, the top-level tenants, and their members.
     """
 
     def __init__(self, channel):
@@ -88,22 +88,22 @@ class TeamServiceStub:
 
 
 class TeamServiceServicer:
-    """TeamService keeps teams, the top-level tenants, and who belongs to them.
+    """TeamService manages teams, the top-level tenants, and their members.
     """
 
     def CreateTeam(self, request, context):
-        """CreateTeam adds a team. The user for whom a service calls becomes its owner; without one, the team has no members yet, and the first is
-        added with AddTeamMember.
+        """CreateTeam adds a team. The acting user becomes its owner. Without an acting user the team has no members; add the first with
+        AddTeamMember.
 
         Codes:
-        - ALREADY_EXISTS: the slug is taken, by a deleted team too.
+        - ALREADY_EXISTS: the slug is taken. Deleted teams keep their slugs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTeam(self, request, context):
-        """GetTeam returns one team by its id or slug. A deleted team is returned too; its `deleted_at` is set.
+        """GetTeam returns one team by its id or slug. It also returns deleted teams; their `deleted_at` is set.
 
         Codes:
         - NOT_FOUND: there is no such team.
@@ -113,15 +113,15 @@ class TeamServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListTeams(self, request, context):
-        """ListTeams returns teams, newest first; deleted ones only with `show_deleted`.
+        """ListTeams returns teams, newest first. It omits deleted teams unless `show_deleted` is set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTeam(self, request, context):
-        """UpdateTeam changes the name, the billing or the quotas of a team. The slug can't change. A quota that is set below what the team uses now
-        stops nothing that runs; it holds from the next start on.
+        """UpdateTeam changes the name, the billing or the quotas of a team. The slug can't change. A quota below the current usage
+        stops nothing that runs; it applies to the next start.
 
         Codes:
         - NOT_FOUND: there is no such team.
@@ -133,12 +133,12 @@ class TeamServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTeam(self, request, context):
-        """DeleteTeam deletes a team softly: ListTeams leaves it out, nothing can be created in it or changed, and its slug stays taken.
-        UndeleteTeam restores it. What the team holds stays readable.
+        """DeleteTeam deletes a team softly (AIP-164). ListTeams omits it, nothing can be created or changed in it, and its slug stays
+        taken. Its resources stay readable. UndeleteTeam restores the team.
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is deleted already; or it has live environments, and `force` is not set.
+        - FAILED_PRECONDITION: the team is already deleted; or it has live environments, and `force` is not set.
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -146,7 +146,7 @@ class TeamServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UndeleteTeam(self, request, context):
-        """UndeleteTeam restores a deleted team with all that it held.
+        """UndeleteTeam restores a deleted team with all its resources.
 
         Codes:
         - NOT_FOUND: there is no such team.
@@ -158,12 +158,12 @@ class TeamServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddTeamMember(self, request, context):
-        """AddTeamMember makes a user a member of a team. Any user can be added, whether or not the acting user knows them otherwise.
+        """AddTeamMember makes a user a member of a team. Any user can be added, including users who share no team with the acting user.
 
         Codes:
         - NOT_FOUND: there is no such team, or no such user.
-        - ALREADY_EXISTS: the user is a member already.
-        - PERMISSION_DENIED: the role is above the acting user's own.
+        - ALREADY_EXISTS: the user is already a member.
+        - PERMISSION_DENIED: the role is above the acting user's own role.
         - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -174,9 +174,9 @@ class TeamServiceServicer:
         """UpdateTeamMember changes the role of a member.
 
         Codes:
-        - PERMISSION_DENIED: the role that the member has, or is to have, is above the acting user's own.
-        - NOT_FOUND: there is no such team, or the user is no member of it.
-        - FAILED_PRECONDITION: the member is the last owner of the team and would no longer be one; or the team is deleted.
+        - PERMISSION_DENIED: the member's current or new role is above the acting user's own role.
+        - NOT_FOUND: there is no such team, or the user is not a member of it.
+        - FAILED_PRECONDITION: the change would leave the team without an owner; or the team is deleted.
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -187,8 +187,8 @@ class TeamServiceServicer:
         """RemoveTeamMember ends a user's membership in a team.
 
         Codes:
-        - PERMISSION_DENIED: the member's role is above the acting user's own.
-        - NOT_FOUND: there is no such team, or the user is no member of it.
+        - PERMISSION_DENIED: the member's role is above the acting user's own role.
+        - NOT_FOUND: there is no such team, or the user is not a member of it.
         - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
         - ABORTED: the etag is stale.
         """
@@ -268,7 +268,7 @@ def add_TeamServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TeamService:
-    """TeamService keeps teams, the top-level tenants, and who belongs to them.
+    """TeamService manages teams, the top-level tenants, and their members.
     """
 
     @staticmethod

@@ -27,30 +27,30 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TeamServiceStub:
-    """TeamService keeps teams, the top-level tenants, and who belongs to them."""
+    """TeamService manages teams, the top-level tenants, and their members."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TeamServiceAsyncStub: ...
     CreateTeam: _grpc.UnaryUnaryMultiCallable[_team_pb2.CreateTeamRequest, _team_pb2.CreateTeamResponse]
-    """CreateTeam adds a team. The user for whom a service calls becomes its owner; without one, the team has no members yet, and the first is
-    added with AddTeamMember.
+    """CreateTeam adds a team. The acting user becomes its owner. Without an acting user the team has no members; add the first with
+    AddTeamMember.
 
     Codes:
-    - ALREADY_EXISTS: the slug is taken, by a deleted team too.
+    - ALREADY_EXISTS: the slug is taken. Deleted teams keep their slugs.
     """
     GetTeam: _grpc.UnaryUnaryMultiCallable[_team_pb2.GetTeamRequest, _team_pb2.GetTeamResponse]
-    """GetTeam returns one team by its id or slug. A deleted team is returned too; its `deleted_at` is set.
+    """GetTeam returns one team by its id or slug. It also returns deleted teams; their `deleted_at` is set.
 
     Codes:
     - NOT_FOUND: there is no such team.
     """
     ListTeams: _grpc.UnaryUnaryMultiCallable[_team_pb2.ListTeamsRequest, _team_pb2.ListTeamsResponse]
-    """ListTeams returns teams, newest first; deleted ones only with `show_deleted`."""
+    """ListTeams returns teams, newest first. It omits deleted teams unless `show_deleted` is set."""
     UpdateTeam: _grpc.UnaryUnaryMultiCallable[_team_pb2.UpdateTeamRequest, _team_pb2.UpdateTeamResponse]
-    """UpdateTeam changes the name, the billing or the quotas of a team. The slug can't change. A quota that is set below what the team uses now
-    stops nothing that runs; it holds from the next start on.
+    """UpdateTeam changes the name, the billing or the quotas of a team. The slug can't change. A quota below the current usage
+    stops nothing that runs; it applies to the next start.
 
     Codes:
     - NOT_FOUND: there is no such team.
@@ -58,16 +58,16 @@ class TeamServiceStub:
     - ABORTED: the etag is stale.
     """
     DeleteTeam: _grpc.UnaryUnaryMultiCallable[_team_pb2.DeleteTeamRequest, _team_pb2.DeleteTeamResponse]
-    """DeleteTeam deletes a team softly: ListTeams leaves it out, nothing can be created in it or changed, and its slug stays taken.
-    UndeleteTeam restores it. What the team holds stays readable.
+    """DeleteTeam deletes a team softly (AIP-164). ListTeams omits it, nothing can be created or changed in it, and its slug stays
+    taken. Its resources stay readable. UndeleteTeam restores the team.
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - FAILED_PRECONDITION: the team is deleted already; or it has live environments, and `force` is not set.
+    - FAILED_PRECONDITION: the team is already deleted; or it has live environments, and `force` is not set.
     - ABORTED: the etag is stale.
     """
     UndeleteTeam: _grpc.UnaryUnaryMultiCallable[_team_pb2.UndeleteTeamRequest, _team_pb2.UndeleteTeamResponse]
-    """UndeleteTeam restores a deleted team with all that it held.
+    """UndeleteTeam restores a deleted team with all its resources.
 
     Codes:
     - NOT_FOUND: there is no such team.
@@ -75,29 +75,29 @@ class TeamServiceStub:
     - ABORTED: the etag is stale.
     """
     AddTeamMember: _grpc.UnaryUnaryMultiCallable[_team_pb2.AddTeamMemberRequest, _team_pb2.AddTeamMemberResponse]
-    """AddTeamMember makes a user a member of a team. Any user can be added, whether or not the acting user knows them otherwise.
+    """AddTeamMember makes a user a member of a team. Any user can be added, including users who share no team with the acting user.
 
     Codes:
     - NOT_FOUND: there is no such team, or no such user.
-    - ALREADY_EXISTS: the user is a member already.
-    - PERMISSION_DENIED: the role is above the acting user's own.
+    - ALREADY_EXISTS: the user is already a member.
+    - PERMISSION_DENIED: the role is above the acting user's own role.
     - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
     """
     UpdateTeamMember: _grpc.UnaryUnaryMultiCallable[_team_pb2.UpdateTeamMemberRequest, _team_pb2.UpdateTeamMemberResponse]
     """UpdateTeamMember changes the role of a member.
 
     Codes:
-    - PERMISSION_DENIED: the role that the member has, or is to have, is above the acting user's own.
-    - NOT_FOUND: there is no such team, or the user is no member of it.
-    - FAILED_PRECONDITION: the member is the last owner of the team and would no longer be one; or the team is deleted.
+    - PERMISSION_DENIED: the member's current or new role is above the acting user's own role.
+    - NOT_FOUND: there is no such team, or the user is not a member of it.
+    - FAILED_PRECONDITION: the change would leave the team without an owner; or the team is deleted.
     - ABORTED: the etag is stale.
     """
     RemoveTeamMember: _grpc.UnaryUnaryMultiCallable[_team_pb2.RemoveTeamMemberRequest, _team_pb2.RemoveTeamMemberResponse]
     """RemoveTeamMember ends a user's membership in a team.
 
     Codes:
-    - PERMISSION_DENIED: the member's role is above the acting user's own.
-    - NOT_FOUND: there is no such team, or the user is no member of it.
+    - PERMISSION_DENIED: the member's role is above the acting user's own role.
+    - NOT_FOUND: there is no such team, or the user is not a member of it.
     - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
     - ABORTED: the etag is stale.
     """
@@ -110,27 +110,27 @@ class TeamServiceStub:
 
 @_typing.type_check_only
 class TeamServiceAsyncStub(TeamServiceStub):
-    """TeamService keeps teams, the top-level tenants, and who belongs to them."""
+    """TeamService manages teams, the top-level tenants, and their members."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTeam: _aio.UnaryUnaryMultiCallable[_team_pb2.CreateTeamRequest, _team_pb2.CreateTeamResponse]  # type: ignore[assignment]
-    """CreateTeam adds a team. The user for whom a service calls becomes its owner; without one, the team has no members yet, and the first is
-    added with AddTeamMember.
+    """CreateTeam adds a team. The acting user becomes its owner. Without an acting user the team has no members; add the first with
+    AddTeamMember.
 
     Codes:
-    - ALREADY_EXISTS: the slug is taken, by a deleted team too.
+    - ALREADY_EXISTS: the slug is taken. Deleted teams keep their slugs.
     """
     GetTeam: _aio.UnaryUnaryMultiCallable[_team_pb2.GetTeamRequest, _team_pb2.GetTeamResponse]  # type: ignore[assignment]
-    """GetTeam returns one team by its id or slug. A deleted team is returned too; its `deleted_at` is set.
+    """GetTeam returns one team by its id or slug. It also returns deleted teams; their `deleted_at` is set.
 
     Codes:
     - NOT_FOUND: there is no such team.
     """
     ListTeams: _aio.UnaryUnaryMultiCallable[_team_pb2.ListTeamsRequest, _team_pb2.ListTeamsResponse]  # type: ignore[assignment]
-    """ListTeams returns teams, newest first; deleted ones only with `show_deleted`."""
+    """ListTeams returns teams, newest first. It omits deleted teams unless `show_deleted` is set."""
     UpdateTeam: _aio.UnaryUnaryMultiCallable[_team_pb2.UpdateTeamRequest, _team_pb2.UpdateTeamResponse]  # type: ignore[assignment]
-    """UpdateTeam changes the name, the billing or the quotas of a team. The slug can't change. A quota that is set below what the team uses now
-    stops nothing that runs; it holds from the next start on.
+    """UpdateTeam changes the name, the billing or the quotas of a team. The slug can't change. A quota below the current usage
+    stops nothing that runs; it applies to the next start.
 
     Codes:
     - NOT_FOUND: there is no such team.
@@ -138,16 +138,16 @@ class TeamServiceAsyncStub(TeamServiceStub):
     - ABORTED: the etag is stale.
     """
     DeleteTeam: _aio.UnaryUnaryMultiCallable[_team_pb2.DeleteTeamRequest, _team_pb2.DeleteTeamResponse]  # type: ignore[assignment]
-    """DeleteTeam deletes a team softly: ListTeams leaves it out, nothing can be created in it or changed, and its slug stays taken.
-    UndeleteTeam restores it. What the team holds stays readable.
+    """DeleteTeam deletes a team softly (AIP-164). ListTeams omits it, nothing can be created or changed in it, and its slug stays
+    taken. Its resources stay readable. UndeleteTeam restores the team.
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - FAILED_PRECONDITION: the team is deleted already; or it has live environments, and `force` is not set.
+    - FAILED_PRECONDITION: the team is already deleted; or it has live environments, and `force` is not set.
     - ABORTED: the etag is stale.
     """
     UndeleteTeam: _aio.UnaryUnaryMultiCallable[_team_pb2.UndeleteTeamRequest, _team_pb2.UndeleteTeamResponse]  # type: ignore[assignment]
-    """UndeleteTeam restores a deleted team with all that it held.
+    """UndeleteTeam restores a deleted team with all its resources.
 
     Codes:
     - NOT_FOUND: there is no such team.
@@ -155,29 +155,29 @@ class TeamServiceAsyncStub(TeamServiceStub):
     - ABORTED: the etag is stale.
     """
     AddTeamMember: _aio.UnaryUnaryMultiCallable[_team_pb2.AddTeamMemberRequest, _team_pb2.AddTeamMemberResponse]  # type: ignore[assignment]
-    """AddTeamMember makes a user a member of a team. Any user can be added, whether or not the acting user knows them otherwise.
+    """AddTeamMember makes a user a member of a team. Any user can be added, including users who share no team with the acting user.
 
     Codes:
     - NOT_FOUND: there is no such team, or no such user.
-    - ALREADY_EXISTS: the user is a member already.
-    - PERMISSION_DENIED: the role is above the acting user's own.
+    - ALREADY_EXISTS: the user is already a member.
+    - PERMISSION_DENIED: the role is above the acting user's own role.
     - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
     """
     UpdateTeamMember: _aio.UnaryUnaryMultiCallable[_team_pb2.UpdateTeamMemberRequest, _team_pb2.UpdateTeamMemberResponse]  # type: ignore[assignment]
     """UpdateTeamMember changes the role of a member.
 
     Codes:
-    - PERMISSION_DENIED: the role that the member has, or is to have, is above the acting user's own.
-    - NOT_FOUND: there is no such team, or the user is no member of it.
-    - FAILED_PRECONDITION: the member is the last owner of the team and would no longer be one; or the team is deleted.
+    - PERMISSION_DENIED: the member's current or new role is above the acting user's own role.
+    - NOT_FOUND: there is no such team, or the user is not a member of it.
+    - FAILED_PRECONDITION: the change would leave the team without an owner; or the team is deleted.
     - ABORTED: the etag is stale.
     """
     RemoveTeamMember: _aio.UnaryUnaryMultiCallable[_team_pb2.RemoveTeamMemberRequest, _team_pb2.RemoveTeamMemberResponse]  # type: ignore[assignment]
     """RemoveTeamMember ends a user's membership in a team.
 
     Codes:
-    - PERMISSION_DENIED: the member's role is above the acting user's own.
-    - NOT_FOUND: there is no such team, or the user is no member of it.
+    - PERMISSION_DENIED: the member's role is above the acting user's own role.
+    - NOT_FOUND: there is no such team, or the user is not a member of it.
     - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
     - ABORTED: the etag is stale.
     """
@@ -189,7 +189,7 @@ class TeamServiceAsyncStub(TeamServiceStub):
     """
 
 class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
-    """TeamService keeps teams, the top-level tenants, and who belongs to them."""
+    """TeamService manages teams, the top-level tenants, and their members."""
 
     @_abc_1.abstractmethod
     def CreateTeam(
@@ -197,11 +197,11 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _team_pb2.CreateTeamRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_team_pb2.CreateTeamResponse, _abc.Awaitable[_team_pb2.CreateTeamResponse]]:
-        """CreateTeam adds a team. The user for whom a service calls becomes its owner; without one, the team has no members yet, and the first is
-        added with AddTeamMember.
+        """CreateTeam adds a team. The acting user becomes its owner. Without an acting user the team has no members; add the first with
+        AddTeamMember.
 
         Codes:
-        - ALREADY_EXISTS: the slug is taken, by a deleted team too.
+        - ALREADY_EXISTS: the slug is taken. Deleted teams keep their slugs.
         """
 
     @_abc_1.abstractmethod
@@ -210,7 +210,7 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _team_pb2.GetTeamRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_team_pb2.GetTeamResponse, _abc.Awaitable[_team_pb2.GetTeamResponse]]:
-        """GetTeam returns one team by its id or slug. A deleted team is returned too; its `deleted_at` is set.
+        """GetTeam returns one team by its id or slug. It also returns deleted teams; their `deleted_at` is set.
 
         Codes:
         - NOT_FOUND: there is no such team.
@@ -222,7 +222,7 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _team_pb2.ListTeamsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_team_pb2.ListTeamsResponse, _abc.Awaitable[_team_pb2.ListTeamsResponse]]:
-        """ListTeams returns teams, newest first; deleted ones only with `show_deleted`."""
+        """ListTeams returns teams, newest first. It omits deleted teams unless `show_deleted` is set."""
 
     @_abc_1.abstractmethod
     def UpdateTeam(
@@ -230,8 +230,8 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _team_pb2.UpdateTeamRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_team_pb2.UpdateTeamResponse, _abc.Awaitable[_team_pb2.UpdateTeamResponse]]:
-        """UpdateTeam changes the name, the billing or the quotas of a team. The slug can't change. A quota that is set below what the team uses now
-        stops nothing that runs; it holds from the next start on.
+        """UpdateTeam changes the name, the billing or the quotas of a team. The slug can't change. A quota below the current usage
+        stops nothing that runs; it applies to the next start.
 
         Codes:
         - NOT_FOUND: there is no such team.
@@ -245,12 +245,12 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _team_pb2.DeleteTeamRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_team_pb2.DeleteTeamResponse, _abc.Awaitable[_team_pb2.DeleteTeamResponse]]:
-        """DeleteTeam deletes a team softly: ListTeams leaves it out, nothing can be created in it or changed, and its slug stays taken.
-        UndeleteTeam restores it. What the team holds stays readable.
+        """DeleteTeam deletes a team softly (AIP-164). ListTeams omits it, nothing can be created or changed in it, and its slug stays
+        taken. Its resources stay readable. UndeleteTeam restores the team.
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is deleted already; or it has live environments, and `force` is not set.
+        - FAILED_PRECONDITION: the team is already deleted; or it has live environments, and `force` is not set.
         - ABORTED: the etag is stale.
         """
 
@@ -260,7 +260,7 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _team_pb2.UndeleteTeamRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_team_pb2.UndeleteTeamResponse, _abc.Awaitable[_team_pb2.UndeleteTeamResponse]]:
-        """UndeleteTeam restores a deleted team with all that it held.
+        """UndeleteTeam restores a deleted team with all its resources.
 
         Codes:
         - NOT_FOUND: there is no such team.
@@ -274,12 +274,12 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _team_pb2.AddTeamMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_team_pb2.AddTeamMemberResponse, _abc.Awaitable[_team_pb2.AddTeamMemberResponse]]:
-        """AddTeamMember makes a user a member of a team. Any user can be added, whether or not the acting user knows them otherwise.
+        """AddTeamMember makes a user a member of a team. Any user can be added, including users who share no team with the acting user.
 
         Codes:
         - NOT_FOUND: there is no such team, or no such user.
-        - ALREADY_EXISTS: the user is a member already.
-        - PERMISSION_DENIED: the role is above the acting user's own.
+        - ALREADY_EXISTS: the user is already a member.
+        - PERMISSION_DENIED: the role is above the acting user's own role.
         - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
         """
 
@@ -292,9 +292,9 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         """UpdateTeamMember changes the role of a member.
 
         Codes:
-        - PERMISSION_DENIED: the role that the member has, or is to have, is above the acting user's own.
-        - NOT_FOUND: there is no such team, or the user is no member of it.
-        - FAILED_PRECONDITION: the member is the last owner of the team and would no longer be one; or the team is deleted.
+        - PERMISSION_DENIED: the member's current or new role is above the acting user's own role.
+        - NOT_FOUND: there is no such team, or the user is not a member of it.
+        - FAILED_PRECONDITION: the change would leave the team without an owner; or the team is deleted.
         - ABORTED: the etag is stale.
         """
 
@@ -307,8 +307,8 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         """RemoveTeamMember ends a user's membership in a team.
 
         Codes:
-        - PERMISSION_DENIED: the member's role is above the acting user's own.
-        - NOT_FOUND: there is no such team, or the user is no member of it.
+        - PERMISSION_DENIED: the member's role is above the acting user's own role.
+        - NOT_FOUND: there is no such team, or the user is not a member of it.
         - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
         - ABORTED: the etag is stale.
         """

@@ -40,19 +40,19 @@ class User(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     email: _builtins.str
-    """Unique over all users, in lower case."""
+    """Unique among all users, in lower case."""
     name: _builtins.str
-    """Name to show."""
+    """Display name."""
     avatar_url: _builtins.str
-    """Where the picture of the user is."""
+    """URL of the user's picture."""
     github_id: _builtins.str
-    """Id of the linked GitHub account."""
+    """The id of the linked GitHub account."""
     google_id: _builtins.str
-    """Id (`sub`) of the linked Google account."""
+    """The id (`sub`) of the linked Google account."""
     is_active: _builtins.bool
     """Whether the user may log in."""
     email_verified: _builtins.bool
-    """Whether the e-mail address was shown to be the user's."""
+    """Whether the user has proved that the e-mail address is theirs."""
     etag: _builtins.str
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -60,7 +60,7 @@ class User(_message.Message):
     def updated_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def last_login_at(self) -> _timestamp_pb2.Timestamp:
-        """When UpsertUser last found or made this user."""
+        """When UpsertUser last found or created this user."""
 
     def __init__(
         self,
@@ -109,19 +109,19 @@ class UpsertUserRequest(_message.Message):
     EMAIL_VERIFIED_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     email: _builtins.str
-    """Required. An e-mail address of at most 255 characters; kept in lower case."""
+    """Required. An e-mail address of at most 255 characters. Stored in lower case."""
     name: _builtins.str
     """Required. 1 to 255 characters."""
     avatar_url: _builtins.str
-    """An http or https URL of at most 2,000 characters. Unset, it stays as it is."""
+    """An http or https URL of at most 2,000 characters. Unset: unchanged."""
     github_id: _builtins.str
-    """1 to 100 visible ASCII characters. Unset, it stays as it is."""
+    """1 to 100 visible ASCII characters. Unset: unchanged."""
     google_id: _builtins.str
-    """1 to 100 visible ASCII characters. Unset, it stays as it is."""
+    """1 to 100 visible ASCII characters. Unset: unchanged."""
     email_verified: _builtins.bool
-    """Whether whoever the user logged in with vouches that the e-mail address is theirs."""
+    """Whether the identity provider of this login has verified the e-mail address."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,
@@ -159,7 +159,7 @@ class UpsertUserResponse(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
     created: _builtins.bool
-    """The user is new."""
+    """Whether the user is new."""
     @_builtins.property
     def user(self) -> Global___User: ...
     def __init__(
@@ -186,7 +186,7 @@ class GetUserRequest(_message.Message):
     GOOGLE_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     email: _builtins.str
-    """In any case."""
+    """Case-insensitive."""
     github_id: _builtins.str
     google_id: _builtins.str
     def __init__(
@@ -236,13 +236,13 @@ class ListUsersRequest(_message.Message):
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     TEAM_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many users."""
+    """Maximum number of users."""
     page_token: _builtins.str
-    """`next_page_token` of the page before."""
+    """The `next_page_token` of the previous page. Empty: the first page."""
     is_active: _builtins.bool
-    """Only active users, or only deactivated ones."""
+    """True: only active users. False: only deactivated ones."""
     team_id: _builtins.str
-    """Only members of this team. Where a service acts for a user, the user must be one of them."""
+    """Only members of this team. An acting user must be a member of the team."""
     def __init__(
         self,
         *,
@@ -273,7 +273,7 @@ class ListUsersResponse(_message.Message):
     USERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty at the end."""
+    """The `page_token` of the next page. Empty: this is the last page."""
     @_builtins.property
     def users(self) -> _containers.RepeatedCompositeFieldContainer[Global___User]: ...
     def __init__(
@@ -305,13 +305,13 @@ class UpdateUserRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     name: _builtins.str
-    """As in UpsertUserRequest; can't be cleared."""
+    """As in UpsertUserRequest. Can't be cleared."""
     avatar_url: _builtins.str
     """As in UpsertUserRequest."""
     is_active: _builtins.bool
-    """Cleared, it is true again."""
+    """Cleared: true."""
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which of `name`, `avatar_url` and `is_active` to change."""
@@ -377,7 +377,7 @@ class DeactivateUserRequest(_message.Message):
     """Required."""
     etag: _builtins.str
     request_id: _builtins.str
-    """A UUID, by which a repetition is known."""
+    """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
         self,
         *,

@@ -27,26 +27,30 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UserServiceStub:
-    """UserService keeps user accounts: who a person is, by which GitHub or Google account and e-mail address."""
+    """UserService manages user accounts. An account belongs to one person, and is linked to an e-mail address and to GitHub and
+    Google accounts.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UserServiceAsyncStub: ...
     UpsertUser: _grpc.UnaryUnaryMultiCallable[_user_pb2.UpsertUserRequest, _user_pb2.UpsertUserResponse]
-    """UpsertUser records a login: it finds the account of a person, or makes it, and sets `last_login_at`.
+    """UpsertUser records a login: it finds or creates the account of a person, and sets `last_login_at`.
 
-    The account is the one that has the `github_id` or the `google_id`, else the one that has the e-mail address. Name, e-mail address and,
-    when set, `avatar_url` are brought up to date, an id of the other kind is linked, and an unset field keeps what is stored.
-    `email_verified` turns on and never off while the e-mail address stays; a changed address takes the request's.
+    The account is looked up by `github_id` or `google_id`, then by e-mail address. The call updates the name, the e-mail address
+    and, if set, `avatar_url`. It links an id of the other kind. Unset fields keep their stored values. While the e-mail address
+    stays the same, `email_verified` can become true and never false again. If the address changes, `email_verified` is taken
+    from the request.
 
-    Two accounts are never merged, and an account that is found by its e-mail address alone gets an id linked only if nobody but the owner
-    of the address can have made it: the request must say `email_verified`, and the account's address be verified or the account have no id yet.
-    Parallel calls for one new person make one account.
+    Accounts are never merged. If an account is found only by its e-mail address, an id is linked only under two conditions: the
+    request has `email_verified` set, and the account's address is verified or the account has no id yet. Parallel calls for one
+    new person create one account.
 
     Codes:
-    - ALREADY_EXISTS: a field belongs to another account, or the account that was found has another id of that kind. The message names each such
-      field; the reason is that of the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN. Nothing was changed.
+    - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind. The message
+      names each such field. The reason names the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN.
+      Nothing was changed.
     - FAILED_PRECONDITION: the user is deactivated. Nothing was changed.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_user_pb2.GetUserRequest, _user_pb2.GetUserResponse]
@@ -58,41 +62,46 @@ class UserServiceStub:
     ListUsers: _grpc.UnaryUnaryMultiCallable[_user_pb2.ListUsersRequest, _user_pb2.ListUsersResponse]
     """ListUsers returns users, newest first."""
     UpdateUser: _grpc.UnaryUnaryMultiCallable[_user_pb2.UpdateUserRequest, _user_pb2.UpdateUserResponse]
-    """UpdateUser changes the name or the avatar of a user, or brings a deactivated one back. E-mail address and ids change by UpsertUser alone.
+    """UpdateUser changes the name or the avatar of a user, or reactivates the user. Only UpsertUser changes the e-mail address and
+    the ids.
 
     Codes:
     - NOT_FOUND: there is no such user.
-    - ABORTED: the etag is stale; each login changes it.
+    - ABORTED: the etag is stale. Each login changes the etag.
     """
     DeactivateUser: _grpc.UnaryUnaryMultiCallable[_user_pb2.DeactivateUserRequest, _user_pb2.DeactivateUserResponse]
-    """DeactivateUser ends a user's logins: UpsertUser refuses them, no team can add them, and no service can act for them. They stay members
-    where they are.
-    A user that is deactivated already stays so, and nothing is written. UpdateUser brings a user back.
+    """DeactivateUser deactivates a user. UpsertUser then refuses logins of the user, the user can't be added to a team, and no
+    service can act for the user. Memberships stay. If the user is already deactivated, nothing is written. UpdateUser
+    reactivates a user.
 
     Codes:
     - NOT_FOUND: there is no such user.
-    - ABORTED: the etag is stale; each login changes it.
+    - ABORTED: the etag is stale. Each login changes the etag.
     """
 
 @_typing.type_check_only
 class UserServiceAsyncStub(UserServiceStub):
-    """UserService keeps user accounts: who a person is, by which GitHub or Google account and e-mail address."""
+    """UserService manages user accounts. An account belongs to one person, and is linked to an e-mail address and to GitHub and
+    Google accounts.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     UpsertUser: _aio.UnaryUnaryMultiCallable[_user_pb2.UpsertUserRequest, _user_pb2.UpsertUserResponse]  # type: ignore[assignment]
-    """UpsertUser records a login: it finds the account of a person, or makes it, and sets `last_login_at`.
+    """UpsertUser records a login: it finds or creates the account of a person, and sets `last_login_at`.
 
-    The account is the one that has the `github_id` or the `google_id`, else the one that has the e-mail address. Name, e-mail address and,
-    when set, `avatar_url` are brought up to date, an id of the other kind is linked, and an unset field keeps what is stored.
-    `email_verified` turns on and never off while the e-mail address stays; a changed address takes the request's.
+    The account is looked up by `github_id` or `google_id`, then by e-mail address. The call updates the name, the e-mail address
+    and, if set, `avatar_url`. It links an id of the other kind. Unset fields keep their stored values. While the e-mail address
+    stays the same, `email_verified` can become true and never false again. If the address changes, `email_verified` is taken
+    from the request.
 
-    Two accounts are never merged, and an account that is found by its e-mail address alone gets an id linked only if nobody but the owner
-    of the address can have made it: the request must say `email_verified`, and the account's address be verified or the account have no id yet.
-    Parallel calls for one new person make one account.
+    Accounts are never merged. If an account is found only by its e-mail address, an id is linked only under two conditions: the
+    request has `email_verified` set, and the account's address is verified or the account has no id yet. Parallel calls for one
+    new person create one account.
 
     Codes:
-    - ALREADY_EXISTS: a field belongs to another account, or the account that was found has another id of that kind. The message names each such
-      field; the reason is that of the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN. Nothing was changed.
+    - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind. The message
+      names each such field. The reason names the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN.
+      Nothing was changed.
     - FAILED_PRECONDITION: the user is deactivated. Nothing was changed.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_user_pb2.GetUserRequest, _user_pb2.GetUserResponse]  # type: ignore[assignment]
@@ -104,24 +113,27 @@ class UserServiceAsyncStub(UserServiceStub):
     ListUsers: _aio.UnaryUnaryMultiCallable[_user_pb2.ListUsersRequest, _user_pb2.ListUsersResponse]  # type: ignore[assignment]
     """ListUsers returns users, newest first."""
     UpdateUser: _aio.UnaryUnaryMultiCallable[_user_pb2.UpdateUserRequest, _user_pb2.UpdateUserResponse]  # type: ignore[assignment]
-    """UpdateUser changes the name or the avatar of a user, or brings a deactivated one back. E-mail address and ids change by UpsertUser alone.
+    """UpdateUser changes the name or the avatar of a user, or reactivates the user. Only UpsertUser changes the e-mail address and
+    the ids.
 
     Codes:
     - NOT_FOUND: there is no such user.
-    - ABORTED: the etag is stale; each login changes it.
+    - ABORTED: the etag is stale. Each login changes the etag.
     """
     DeactivateUser: _aio.UnaryUnaryMultiCallable[_user_pb2.DeactivateUserRequest, _user_pb2.DeactivateUserResponse]  # type: ignore[assignment]
-    """DeactivateUser ends a user's logins: UpsertUser refuses them, no team can add them, and no service can act for them. They stay members
-    where they are.
-    A user that is deactivated already stays so, and nothing is written. UpdateUser brings a user back.
+    """DeactivateUser deactivates a user. UpsertUser then refuses logins of the user, the user can't be added to a team, and no
+    service can act for the user. Memberships stay. If the user is already deactivated, nothing is written. UpdateUser
+    reactivates a user.
 
     Codes:
     - NOT_FOUND: there is no such user.
-    - ABORTED: the etag is stale; each login changes it.
+    - ABORTED: the etag is stale. Each login changes the etag.
     """
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
-    """UserService keeps user accounts: who a person is, by which GitHub or Google account and e-mail address."""
+    """UserService manages user accounts. An account belongs to one person, and is linked to an e-mail address and to GitHub and
+    Google accounts.
+    """
 
     @_abc_1.abstractmethod
     def UpsertUser(
@@ -129,19 +141,21 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_pb2.UpsertUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.UpsertUserResponse, _abc.Awaitable[_user_pb2.UpsertUserResponse]]:
-        """UpsertUser records a login: it finds the account of a person, or makes it, and sets `last_login_at`.
+        """UpsertUser records a login: it finds or creates the account of a person, and sets `last_login_at`.
 
-        The account is the one that has the `github_id` or the `google_id`, else the one that has the e-mail address. Name, e-mail address and,
-        when set, `avatar_url` are brought up to date, an id of the other kind is linked, and an unset field keeps what is stored.
-        `email_verified` turns on and never off while the e-mail address stays; a changed address takes the request's.
+        The account is looked up by `github_id` or `google_id`, then by e-mail address. The call updates the name, the e-mail address
+        and, if set, `avatar_url`. It links an id of the other kind. Unset fields keep their stored values. While the e-mail address
+        stays the same, `email_verified` can become true and never false again. If the address changes, `email_verified` is taken
+        from the request.
 
-        Two accounts are never merged, and an account that is found by its e-mail address alone gets an id linked only if nobody but the owner
-        of the address can have made it: the request must say `email_verified`, and the account's address be verified or the account have no id yet.
-        Parallel calls for one new person make one account.
+        Accounts are never merged. If an account is found only by its e-mail address, an id is linked only under two conditions: the
+        request has `email_verified` set, and the account's address is verified or the account has no id yet. Parallel calls for one
+        new person create one account.
 
         Codes:
-        - ALREADY_EXISTS: a field belongs to another account, or the account that was found has another id of that kind. The message names each such
-          field; the reason is that of the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN. Nothing was changed.
+        - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind. The message
+          names each such field. The reason names the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN.
+          Nothing was changed.
         - FAILED_PRECONDITION: the user is deactivated. Nothing was changed.
         """
 
@@ -171,11 +185,12 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_pb2.UpdateUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.UpdateUserResponse, _abc.Awaitable[_user_pb2.UpdateUserResponse]]:
-        """UpdateUser changes the name or the avatar of a user, or brings a deactivated one back. E-mail address and ids change by UpsertUser alone.
+        """UpdateUser changes the name or the avatar of a user, or reactivates the user. Only UpsertUser changes the e-mail address and
+        the ids.
 
         Codes:
         - NOT_FOUND: there is no such user.
-        - ABORTED: the etag is stale; each login changes it.
+        - ABORTED: the etag is stale. Each login changes the etag.
         """
 
     @_abc_1.abstractmethod
@@ -184,13 +199,13 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_pb2.DeactivateUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.DeactivateUserResponse, _abc.Awaitable[_user_pb2.DeactivateUserResponse]]:
-        """DeactivateUser ends a user's logins: UpsertUser refuses them, no team can add them, and no service can act for them. They stay members
-        where they are.
-        A user that is deactivated already stays so, and nothing is written. UpdateUser brings a user back.
+        """DeactivateUser deactivates a user. UpsertUser then refuses logins of the user, the user can't be added to a team, and no
+        service can act for the user. Memberships stay. If the user is already deactivated, nothing is written. UpdateUser
+        reactivates a user.
 
         Codes:
         - NOT_FOUND: there is no such user.
-        - ABORTED: the etag is stale; each login changes it.
+        - ABORTED: the etag is stale. Each login changes the etag.
         """
 
 def add_UserServiceServicer_to_server(servicer: UserServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -35,11 +35,11 @@ AuditResourceTypeName = Literal[
 
 
 class Audit:
-    """AuditService reads the audit trail: what was changed, which secrets were read, and what was denied. Its rows are
-    written by the RPCs themselves, each in the transaction of what it records; nobody can change or delete them.
+    """AuditService reads the audit log: changes, reads of secrets, and denied calls. Each RPC writes its entry in the
+    transaction of the change itself. Entries can't be changed or deleted.
 
-    The rows of a team are a chain: within a second of its commit, each row is sealed by a hash over its content, its
-    place and the hash of the row before. The rows that are of no team are a chain of their own.
+    The entries of a team form a hash chain. Within about a second of its commit, each entry is sealed with a hash
+    over its content, its position and the hash of the previous entry. Entries without a team form a separate chain.
     """
 
     def __init__(self, calls: Calls) -> None:
@@ -63,22 +63,22 @@ class Audit:
         until: timestamp_pb2.Timestamp | datetime | None = None,
         timeout: float | None = None,
     ) -> Pager[audit_pb2.AuditLog, audit_pb2.ListAuditLogsResponse]:
-        """ListAuditLogs returns rows of the trail, newest first. For a user, those of the teams in which the user has
-        the role.
+        """ListAuditLogs returns audit entries, newest first. For an acting user, it returns the entries of the teams in
+        which the user has the role.
 
         Args:
-            page_size: At most this many rows.
-            page_token: `next_page_token` of the page before.
-            team_id: Only rows of this team.
-            project_id: Only rows of this project.
-            actor_id: Only what was done for this user.
-            actor_service: Only what this service did.
-            action: Only this action.
-            resource_type: Only rows about resources of this type.
-            resource_id: Only rows about this resource.
-            request_id: Only rows of the call with this `x-request-id`.
-            since: Only rows of this time and later.
-            until: Only rows before this time.
+            page_size: Maximum number of entries.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
+            team_id: Only entries of this team.
+            project_id: Only entries of this project.
+            actor_id: Only entries with this acting user.
+            actor_service: Only entries of this calling service.
+            action: Only entries with this action.
+            resource_type: Only entries about this type of resource.
+            resource_id: Only entries about this resource.
+            request_id: Only entries of the call with this `x-request-id`.
+            since: Only entries at or after this time.
+            until: Only entries before this time.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -111,20 +111,20 @@ class Audit:
         anchor: audit_pb2.ChainPlace | Mapping[str, object] | None = None,
         timeout: float | None = None,
     ) -> AsyncGenerator[audit_pb2.VerifyAuditLogResponse, None]:
-        """VerifyAuditLog walks a chain from its first row to the last one that is sealed, and looks for the first that
-        is not as it was sealed. It sends its progress, and a verdict at last: a fault is a verdict and no error.
+        """VerifyAuditLog checks a chain from its first entry to its last sealed entry, and reports the first fault. The
+        stream sends progress, then one verdict. A fault is part of the verdict; the call still ends with OK.
 
-        Who can write to the database and has an old copy of it can put the whole chain back to what it was then. Who
-        keeps the head of a verdict, outside of the database, and sends it as the anchor of the next verification,
-        finds that too.
+        An attacker with write access to the database can replace a whole chain with an older copy. To detect this,
+        store the head of each verdict outside the database, and send it as the anchor of the next verification.
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the service runs without an encryption key, without which nothing is sealed.
+        - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed.
 
         Args:
-            team_id: The team whose chain it is. Unset: the chain of no team, which is verified for no user.
-            anchor: A place of this chain that the caller keeps from an earlier verification.
+            team_id: The team whose chain to verify. Unset: the chain of the entries without a team, which a service
+                can't verify for a user.
+            anchor: The head of an earlier verdict on this chain, which the caller has stored.
             timeout: seconds that the stream may take. Default: no limit.
         """
         request = build(audit_pb2.VerifyAuditLogRequest, {"team_id": team_id, "anchor": anchor})
@@ -132,11 +132,11 @@ class Audit:
 
 
 class SyncAudit:
-    """AuditService reads the audit trail: what was changed, which secrets were read, and what was denied. Its rows are
-    written by the RPCs themselves, each in the transaction of what it records; nobody can change or delete them.
+    """AuditService reads the audit log: changes, reads of secrets, and denied calls. Each RPC writes its entry in the
+    transaction of the change itself. Entries can't be changed or deleted.
 
-    The rows of a team are a chain: within a second of its commit, each row is sealed by a hash over its content, its
-    place and the hash of the row before. The rows that are of no team are a chain of their own.
+    The entries of a team form a hash chain. Within about a second of its commit, each entry is sealed with a hash
+    over its content, its position and the hash of the previous entry. Entries without a team form a separate chain.
     """
 
     def __init__(self, calls: SyncCalls) -> None:
@@ -160,22 +160,22 @@ class SyncAudit:
         until: timestamp_pb2.Timestamp | datetime | None = None,
         timeout: float | None = None,
     ) -> SyncPager[audit_pb2.AuditLog, audit_pb2.ListAuditLogsResponse]:
-        """ListAuditLogs returns rows of the trail, newest first. For a user, those of the teams in which the user has
-        the role.
+        """ListAuditLogs returns audit entries, newest first. For an acting user, it returns the entries of the teams in
+        which the user has the role.
 
         Args:
-            page_size: At most this many rows.
-            page_token: `next_page_token` of the page before.
-            team_id: Only rows of this team.
-            project_id: Only rows of this project.
-            actor_id: Only what was done for this user.
-            actor_service: Only what this service did.
-            action: Only this action.
-            resource_type: Only rows about resources of this type.
-            resource_id: Only rows about this resource.
-            request_id: Only rows of the call with this `x-request-id`.
-            since: Only rows of this time and later.
-            until: Only rows before this time.
+            page_size: Maximum number of entries.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
+            team_id: Only entries of this team.
+            project_id: Only entries of this project.
+            actor_id: Only entries with this acting user.
+            actor_service: Only entries of this calling service.
+            action: Only entries with this action.
+            resource_type: Only entries about this type of resource.
+            resource_id: Only entries about this resource.
+            request_id: Only entries of the call with this `x-request-id`.
+            since: Only entries at or after this time.
+            until: Only entries before this time.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -208,20 +208,20 @@ class SyncAudit:
         anchor: audit_pb2.ChainPlace | Mapping[str, object] | None = None,
         timeout: float | None = None,
     ) -> Generator[audit_pb2.VerifyAuditLogResponse, None, None]:
-        """VerifyAuditLog walks a chain from its first row to the last one that is sealed, and looks for the first that
-        is not as it was sealed. It sends its progress, and a verdict at last: a fault is a verdict and no error.
+        """VerifyAuditLog checks a chain from its first entry to its last sealed entry, and reports the first fault. The
+        stream sends progress, then one verdict. A fault is part of the verdict; the call still ends with OK.
 
-        Who can write to the database and has an old copy of it can put the whole chain back to what it was then. Who
-        keeps the head of a verdict, outside of the database, and sends it as the anchor of the next verification,
-        finds that too.
+        An attacker with write access to the database can replace a whole chain with an older copy. To detect this,
+        store the head of each verdict outside the database, and send it as the anchor of the next verification.
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the service runs without an encryption key, without which nothing is sealed.
+        - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed.
 
         Args:
-            team_id: The team whose chain it is. Unset: the chain of no team, which is verified for no user.
-            anchor: A place of this chain that the caller keeps from an earlier verification.
+            team_id: The team whose chain to verify. Unset: the chain of the entries without a team, which a service
+                can't verify for a user.
+            anchor: The head of an earlier verdict on this chain, which the caller has stored.
             timeout: seconds that the stream may take. Default: no limit.
         """
         request = build(audit_pb2.VerifyAuditLogRequest, {"team_id": team_id, "anchor": anchor})

@@ -21,13 +21,13 @@ CloudProviderTypeName = Literal["aws", "gcp", "digitalocean", "hetzner", "linode
 
 
 class CloudProviders:
-    """CloudProviderService keeps the teams' own cloud accounts, in which their environments run, and the credentials to
-    them.
+    """CloudProviderService stores the cloud accounts of teams, in which their environments run, and the credentials of
+    these accounts.
 
-    Credentials go in with CreateCloudProvider and UpdateCloudProvider, are stored encrypted, and come out of
-    AccessCloudProviderCredentials alone. An RPC that takes or returns them fails with FAILED_PRECONDITION
-    (ENCRYPTION_KEY_MISSING) on a server that has no encryption key, and with DATA_LOSS if the team's key can't be
-    decrypted.
+    CreateCloudProvider and UpdateCloudProvider accept credentials, which are stored encrypted. Only
+    AccessCloudProviderCredentials returns them. An RPC that accepts or returns credentials fails with
+    FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) if the server has no encryption key, and with DATA_LOSS if the
+    team's data key can't be decrypted.
     """
 
     def __init__(self, calls: Calls) -> None:
@@ -46,21 +46,23 @@ class CloudProviders:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> cloud_provider_pb2.CloudProvider:
-        """CreateCloudProvider adds a cloud account to a team. It is active at once, and not validated yet.
+        """CreateCloudProvider adds a cloud account to a team. The account is active, and not validated yet.
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - ALREADY_EXISTS: the name is taken in the team.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name.
         - FAILED_PRECONDITION: the team is deleted.
 
         Args:
             team_id: Required.
             name: Required. 1 to 100 characters.
             provider_type: Required.
-            credentials: Required. A JSON object that is not empty, of at most 65,536 bytes as JSON, and 20 levels deep.
+            credentials: Required. A JSON object with at least one member, at most 65,536 bytes as JSON, nested at most
+                20 levels deep.
             region: 1 to 50 characters.
-            config: At most 65,536 bytes as JSON, and 20 levels deep. Default: an empty object.
-            request_id: A UUID, by which a repetition is known.
+            config: A JSON object of at most 65,536 bytes as JSON, nested at most 20 levels deep. Default: an empty
+                object.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -112,11 +114,11 @@ class CloudProviders:
         """ListCloudProviders returns cloud accounts, without their credentials, newest first.
 
         Args:
-            page_size: At most this many cloud providers.
-            page_token: `next_page_token` of the page before.
+            page_size: Maximum number of cloud providers.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
             team_id: Only cloud providers of this team.
             provider_type: Only cloud providers of this type.
-            is_active: Only active cloud providers, or only the others.
+            is_active: True: only active cloud providers. False: only inactive ones.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -148,23 +150,23 @@ class CloudProviders:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> cloud_provider_pb2.CloudProvider:
-        """UpdateCloudProvider changes a cloud account. The team and the type can't change. New credentials are not
-        validated yet: they clear `last_validated_at` and `validation_error`.
+        """UpdateCloudProvider changes a cloud account. The team and the type can't change. New credentials clear
+        `last_validated_at` and `validation_error`.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - ALREADY_EXISTS: the name is taken in the team.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name.
         - FAILED_PRECONDITION: the team is deleted.
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
-            name: As in CreateCloudProviderRequest; can't be cleared.
+            name: As in CreateCloudProviderRequest. Can't be cleared.
             region: As in CreateCloudProviderRequest.
-            config: As in CreateCloudProviderRequest; replaced as a whole. Cleared, it is an empty object again.
-            is_active: Cleared, it is true again.
-            credentials: As in CreateCloudProviderRequest; replaced as a whole, can't be cleared.
-            request_id: A UUID, by which a repetition is known.
+            config: As in CreateCloudProviderRequest. The new object replaces the old one. Cleared: an empty object.
+            is_active: Cleared: true.
+            credentials: As in CreateCloudProviderRequest. The new object replaces the old one. Can't be cleared.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build_update(
@@ -184,9 +186,9 @@ class CloudProviders:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> None:
-        """DeleteCloudProvider deletes a cloud account for good, with its credentials. The name is free again. With
-        `force` it deletes one that projects use: their `cloud_provider_id` is unset then, and what runs in the
-        account is the caller's to tear down before.
+        """DeleteCloudProvider deletes a cloud account and its credentials permanently. Its name can be used again. With
+        `force` it deletes an account that projects use, and clears their `cloud_provider_id`. The caller must first
+        tear down what runs in the account.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
@@ -195,8 +197,8 @@ class CloudProviders:
 
         Args:
             id: Required.
-            force: Delete the cloud provider though projects use it.
-            request_id: A UUID, by which a repetition is known.
+            force: Delete the cloud provider even if projects use it.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -208,12 +210,12 @@ class CloudProviders:
     async def access_credentials(
         self, id: str, *, timeout: float | None = None
     ) -> cloud_provider_pb2.AccessCloudProviderCredentialsResponse:
-        """AccessCloudProviderCredentials returns the credentials of a cloud account, also of one that is not active or
-        whose team is deleted: what still runs there must be taken down.
+        """AccessCloudProviderCredentials returns the credentials of a cloud account. It works for inactive accounts and
+        for deleted teams too, so that the caller can tear down what still runs there.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - DATA_LOSS: the stored credentials don't decrypt: they were changed, or are those of another cloud provider. Nothing is returned.
+        - DATA_LOSS: the stored credentials don't decrypt: they were changed, or belong to another cloud provider.
 
         Args:
             id: Required.
@@ -231,10 +233,10 @@ class CloudProviders:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> cloud_provider_pb2.CloudProvider:
-        """RecordCloudProviderValidation records whether the credentials work, as the caller found: without an error it
-        sets `last_validated_at` to now and clears `validation_error`; with one it sets `validation_error`, and
-        `last_validated_at` stays the time of the last success. With the etag of what was validated, a result of old
-        credentials is not taken for one of new ones.
+        """RecordCloudProviderValidation stores the result of the caller's check of the credentials. Without
+        `validation_error`, it sets `last_validated_at` to the current time and clears the stored error. With
+        `validation_error`, it stores the error, and `last_validated_at` keeps the time of the last success. Send the
+        etag of the cloud provider that was checked, so that a result for old credentials is not stored for new ones.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
@@ -243,9 +245,9 @@ class CloudProviders:
 
         Args:
             id: Required.
-            validation_error: Why the credentials don't work: 1 to 4,096 characters, of more than one line if need be.
-                No place for secrets. Unset, they do work.
-            request_id: A UUID, by which a repetition is known.
+            validation_error: Why the credentials don't work: 1 to 4,096 characters, line breaks allowed. Must not
+                contain secrets. Unset: the credentials work.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -262,13 +264,13 @@ class CloudProviders:
 
 
 class SyncCloudProviders:
-    """CloudProviderService keeps the teams' own cloud accounts, in which their environments run, and the credentials to
-    them.
+    """CloudProviderService stores the cloud accounts of teams, in which their environments run, and the credentials of
+    these accounts.
 
-    Credentials go in with CreateCloudProvider and UpdateCloudProvider, are stored encrypted, and come out of
-    AccessCloudProviderCredentials alone. An RPC that takes or returns them fails with FAILED_PRECONDITION
-    (ENCRYPTION_KEY_MISSING) on a server that has no encryption key, and with DATA_LOSS if the team's key can't be
-    decrypted.
+    CreateCloudProvider and UpdateCloudProvider accept credentials, which are stored encrypted. Only
+    AccessCloudProviderCredentials returns them. An RPC that accepts or returns credentials fails with
+    FAILED_PRECONDITION (ENCRYPTION_KEY_MISSING) if the server has no encryption key, and with DATA_LOSS if the
+    team's data key can't be decrypted.
     """
 
     def __init__(self, calls: SyncCalls) -> None:
@@ -287,21 +289,23 @@ class SyncCloudProviders:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> cloud_provider_pb2.CloudProvider:
-        """CreateCloudProvider adds a cloud account to a team. It is active at once, and not validated yet.
+        """CreateCloudProvider adds a cloud account to a team. The account is active, and not validated yet.
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - ALREADY_EXISTS: the name is taken in the team.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name.
         - FAILED_PRECONDITION: the team is deleted.
 
         Args:
             team_id: Required.
             name: Required. 1 to 100 characters.
             provider_type: Required.
-            credentials: Required. A JSON object that is not empty, of at most 65,536 bytes as JSON, and 20 levels deep.
+            credentials: Required. A JSON object with at least one member, at most 65,536 bytes as JSON, nested at most
+                20 levels deep.
             region: 1 to 50 characters.
-            config: At most 65,536 bytes as JSON, and 20 levels deep. Default: an empty object.
-            request_id: A UUID, by which a repetition is known.
+            config: A JSON object of at most 65,536 bytes as JSON, nested at most 20 levels deep. Default: an empty
+                object.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -353,11 +357,11 @@ class SyncCloudProviders:
         """ListCloudProviders returns cloud accounts, without their credentials, newest first.
 
         Args:
-            page_size: At most this many cloud providers.
-            page_token: `next_page_token` of the page before.
+            page_size: Maximum number of cloud providers.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
             team_id: Only cloud providers of this team.
             provider_type: Only cloud providers of this type.
-            is_active: Only active cloud providers, or only the others.
+            is_active: True: only active cloud providers. False: only inactive ones.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -389,23 +393,23 @@ class SyncCloudProviders:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> cloud_provider_pb2.CloudProvider:
-        """UpdateCloudProvider changes a cloud account. The team and the type can't change. New credentials are not
-        validated yet: they clear `last_validated_at` and `validation_error`.
+        """UpdateCloudProvider changes a cloud account. The team and the type can't change. New credentials clear
+        `last_validated_at` and `validation_error`.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - ALREADY_EXISTS: the name is taken in the team.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name.
         - FAILED_PRECONDITION: the team is deleted.
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
-            name: As in CreateCloudProviderRequest; can't be cleared.
+            name: As in CreateCloudProviderRequest. Can't be cleared.
             region: As in CreateCloudProviderRequest.
-            config: As in CreateCloudProviderRequest; replaced as a whole. Cleared, it is an empty object again.
-            is_active: Cleared, it is true again.
-            credentials: As in CreateCloudProviderRequest; replaced as a whole, can't be cleared.
-            request_id: A UUID, by which a repetition is known.
+            config: As in CreateCloudProviderRequest. The new object replaces the old one. Cleared: an empty object.
+            is_active: Cleared: true.
+            credentials: As in CreateCloudProviderRequest. The new object replaces the old one. Can't be cleared.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build_update(
@@ -425,9 +429,9 @@ class SyncCloudProviders:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> None:
-        """DeleteCloudProvider deletes a cloud account for good, with its credentials. The name is free again. With
-        `force` it deletes one that projects use: their `cloud_provider_id` is unset then, and what runs in the
-        account is the caller's to tear down before.
+        """DeleteCloudProvider deletes a cloud account and its credentials permanently. Its name can be used again. With
+        `force` it deletes an account that projects use, and clears their `cloud_provider_id`. The caller must first
+        tear down what runs in the account.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
@@ -436,8 +440,8 @@ class SyncCloudProviders:
 
         Args:
             id: Required.
-            force: Delete the cloud provider though projects use it.
-            request_id: A UUID, by which a repetition is known.
+            force: Delete the cloud provider even if projects use it.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -449,12 +453,12 @@ class SyncCloudProviders:
     def access_credentials(
         self, id: str, *, timeout: float | None = None
     ) -> cloud_provider_pb2.AccessCloudProviderCredentialsResponse:
-        """AccessCloudProviderCredentials returns the credentials of a cloud account, also of one that is not active or
-        whose team is deleted: what still runs there must be taken down.
+        """AccessCloudProviderCredentials returns the credentials of a cloud account. It works for inactive accounts and
+        for deleted teams too, so that the caller can tear down what still runs there.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - DATA_LOSS: the stored credentials don't decrypt: they were changed, or are those of another cloud provider. Nothing is returned.
+        - DATA_LOSS: the stored credentials don't decrypt: they were changed, or belong to another cloud provider.
 
         Args:
             id: Required.
@@ -472,10 +476,10 @@ class SyncCloudProviders:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> cloud_provider_pb2.CloudProvider:
-        """RecordCloudProviderValidation records whether the credentials work, as the caller found: without an error it
-        sets `last_validated_at` to now and clears `validation_error`; with one it sets `validation_error`, and
-        `last_validated_at` stays the time of the last success. With the etag of what was validated, a result of old
-        credentials is not taken for one of new ones.
+        """RecordCloudProviderValidation stores the result of the caller's check of the credentials. Without
+        `validation_error`, it sets `last_validated_at` to the current time and clears the stored error. With
+        `validation_error`, it stores the error, and `last_validated_at` keeps the time of the last success. Send the
+        etag of the cloud provider that was checked, so that a result for old credentials is not stored for new ones.
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
@@ -484,9 +488,9 @@ class SyncCloudProviders:
 
         Args:
             id: Required.
-            validation_error: Why the credentials don't work: 1 to 4,096 characters, of more than one line if need be.
-                No place for secrets. Unset, they do work.
-            request_id: A UUID, by which a repetition is known.
+            validation_error: Why the credentials don't work: 1 to 4,096 characters, line breaks allowed. Must not
+                contain secrets. Unset: the credentials work.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(

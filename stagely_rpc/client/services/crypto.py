@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 class Crypto:
-    """CryptoService encrypts for callers with keys that are theirs: AES-256-GCM. It stores nothing and needs no
-    database. What other services store encrypted, they encrypt themselves with keys that never leave this one.
+    """CryptoService encrypts and decrypts with keys that the caller supplies (AES-256-GCM). It stores nothing and needs
+    no database. The secrets and credentials that other services of this package store are encrypted with different
+    keys, which never leave the server.
 
-    A ciphertext is base64 (RFC 4648, section 4: the standard alphabet, padded) of a random nonce of 12 bytes, the
-    encrypted bytes, and the tag of 16 bytes. Any other implementation of AES-GCM can read it, and write it.
+    A ciphertext is the base64 encoding (RFC 4648, section 4: standard alphabet, with padding) of a random 12-byte
+    nonce, the encrypted bytes and the 16-byte tag. It is interoperable with any implementation of AES-GCM.
     """
 
     def __init__(self, calls: Calls) -> None:
@@ -41,18 +42,18 @@ class Crypto:
         associated_data: bytes | None = None,
         timeout: float | None = None,
     ) -> crypto_pb2.EncryptResponse:
-        """Encrypt encrypts under a key of the caller. Each call takes a nonce of its own: one plaintext gives another
-        ciphertext each time. A key should encrypt fewer than 2^32 times.
+        """Encrypt encrypts with the caller's key. Each call uses a new random nonce, so the same plaintext gives a
+        different ciphertext each time. Use a key for fewer than 2^32 encryptions (NIST SP 800-38D).
 
         Codes:
-        - INVALID_ARGUMENT: the key has not 32 bytes ("encryption key must be 32 bytes"); or the plaintext or the
-          associated data is too long.
+        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the plaintext or the associated data is
+          too long.
 
         Args:
             plaintext: 0 to 65,536 bytes.
             key: Required. 32 bytes.
-            associated_data: 0 to 65,536 bytes that are not in the ciphertext, but without which it does not decrypt:
-                where it belongs, for example.
+            associated_data: 0 to 65,536 bytes that are authenticated and not encrypted, such as the ciphertext's
+                location. Decrypt needs the same bytes.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -63,17 +64,17 @@ class Crypto:
     async def decrypt(
         self, *, ciphertext: str, key: bytes, associated_data: bytes | None = None, timeout: float | None = None
     ) -> crypto_pb2.DecryptResponse:
-        """Decrypt returns what was encrypted with the same key and associated data.
+        """Decrypt returns the plaintext. It needs the key and the associated data of the encryption.
 
         Codes:
-        - INVALID_ARGUMENT: the key has not 32 bytes ("encryption key must be 32 bytes"); the associated data is too long;
-          the ciphertext is no base64 ("invalid ciphertext encoding"), has less than 12 bytes ("ciphertext too short"),
-          holds too much, or does not authenticate ("authentication failed (wrong key or tampered data)").
+        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the associated data is too long; the
+          ciphertext is not base64 ("invalid ciphertext encoding"), has fewer than 12 bytes ("ciphertext too short"), is too long, or
+          does not authenticate ("authentication failed (wrong key or tampered data)").
 
         Args:
-            ciphertext: Required. Of a plaintext of at most 65,536 bytes. Line breaks in it are skipped.
+            ciphertext: Required. The ciphertext of a plaintext of at most 65,536 bytes. Line breaks are ignored.
             key: Required. 32 bytes.
-            associated_data: As given to Encrypt.
+            associated_data: The associated data given to Encrypt.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -83,11 +84,12 @@ class Crypto:
 
 
 class SyncCrypto:
-    """CryptoService encrypts for callers with keys that are theirs: AES-256-GCM. It stores nothing and needs no
-    database. What other services store encrypted, they encrypt themselves with keys that never leave this one.
+    """CryptoService encrypts and decrypts with keys that the caller supplies (AES-256-GCM). It stores nothing and needs
+    no database. The secrets and credentials that other services of this package store are encrypted with different
+    keys, which never leave the server.
 
-    A ciphertext is base64 (RFC 4648, section 4: the standard alphabet, padded) of a random nonce of 12 bytes, the
-    encrypted bytes, and the tag of 16 bytes. Any other implementation of AES-GCM can read it, and write it.
+    A ciphertext is the base64 encoding (RFC 4648, section 4: standard alphabet, with padding) of a random 12-byte
+    nonce, the encrypted bytes and the 16-byte tag. It is interoperable with any implementation of AES-GCM.
     """
 
     def __init__(self, calls: SyncCalls) -> None:
@@ -111,18 +113,18 @@ class SyncCrypto:
         associated_data: bytes | None = None,
         timeout: float | None = None,
     ) -> crypto_pb2.EncryptResponse:
-        """Encrypt encrypts under a key of the caller. Each call takes a nonce of its own: one plaintext gives another
-        ciphertext each time. A key should encrypt fewer than 2^32 times.
+        """Encrypt encrypts with the caller's key. Each call uses a new random nonce, so the same plaintext gives a
+        different ciphertext each time. Use a key for fewer than 2^32 encryptions (NIST SP 800-38D).
 
         Codes:
-        - INVALID_ARGUMENT: the key has not 32 bytes ("encryption key must be 32 bytes"); or the plaintext or the
-          associated data is too long.
+        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the plaintext or the associated data is
+          too long.
 
         Args:
             plaintext: 0 to 65,536 bytes.
             key: Required. 32 bytes.
-            associated_data: 0 to 65,536 bytes that are not in the ciphertext, but without which it does not decrypt:
-                where it belongs, for example.
+            associated_data: 0 to 65,536 bytes that are authenticated and not encrypted, such as the ciphertext's
+                location. Decrypt needs the same bytes.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -133,17 +135,17 @@ class SyncCrypto:
     def decrypt(
         self, *, ciphertext: str, key: bytes, associated_data: bytes | None = None, timeout: float | None = None
     ) -> crypto_pb2.DecryptResponse:
-        """Decrypt returns what was encrypted with the same key and associated data.
+        """Decrypt returns the plaintext. It needs the key and the associated data of the encryption.
 
         Codes:
-        - INVALID_ARGUMENT: the key has not 32 bytes ("encryption key must be 32 bytes"); the associated data is too long;
-          the ciphertext is no base64 ("invalid ciphertext encoding"), has less than 12 bytes ("ciphertext too short"),
-          holds too much, or does not authenticate ("authentication failed (wrong key or tampered data)").
+        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the associated data is too long; the
+          ciphertext is not base64 ("invalid ciphertext encoding"), has fewer than 12 bytes ("ciphertext too short"), is too long, or
+          does not authenticate ("authentication failed (wrong key or tampered data)").
 
         Args:
-            ciphertext: Required. Of a plaintext of at most 65,536 bytes. Line breaks in it are skipped.
+            ciphertext: Required. The ciphertext of a plaintext of at most 65,536 bytes. Line breaks are ignored.
             key: Required. 32 bytes.
-            associated_data: As given to Encrypt.
+            associated_data: The associated data given to Encrypt.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(

@@ -20,14 +20,15 @@ VmStatusName = Literal["pending", "provisioning", "running", "stopped", "termina
 
 
 class Environments:
-    """EnvironmentService keeps preview environments: one VM each, for one pull request or for a branch.
+    """EnvironmentService manages preview environments: one VM each, for a pull request or a branch.
 
-    An environment is live while it is pending, building, deploying or ready, and open until it is terminated or
-    reaped: a failed one is open and not live. A pull request has at most one open environment; a team has at most
-    `max_concurrent_stagelets` live ones over all its projects. Both hold under any concurrency.
+    An environment is live while it is pending, building, deploying or ready. It is open until it is terminated or
+    reaped; a failed environment is open and not live. A pull request has at most one open environment. A team has at
+    most `max_concurrent_stagelets` live environments in all its projects. Both limits are exact under concurrent
+    calls.
 
-    Work starts with CreateEnvironment, EnsureEnvironment and the step to building. None of it starts in a deleted
-    team or an archived project; there, environments can still be ended.
+    Work starts with CreateEnvironment, EnsureEnvironment and the transition to building. No work can start in a
+    deleted team or an archived project, but environments can still be ended there.
     """
 
     def __init__(self, calls: Calls) -> None:
@@ -44,23 +45,23 @@ class Environments:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> environment_pb2.Environment:
-        """CreateEnvironment adds a pending environment and gives it a URL of its own.
+        """CreateEnvironment adds a pending environment with its own URL.
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - ALREADY_EXISTS: the pull request has an open environment, a failed one included: EnsureEnvironment moves that. This is told even
-          where the quota is used up too.
+        - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one. EnsureEnvironment reuses it. This code
+          takes precedence over RESOURCE_EXHAUSTED.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
-        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
+        - ABORTED: each random subdomain that the service tried was taken: retry.
 
         Args:
             project_id: Required.
-            pr_number: The pull request to show, 1 or more; unset for none. Of environments without one there may be any
-                number.
+            pr_number: The number of the pull request, 1 or more. Unset: the environment has no pull request. The number
+                of such environments is not limited.
             branch_name: Required. A valid git branch name of at most 255 characters.
-            commit_hash: Required. 7 to 40 hexadecimal digits; kept in lower case.
-            request_id: A UUID, by which a repetition is known.
+            commit_hash: Required. 7 to 40 hexadecimal digits. Stored in lower case.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -86,29 +87,30 @@ class Environments:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> environment_pb2.EnsureEnvironmentResponse:
-        """EnsureEnvironment sees to it that a pull request has a live environment for a commit, whatever it has now:
+        """EnsureEnvironment makes sure that a pull request has a live environment for a commit. What it does depends on
+        the pull request's open environment:
 
-        - no open one: creates one, as CreateEnvironment does;
-        - a live one for this commit: leaves it as it is, to the etag;
-        - a live one for another commit: moves it to this commit and branch, and from ready to building. While it is pending, building or
-          deploying its status stays;
-        - a failed one: moves it to this commit and branch, and to building; this takes up quota again.
+        - none: it creates one, as CreateEnvironment does;
+        - live, for this commit: it changes nothing, not even the etag;
+        - live, for another commit: it sets the commit and the branch. A ready environment becomes building; pending, building and
+          deploying stay;
+        - failed: it sets the commit and the branch, and the status becomes building. The environment counts against the quota again.
 
-        Which of two commits is the newer one is the caller's to know: of two calls, the later moves the environment.
-        Commits are compared as they are written, so write them in full.
+        The service does not know which of two commits is newer: the last call wins. Commit hashes are compared as
+        text, so send full hashes.
 
         Codes:
         - NOT_FOUND: there is no such project.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
-        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
+        - ABORTED: each random subdomain that the service tried was taken: retry.
 
         Args:
             project_id: Required.
             pr_number: Required. 1 or more.
             branch_name: Required. As in CreateEnvironmentRequest.
             commit_hash: Required. As in CreateEnvironmentRequest.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -131,15 +133,15 @@ class Environments:
         pull_request: environment_pb2.PullRequest | Mapping[str, object] | None = None,
         timeout: float | None = None,
     ) -> environment_pb2.Environment:
-        """GetEnvironment returns one environment: by its id or `subdomain_hash` whatever its status is, or the open one
+        """GetEnvironment returns one environment: by its id or `subdomain_hash` in any status, or the open environment
         of a pull request.
 
         Codes:
-        - NOT_FOUND: there is no such environment; or the pull request has none that is open.
+        - NOT_FOUND: there is no such environment, or the pull request has no open environment.
 
         Args:
             id: Or else subdomain_hash or pull_request.
-            subdomain_hash: Upper case is taken for lower case, as in host names.
+            subdomain_hash: Case-insensitive, as host names are.
             pull_request: The open environment of this pull request.
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -166,14 +168,15 @@ class Environments:
         """ListEnvironments returns environments, newest first.
 
         Args:
-            page_size: At most this many environments.
-            page_token: `next_page_token` of the page before.
-            project_id: Only those of this project.
-            team_id: Only those of this team's projects.
-            statuses: Only those in one of these statuses. Empty: in any.
-            pr_number: Only those of pull requests with this number; with `project_id`, of that one.
-            branch_name: Only those of this branch.
-            live_only: Only live ones. With `statuses`, those that are both.
+            page_size: Maximum number of environments.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
+            project_id: Only environments of this project.
+            team_id: Only environments of this team's projects.
+            statuses: Only environments with one of these statuses. Empty: any status.
+            pr_number: Only environments with this pull request number. Combine with `project_id` to select one pull
+                request.
+            branch_name: Only environments of this branch.
+            live_only: Only live environments. Combined with `statuses`, both filters apply.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -208,9 +211,9 @@ class Environments:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> environment_pb2.Environment:
-        """UpdateEnvironment records what is the case: where the VM of an environment is, which commit it runs, what it
-        is thought to cost. The VM and the cost can be recorded whatever the status is, and all of it in a deleted
-        team and an archived project too. The status is TransitionEnvironment's.
+        """UpdateEnvironment records facts about an environment: its VM, its commit and its estimated cost. The VM and
+        the cost can be recorded in any status. All fields can be recorded in a deleted team and an archived project
+        too. To change the status, use TransitionEnvironment.
 
         Codes:
         - NOT_FOUND: there is no such environment.
@@ -220,12 +223,11 @@ class Environments:
         Args:
             id: Required.
             vm_id: 1 to 255 characters.
-            vm_ip: An IPv4 or IPv6 address without zone or mask, in any spelling; it is returned in the canonical one.
-            vm_status: Cleared, it is VM_STATUS_PENDING again.
-            commit_hash: As in CreateEnvironmentRequest; can't be cleared.
-            estimated_cost_usd_micros: 0 to 999,999,999,900, a multiple of 100: costs are kept to a hundredth of a cent.
-                Cleared, it is 0 again.
-            request_id: A UUID, by which a repetition is known.
+            vm_ip: An IPv4 or IPv6 address without zone or mask, in any notation. It is returned in canonical notation.
+            vm_status: Cleared: VM_STATUS_PENDING.
+            commit_hash: As in CreateEnvironmentRequest. Can't be cleared.
+            estimated_cost_usd_micros: 0 to 999,999,999,900, a multiple of 100 (a hundredth of a cent). Cleared: 0.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build_update(
@@ -251,7 +253,7 @@ class Environments:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> environment_pb2.Environment:
-        """TransitionEnvironment changes the status of an environment, along these lines and no others:
+        """TransitionEnvironment changes the status of an environment. These transitions are allowed:
 
         | from                                        | to                           |
         |---------------------------------------------|------------------------------| | pending
@@ -261,23 +263,23 @@ class Environments:
         | | failed                                      | building, for another try    | | pending, building,
         deploying, ready, failed | terminated, reaped: for good |
 
-        A status never changes to itself: of several callers that ask for one step, one takes it. From failed to
-        building an environment takes up quota again.
+        A status never changes to itself, so if several callers request the same transition, exactly one succeeds.
+        The transition from failed to building counts against the quota again.
 
-        In an archived project, what is under way may go on to deploying and ready, but nothing may start building.
-        In a deleted team, neither: environments there can only fail or end.
+        In an archived project, environments that are building or deploying can become deploying and ready, but none
+        can start building. In a deleted team, environments can only fail or end.
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the status can't follow on the present one (reason ILLEGAL_TRANSITION); or the team is deleted
-          (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED), and the step is not for them.
+        - FAILED_PRECONDITION: the transition is not allowed (reason ILLEGAL_TRANSITION), or not allowed because the team is deleted
+          (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
             status: Required.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -290,17 +292,18 @@ class Environments:
     async def terminate(
         self, id: str, *, etag: str | None = None, request_id: str | None = None, timeout: float | None = None
     ) -> environment_pb2.Environment:
-        """TerminateEnvironment ends an environment for good: TransitionEnvironment to terminated. It frees the quota
-        and the pull request; its VM is the caller's to take down.
+        """TerminateEnvironment ends an environment permanently, as TransitionEnvironment to terminated does. The
+        environment no longer counts against the quota, and the pull request can get a new one. The caller must
+        delete the VM.
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the environment is terminated or reaped already (reason ILLEGAL_TRANSITION).
+        - FAILED_PRECONDITION: the environment is already terminated or reaped (reason ILLEGAL_TRANSITION).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -312,14 +315,15 @@ class Environments:
 
 
 class SyncEnvironments:
-    """EnvironmentService keeps preview environments: one VM each, for one pull request or for a branch.
+    """EnvironmentService manages preview environments: one VM each, for a pull request or a branch.
 
-    An environment is live while it is pending, building, deploying or ready, and open until it is terminated or
-    reaped: a failed one is open and not live. A pull request has at most one open environment; a team has at most
-    `max_concurrent_stagelets` live ones over all its projects. Both hold under any concurrency.
+    An environment is live while it is pending, building, deploying or ready. It is open until it is terminated or
+    reaped; a failed environment is open and not live. A pull request has at most one open environment. A team has at
+    most `max_concurrent_stagelets` live environments in all its projects. Both limits are exact under concurrent
+    calls.
 
-    Work starts with CreateEnvironment, EnsureEnvironment and the step to building. None of it starts in a deleted
-    team or an archived project; there, environments can still be ended.
+    Work starts with CreateEnvironment, EnsureEnvironment and the transition to building. No work can start in a
+    deleted team or an archived project, but environments can still be ended there.
     """
 
     def __init__(self, calls: SyncCalls) -> None:
@@ -336,23 +340,23 @@ class SyncEnvironments:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> environment_pb2.Environment:
-        """CreateEnvironment adds a pending environment and gives it a URL of its own.
+        """CreateEnvironment adds a pending environment with its own URL.
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - ALREADY_EXISTS: the pull request has an open environment, a failed one included: EnsureEnvironment moves that. This is told even
-          where the quota is used up too.
+        - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one. EnsureEnvironment reuses it. This code
+          takes precedence over RESOURCE_EXHAUSTED.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
-        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
+        - ABORTED: each random subdomain that the service tried was taken: retry.
 
         Args:
             project_id: Required.
-            pr_number: The pull request to show, 1 or more; unset for none. Of environments without one there may be any
-                number.
+            pr_number: The number of the pull request, 1 or more. Unset: the environment has no pull request. The number
+                of such environments is not limited.
             branch_name: Required. A valid git branch name of at most 255 characters.
-            commit_hash: Required. 7 to 40 hexadecimal digits; kept in lower case.
-            request_id: A UUID, by which a repetition is known.
+            commit_hash: Required. 7 to 40 hexadecimal digits. Stored in lower case.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -378,29 +382,30 @@ class SyncEnvironments:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> environment_pb2.EnsureEnvironmentResponse:
-        """EnsureEnvironment sees to it that a pull request has a live environment for a commit, whatever it has now:
+        """EnsureEnvironment makes sure that a pull request has a live environment for a commit. What it does depends on
+        the pull request's open environment:
 
-        - no open one: creates one, as CreateEnvironment does;
-        - a live one for this commit: leaves it as it is, to the etag;
-        - a live one for another commit: moves it to this commit and branch, and from ready to building. While it is pending, building or
-          deploying its status stays;
-        - a failed one: moves it to this commit and branch, and to building; this takes up quota again.
+        - none: it creates one, as CreateEnvironment does;
+        - live, for this commit: it changes nothing, not even the etag;
+        - live, for another commit: it sets the commit and the branch. A ready environment becomes building; pending, building and
+          deploying stay;
+        - failed: it sets the commit and the branch, and the status becomes building. The environment counts against the quota again.
 
-        Which of two commits is the newer one is the caller's to know: of two calls, the later moves the environment.
-        Commits are compared as they are written, so write them in full.
+        The service does not know which of two commits is newer: the last call wins. Commit hashes are compared as
+        text, so send full hashes.
 
         Codes:
         - NOT_FOUND: there is no such project.
         - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
-        - ABORTED: the random subdomain was taken, each of the times that the service tried: retry.
+        - ABORTED: each random subdomain that the service tried was taken: retry.
 
         Args:
             project_id: Required.
             pr_number: Required. 1 or more.
             branch_name: Required. As in CreateEnvironmentRequest.
             commit_hash: Required. As in CreateEnvironmentRequest.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -423,15 +428,15 @@ class SyncEnvironments:
         pull_request: environment_pb2.PullRequest | Mapping[str, object] | None = None,
         timeout: float | None = None,
     ) -> environment_pb2.Environment:
-        """GetEnvironment returns one environment: by its id or `subdomain_hash` whatever its status is, or the open one
+        """GetEnvironment returns one environment: by its id or `subdomain_hash` in any status, or the open environment
         of a pull request.
 
         Codes:
-        - NOT_FOUND: there is no such environment; or the pull request has none that is open.
+        - NOT_FOUND: there is no such environment, or the pull request has no open environment.
 
         Args:
             id: Or else subdomain_hash or pull_request.
-            subdomain_hash: Upper case is taken for lower case, as in host names.
+            subdomain_hash: Case-insensitive, as host names are.
             pull_request: The open environment of this pull request.
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -458,14 +463,15 @@ class SyncEnvironments:
         """ListEnvironments returns environments, newest first.
 
         Args:
-            page_size: At most this many environments.
-            page_token: `next_page_token` of the page before.
-            project_id: Only those of this project.
-            team_id: Only those of this team's projects.
-            statuses: Only those in one of these statuses. Empty: in any.
-            pr_number: Only those of pull requests with this number; with `project_id`, of that one.
-            branch_name: Only those of this branch.
-            live_only: Only live ones. With `statuses`, those that are both.
+            page_size: Maximum number of environments.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
+            project_id: Only environments of this project.
+            team_id: Only environments of this team's projects.
+            statuses: Only environments with one of these statuses. Empty: any status.
+            pr_number: Only environments with this pull request number. Combine with `project_id` to select one pull
+                request.
+            branch_name: Only environments of this branch.
+            live_only: Only live environments. Combined with `statuses`, both filters apply.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -500,9 +506,9 @@ class SyncEnvironments:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> environment_pb2.Environment:
-        """UpdateEnvironment records what is the case: where the VM of an environment is, which commit it runs, what it
-        is thought to cost. The VM and the cost can be recorded whatever the status is, and all of it in a deleted
-        team and an archived project too. The status is TransitionEnvironment's.
+        """UpdateEnvironment records facts about an environment: its VM, its commit and its estimated cost. The VM and
+        the cost can be recorded in any status. All fields can be recorded in a deleted team and an archived project
+        too. To change the status, use TransitionEnvironment.
 
         Codes:
         - NOT_FOUND: there is no such environment.
@@ -512,12 +518,11 @@ class SyncEnvironments:
         Args:
             id: Required.
             vm_id: 1 to 255 characters.
-            vm_ip: An IPv4 or IPv6 address without zone or mask, in any spelling; it is returned in the canonical one.
-            vm_status: Cleared, it is VM_STATUS_PENDING again.
-            commit_hash: As in CreateEnvironmentRequest; can't be cleared.
-            estimated_cost_usd_micros: 0 to 999,999,999,900, a multiple of 100: costs are kept to a hundredth of a cent.
-                Cleared, it is 0 again.
-            request_id: A UUID, by which a repetition is known.
+            vm_ip: An IPv4 or IPv6 address without zone or mask, in any notation. It is returned in canonical notation.
+            vm_status: Cleared: VM_STATUS_PENDING.
+            commit_hash: As in CreateEnvironmentRequest. Can't be cleared.
+            estimated_cost_usd_micros: 0 to 999,999,999,900, a multiple of 100 (a hundredth of a cent). Cleared: 0.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build_update(
@@ -543,7 +548,7 @@ class SyncEnvironments:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> environment_pb2.Environment:
-        """TransitionEnvironment changes the status of an environment, along these lines and no others:
+        """TransitionEnvironment changes the status of an environment. These transitions are allowed:
 
         | from                                        | to                           |
         |---------------------------------------------|------------------------------| | pending
@@ -553,23 +558,23 @@ class SyncEnvironments:
         | | failed                                      | building, for another try    | | pending, building,
         deploying, ready, failed | terminated, reaped: for good |
 
-        A status never changes to itself: of several callers that ask for one step, one takes it. From failed to
-        building an environment takes up quota again.
+        A status never changes to itself, so if several callers request the same transition, exactly one succeeds.
+        The transition from failed to building counts against the quota again.
 
-        In an archived project, what is under way may go on to deploying and ready, but nothing may start building.
-        In a deleted team, neither: environments there can only fail or end.
+        In an archived project, environments that are building or deploying can become deploying and ready, but none
+        can start building. In a deleted team, environments can only fail or end.
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the status can't follow on the present one (reason ILLEGAL_TRANSITION); or the team is deleted
-          (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED), and the step is not for them.
+        - FAILED_PRECONDITION: the transition is not allowed (reason ILLEGAL_TRANSITION), or not allowed because the team is deleted
+          (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
             status: Required.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -582,17 +587,18 @@ class SyncEnvironments:
     def terminate(
         self, id: str, *, etag: str | None = None, request_id: str | None = None, timeout: float | None = None
     ) -> environment_pb2.Environment:
-        """TerminateEnvironment ends an environment for good: TransitionEnvironment to terminated. It frees the quota
-        and the pull request; its VM is the caller's to take down.
+        """TerminateEnvironment ends an environment permanently, as TransitionEnvironment to terminated does. The
+        environment no longer counts against the quota, and the pull request can get a new one. The caller must
+        delete the VM.
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the environment is terminated or reaped already (reason ILLEGAL_TRANSITION).
+        - FAILED_PRECONDITION: the environment is already terminated or reaped (reason ILLEGAL_TRANSITION).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 class Ids:
-    """IdService makes short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, fit for host names. It
-    stores nothing and needs no database. An id of 12 characters has about 62 bits of randomness.
+    """IdService generates short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, which are valid in
+    host names. An id of 12 characters has about 62 bits of randomness. The service stores nothing and needs no
+    database.
     """
 
     def __init__(self, calls: Calls) -> None:
@@ -25,7 +26,7 @@ class Ids:
         """GenerateId returns one id.
 
         Args:
-            length: 0 to 64 characters; 0 gives the empty id. Default: 12.
+            length: Length in characters, 0 to 64. Length 0 gives the empty id. Default: 12.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(id_pb2.GenerateIdRequest, {"length": length})
@@ -34,15 +35,14 @@ class Ids:
     async def generate_many(
         self, *, count: int, length: int | None = None, timeout: float | None = None
     ) -> id_pb2.GenerateIdsResponse:
-        """GenerateIds returns ids that are all distinct.
+        """GenerateIds returns ids. All ids of a response are distinct.
 
         Codes:
-        - INVALID_ARGUMENT: the count or the length is out of its limits, or there are not as many distinct ids of the
-          length.
+        - INVALID_ARGUMENT: the count or the length is out of range, or there are fewer distinct ids of this length than `count`.
 
         Args:
             count: Required. 1 to 1,000; at most 36 of length 1, and 1 of length 0.
-            length: 0 to 64 characters each. Default: 12.
+            length: Length of each id in characters, 0 to 64. Default: 12.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(id_pb2.GenerateIdsRequest, {"count": count, "length": length})
@@ -50,8 +50,9 @@ class Ids:
 
 
 class SyncIds:
-    """IdService makes short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, fit for host names. It
-    stores nothing and needs no database. An id of 12 characters has about 62 bits of randomness.
+    """IdService generates short random ids: NanoIDs over `abcdefghijklmnopqrstuvwxyz0123456789`, which are valid in
+    host names. An id of 12 characters has about 62 bits of randomness. The service stores nothing and needs no
+    database.
     """
 
     def __init__(self, calls: SyncCalls) -> None:
@@ -62,7 +63,7 @@ class SyncIds:
         """GenerateId returns one id.
 
         Args:
-            length: 0 to 64 characters; 0 gives the empty id. Default: 12.
+            length: Length in characters, 0 to 64. Length 0 gives the empty id. Default: 12.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(id_pb2.GenerateIdRequest, {"length": length})
@@ -71,15 +72,14 @@ class SyncIds:
     def generate_many(
         self, *, count: int, length: int | None = None, timeout: float | None = None
     ) -> id_pb2.GenerateIdsResponse:
-        """GenerateIds returns ids that are all distinct.
+        """GenerateIds returns ids. All ids of a response are distinct.
 
         Codes:
-        - INVALID_ARGUMENT: the count or the length is out of its limits, or there are not as many distinct ids of the
-          length.
+        - INVALID_ARGUMENT: the count or the length is out of range, or there are fewer distinct ids of this length than `count`.
 
         Args:
             count: Required. 1 to 1,000; at most 36 of length 1, and 1 of length 0.
-            length: 0 to 64 characters each. Default: 12.
+            length: Length of each id in characters, 0 to 64. Default: 12.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(id_pb2.GenerateIdsRequest, {"count": count, "length": length})

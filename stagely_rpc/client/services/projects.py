@@ -22,7 +22,7 @@ RepoProviderName = Literal["github", "gitlab", "bitbucket"]
 
 
 class Projects:
-    """ProjectService keeps projects: the git repositories whose pull requests get preview environments."""
+    """ProjectService manages projects: git repositories whose pull requests get preview environments."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -43,27 +43,28 @@ class Projects:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> project_pb2.Project:
-        """CreateProject adds a project to a team. It is active at once.
+        """CreateProject adds an active project to a team.
 
         Codes:
         - NOT_FOUND: there is no such team, or the team has no such cloud provider.
-        - ALREADY_EXISTS: the slug is taken in the team.
+        - ALREADY_EXISTS: the team already has a project with this slug.
         - FAILED_PRECONDITION: the team is deleted.
 
         Args:
             team_id: Required.
-            slug: Required. 2 to 100 characters: lower-case letters, digits and hyphens; the first and the last are no
+            slug: Required. 2 to 100 characters: lower-case letters, digits and hyphens. Must not start or end with a
                 hyphen.
             name: Required. 1 to 255 characters.
             repo_url: Required. At most 2,000 visible ASCII characters: an https, http, ssh or git URL with a host and a
-                path, or `user@host:path`. Without query and fragment, and without credentials: only an ssh URL names a
-                user, and none has a password.
+                path, or `user@host:path`. Must not have a query, a fragment or credentials. Only an ssh URL may name a
+                user.
             repo_provider: Default: REPO_PROVIDER_GITHUB.
             default_branch: A valid git branch name (git-check-ref-format) of at most 100 characters. Default: `main`.
             cloud_provider_id: A cloud provider of the same team.
             default_preview_size: Default: PREVIEW_SIZE_MEDIUM.
-            config: At most 65,536 bytes as JSON, and 20 levels deep. Default: an empty object.
-            request_id: A UUID, by which a repetition is known.
+            config: A JSON object of at most 65,536 bytes as JSON, nested at most 20 levels deep. Default: an empty
+                object.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -119,12 +120,12 @@ class Projects:
         """ListProjects returns projects, newest first.
 
         Args:
-            page_size: At most this many projects.
-            page_token: `next_page_token` of the page before.
+            page_size: Maximum number of projects.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
             team_id: Only projects of this team.
-            repo_url: Only projects with this `repo_url`, character by character.
-            cloud_provider_id: Only projects that run in this cloud account.
-            is_active: Only active projects, or only archived ones.
+            repo_url: Only projects with exactly this `repo_url`.
+            cloud_provider_id: Only projects that use this cloud provider.
+            is_active: True: only active projects. False: only archived ones.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -158,7 +159,7 @@ class Projects:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> project_pb2.Project:
-        """UpdateProject changes a project, or archives it with `is_active` false: an archived project gets no new
+        """UpdateProject changes a project. Setting `is_active` to false archives the project: it gets no new
         environments. The team and the slug can't change.
 
         Codes:
@@ -168,15 +169,15 @@ class Projects:
 
         Args:
             id: Required.
-            name: As in CreateProjectRequest; can't be cleared.
-            repo_url: As in CreateProjectRequest; can't be cleared.
-            repo_provider: Cleared, it is REPO_PROVIDER_GITHUB again.
-            default_branch: As in CreateProjectRequest. Cleared, it is `main` again.
+            name: As in CreateProjectRequest. Can't be cleared.
+            repo_url: As in CreateProjectRequest. Can't be cleared.
+            repo_provider: Cleared: REPO_PROVIDER_GITHUB.
+            default_branch: As in CreateProjectRequest. Cleared: `main`.
             cloud_provider_id: As in CreateProjectRequest.
-            default_preview_size: Cleared, it is PREVIEW_SIZE_MEDIUM again.
-            config: As in CreateProjectRequest; replaced as a whole. Cleared, it is an empty object again.
-            is_active: Cleared, it is true again.
-            request_id: A UUID, by which a repetition is known.
+            default_preview_size: Cleared: PREVIEW_SIZE_MEDIUM.
+            config: As in CreateProjectRequest. The new object replaces the old one. Cleared: an empty object.
+            is_active: Cleared: true.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build_update(
@@ -205,19 +206,20 @@ class Projects:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> None:
-        """DeleteProject deletes a project for good, with its secrets, its environments and all that belongs to them.
-        The slug is free again. With `force` it deletes live environments too: the virtual machines of these stay,
-        and are the caller's to tear down. List the environments before, nobody knows them after.
+        """DeleteProject deletes a project with its secrets and environments permanently. Its slug can be used again.
+        With `force` it deletes live environments too. Their VMs keep running, and the caller must tear them down:
+        list the environments first, because the store forgets them.
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is deleted.
+        - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is
+          deleted.
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
-            force: Delete the project though it has live environments.
-            request_id: A UUID, by which a repetition is known.
+            force: Delete the project even if it has live environments.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -228,7 +230,7 @@ class Projects:
 
 
 class SyncProjects:
-    """ProjectService keeps projects: the git repositories whose pull requests get preview environments."""
+    """ProjectService manages projects: git repositories whose pull requests get preview environments."""
 
     def __init__(self, calls: SyncCalls) -> None:
         self._calls = calls
@@ -249,27 +251,28 @@ class SyncProjects:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> project_pb2.Project:
-        """CreateProject adds a project to a team. It is active at once.
+        """CreateProject adds an active project to a team.
 
         Codes:
         - NOT_FOUND: there is no such team, or the team has no such cloud provider.
-        - ALREADY_EXISTS: the slug is taken in the team.
+        - ALREADY_EXISTS: the team already has a project with this slug.
         - FAILED_PRECONDITION: the team is deleted.
 
         Args:
             team_id: Required.
-            slug: Required. 2 to 100 characters: lower-case letters, digits and hyphens; the first and the last are no
+            slug: Required. 2 to 100 characters: lower-case letters, digits and hyphens. Must not start or end with a
                 hyphen.
             name: Required. 1 to 255 characters.
             repo_url: Required. At most 2,000 visible ASCII characters: an https, http, ssh or git URL with a host and a
-                path, or `user@host:path`. Without query and fragment, and without credentials: only an ssh URL names a
-                user, and none has a password.
+                path, or `user@host:path`. Must not have a query, a fragment or credentials. Only an ssh URL may name a
+                user.
             repo_provider: Default: REPO_PROVIDER_GITHUB.
             default_branch: A valid git branch name (git-check-ref-format) of at most 100 characters. Default: `main`.
             cloud_provider_id: A cloud provider of the same team.
             default_preview_size: Default: PREVIEW_SIZE_MEDIUM.
-            config: At most 65,536 bytes as JSON, and 20 levels deep. Default: an empty object.
-            request_id: A UUID, by which a repetition is known.
+            config: A JSON object of at most 65,536 bytes as JSON, nested at most 20 levels deep. Default: an empty
+                object.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -325,12 +328,12 @@ class SyncProjects:
         """ListProjects returns projects, newest first.
 
         Args:
-            page_size: At most this many projects.
-            page_token: `next_page_token` of the page before.
+            page_size: Maximum number of projects.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
             team_id: Only projects of this team.
-            repo_url: Only projects with this `repo_url`, character by character.
-            cloud_provider_id: Only projects that run in this cloud account.
-            is_active: Only active projects, or only archived ones.
+            repo_url: Only projects with exactly this `repo_url`.
+            cloud_provider_id: Only projects that use this cloud provider.
+            is_active: True: only active projects. False: only archived ones.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -364,7 +367,7 @@ class SyncProjects:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> project_pb2.Project:
-        """UpdateProject changes a project, or archives it with `is_active` false: an archived project gets no new
+        """UpdateProject changes a project. Setting `is_active` to false archives the project: it gets no new
         environments. The team and the slug can't change.
 
         Codes:
@@ -374,15 +377,15 @@ class SyncProjects:
 
         Args:
             id: Required.
-            name: As in CreateProjectRequest; can't be cleared.
-            repo_url: As in CreateProjectRequest; can't be cleared.
-            repo_provider: Cleared, it is REPO_PROVIDER_GITHUB again.
-            default_branch: As in CreateProjectRequest. Cleared, it is `main` again.
+            name: As in CreateProjectRequest. Can't be cleared.
+            repo_url: As in CreateProjectRequest. Can't be cleared.
+            repo_provider: Cleared: REPO_PROVIDER_GITHUB.
+            default_branch: As in CreateProjectRequest. Cleared: `main`.
             cloud_provider_id: As in CreateProjectRequest.
-            default_preview_size: Cleared, it is PREVIEW_SIZE_MEDIUM again.
-            config: As in CreateProjectRequest; replaced as a whole. Cleared, it is an empty object again.
-            is_active: Cleared, it is true again.
-            request_id: A UUID, by which a repetition is known.
+            default_preview_size: Cleared: PREVIEW_SIZE_MEDIUM.
+            config: As in CreateProjectRequest. The new object replaces the old one. Cleared: an empty object.
+            is_active: Cleared: true.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build_update(
@@ -411,19 +414,20 @@ class SyncProjects:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> None:
-        """DeleteProject deletes a project for good, with its secrets, its environments and all that belongs to them.
-        The slug is free again. With `force` it deletes live environments too: the virtual machines of these stay,
-        and are the caller's to tear down. List the environments before, nobody knows them after.
+        """DeleteProject deletes a project with its secrets and environments permanently. Its slug can be used again.
+        With `force` it deletes live environments too. Their VMs keep running, and the caller must tear them down:
+        list the environments first, because the store forgets them.
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is deleted.
+        - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is
+          deleted.
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
-            force: Delete the project though it has live environments.
-            request_id: A UUID, by which a repetition is known.
+            force: Delete the project even if it has live environments.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(

@@ -18,13 +18,13 @@ SecretTypeName = Literal["env", "file"]
 
 
 class Secrets:
-    """SecretService keeps the secrets of projects: values that its services get as environment variables or files. A
-    value is stored encrypted, and comes out of AccessSecret and ResolveSecrets alone.
+    """SecretService stores the secrets of projects: values that a project's services get as environment variables or
+    files. Values are stored encrypted. Only AccessSecret and ResolveSecrets return them.
 
-    A secret belongs to a scope of its project: `global`, which every service of the project gets, or the name of one
-    service. Where both have a secret, the service gets its own.
+    A secret has a scope: `global` for every service of the project, or the name of one service. If both scopes have
+    a secret with the same key, the service gets the one of its own scope.
 
-    Secrets can be set and deleted while their project is archived; nothing of a deleted team changes.
+    Secrets of an archived project can be set and deleted. Secrets of a deleted team can't change.
     """
 
     def __init__(self, calls: Calls) -> None:
@@ -46,30 +46,31 @@ class Secrets:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> secret_pb2.SetSecretResponse:
-        """SetSecret creates a secret, or replaces the one of this project, key and scope: value, type, path and
-        permissions, all of them.
+        """SetSecret creates a secret, or replaces the secret with this project, key and scope. It replaces the value,
+        the type, the path and the permissions.
 
         Codes:
-        - NOT_FOUND: there is no such project; or the secret is new, and there is no user `created_by`.
+        - NOT_FOUND: there is no such project; or the secret is new, and the user `created_by` does not exist.
         - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
-        - ABORTED: the etag is stale, or given while there is no such secret.
+        - ABORTED: the etag is stale; or an etag is given and there is no such secret.
         - DATA_LOSS: the team's data key can't be decrypted.
-        - PERMISSION_DENIED: `created_by` is another than the acting user.
+        - PERMISSION_DENIED: `created_by` is not the acting user.
 
         Args:
             project_id: Required.
-            key: Required. At most 255 characters. Of an environment variable: letters, digits and `_`, the first no
-                digit. Of a file: letters, digits and `_.-`, the first a letter, a digit or `_`.
+            key: Required. At most 255 characters. An environment variable: letters, digits and `_`; must not start with
+                a digit. A file: letters, digits, `_`, `.` and `-`; must start with a letter, a digit or `_`.
             scope: `global` or the name of a service: at most 50 letters, digits, `_` and `-`. Default: `global`.
             secret_type: Default: SECRET_TYPE_ENV.
-            value: 0 to 65,536 bytes of any kind.
-            file_path: Required for a file, refused for an environment variable. Absolute, at most 4,095 bytes with at
-                most 255 between two slashes, without `.`, `..`, `//`, a slash at the end and control characters.
-            file_permissions: Three or four octal digits from 0000 to 0777, refused for an environment variable.
+            value: 0 to 65,536 arbitrary bytes.
+            file_path: Required for a file, not allowed for an environment variable. An absolute path of at most 4,095
+                bytes, with at most 255 bytes per component. Must not contain `.` or `..` components, `//`, a trailing
+                slash or control characters.
+            file_permissions: Three or four octal digits, 0000 to 0777. Not allowed for an environment variable.
                 Default: 0600.
-            created_by: The user who creates it. Where a service acts for a user it is that user, and can be left out.
-                Has no effect on a secret that is there already.
-            request_id: A UUID, by which a repetition is known.
+            created_by: The user who creates the secret. If the service acts for a user, it must be that user, and is
+                the default. Ignored if the secret exists.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -96,7 +97,7 @@ class Secrets:
         name: secret_pb2.SecretName | Mapping[str, object] | None = None,
         timeout: float | None = None,
     ) -> secret_pb2.Secret:
-        """GetSecret returns what is known of a secret beside its value.
+        """GetSecret returns a secret without its value.
 
         Codes:
         - NOT_FOUND: there is no such secret.
@@ -120,15 +121,15 @@ class Secrets:
         secret_type: secret_pb2.SecretType.ValueType | SecretTypeName | None = None,
         timeout: float | None = None,
     ) -> Pager[secret_pb2.Secret, secret_pb2.ListSecretsResponse]:
-        """ListSecrets returns what is known of a project's secrets beside their values, newest first.
+        """ListSecrets returns the secrets of a project without their values, newest first.
 
         Codes:
         - NOT_FOUND: there is no such project.
 
         Args:
             project_id: Required.
-            page_size: At most this many secrets.
-            page_token: `next_page_token` of the page before.
+            page_size: Maximum number of secrets.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
             scope: Only secrets of this scope.
             secret_type: Only secrets of this type.
             timeout: seconds that the call may take, in place of the client's.
@@ -159,8 +160,8 @@ class Secrets:
         Codes:
         - NOT_FOUND: there is no such secret.
         - FAILED_PRECONDITION: the service runs without an encryption key.
-        - DATA_LOSS: the stored value does not authenticate: it was changed or is another secret's, or its key is lost.
-          There is no value.
+        - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its data key can't be
+          decrypted. No value is returned.
 
         Args:
             id: Or else name.
@@ -179,7 +180,7 @@ class Secrets:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> None:
-        """DeleteSecret deletes a secret and its value for good.
+        """DeleteSecret deletes a secret and its value permanently.
 
         Codes:
         - NOT_FOUND: there is no such secret.
@@ -189,7 +190,7 @@ class Secrets:
         Args:
             id: Or else name.
             name: Or else id.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -201,22 +202,22 @@ class Secrets:
     async def resolve(
         self, *, project_id: str, scope: str | None = None, timeout: float | None = None
     ) -> secret_pb2.ResolveSecretsResponse:
-        """ResolveSecrets returns what one service of a project gets: the secrets of `global` with those of its scope
-        laid over them, ordered by key (in code points). A secret of the scope takes the place of a global one with
-        its key, and of a global file with its path.
+        """ResolveSecrets returns the secrets that one service of a project gets, ordered by key (by code point): the
+        global secrets and those of the service's scope. A secret of the scope replaces the global secret with the
+        same key, and the global file with the same path.
 
-        It returns all or nothing: a service never starts with half its secrets. The answer can be larger than the 4
-        MiB that a gRPC client takes by default.
+        It returns all secrets or fails, so that a service never starts with half of its secrets. The response can
+        exceed 4 MiB, the default limit of gRPC clients.
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: two files can't both be written: of one scope with one path, or one below the path of the
-          other; or the service runs without an encryption key.
-        - DATA_LOSS: the stored value of a secret, which the message names, does not authenticate.
+        - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other; or
+          the service runs without an encryption key.
+        - DATA_LOSS: the stored value of a secret does not authenticate. The message names the secret.
 
         Args:
             project_id: Required.
-            scope: The service's scope. Default: `global`, which gives the global secrets alone.
+            scope: The scope of the service. Default: `global`, which returns only the global secrets.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(secret_pb2.ResolveSecretsRequest, {"project_id": project_id, "scope": scope})
@@ -224,13 +225,13 @@ class Secrets:
 
 
 class SyncSecrets:
-    """SecretService keeps the secrets of projects: values that its services get as environment variables or files. A
-    value is stored encrypted, and comes out of AccessSecret and ResolveSecrets alone.
+    """SecretService stores the secrets of projects: values that a project's services get as environment variables or
+    files. Values are stored encrypted. Only AccessSecret and ResolveSecrets return them.
 
-    A secret belongs to a scope of its project: `global`, which every service of the project gets, or the name of one
-    service. Where both have a secret, the service gets its own.
+    A secret has a scope: `global` for every service of the project, or the name of one service. If both scopes have
+    a secret with the same key, the service gets the one of its own scope.
 
-    Secrets can be set and deleted while their project is archived; nothing of a deleted team changes.
+    Secrets of an archived project can be set and deleted. Secrets of a deleted team can't change.
     """
 
     def __init__(self, calls: SyncCalls) -> None:
@@ -252,30 +253,31 @@ class SyncSecrets:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> secret_pb2.SetSecretResponse:
-        """SetSecret creates a secret, or replaces the one of this project, key and scope: value, type, path and
-        permissions, all of them.
+        """SetSecret creates a secret, or replaces the secret with this project, key and scope. It replaces the value,
+        the type, the path and the permissions.
 
         Codes:
-        - NOT_FOUND: there is no such project; or the secret is new, and there is no user `created_by`.
+        - NOT_FOUND: there is no such project; or the secret is new, and the user `created_by` does not exist.
         - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
-        - ABORTED: the etag is stale, or given while there is no such secret.
+        - ABORTED: the etag is stale; or an etag is given and there is no such secret.
         - DATA_LOSS: the team's data key can't be decrypted.
-        - PERMISSION_DENIED: `created_by` is another than the acting user.
+        - PERMISSION_DENIED: `created_by` is not the acting user.
 
         Args:
             project_id: Required.
-            key: Required. At most 255 characters. Of an environment variable: letters, digits and `_`, the first no
-                digit. Of a file: letters, digits and `_.-`, the first a letter, a digit or `_`.
+            key: Required. At most 255 characters. An environment variable: letters, digits and `_`; must not start with
+                a digit. A file: letters, digits, `_`, `.` and `-`; must start with a letter, a digit or `_`.
             scope: `global` or the name of a service: at most 50 letters, digits, `_` and `-`. Default: `global`.
             secret_type: Default: SECRET_TYPE_ENV.
-            value: 0 to 65,536 bytes of any kind.
-            file_path: Required for a file, refused for an environment variable. Absolute, at most 4,095 bytes with at
-                most 255 between two slashes, without `.`, `..`, `//`, a slash at the end and control characters.
-            file_permissions: Three or four octal digits from 0000 to 0777, refused for an environment variable.
+            value: 0 to 65,536 arbitrary bytes.
+            file_path: Required for a file, not allowed for an environment variable. An absolute path of at most 4,095
+                bytes, with at most 255 bytes per component. Must not contain `.` or `..` components, `//`, a trailing
+                slash or control characters.
+            file_permissions: Three or four octal digits, 0000 to 0777. Not allowed for an environment variable.
                 Default: 0600.
-            created_by: The user who creates it. Where a service acts for a user it is that user, and can be left out.
-                Has no effect on a secret that is there already.
-            request_id: A UUID, by which a repetition is known.
+            created_by: The user who creates the secret. If the service acts for a user, it must be that user, and is
+                the default. Ignored if the secret exists.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -302,7 +304,7 @@ class SyncSecrets:
         name: secret_pb2.SecretName | Mapping[str, object] | None = None,
         timeout: float | None = None,
     ) -> secret_pb2.Secret:
-        """GetSecret returns what is known of a secret beside its value.
+        """GetSecret returns a secret without its value.
 
         Codes:
         - NOT_FOUND: there is no such secret.
@@ -326,15 +328,15 @@ class SyncSecrets:
         secret_type: secret_pb2.SecretType.ValueType | SecretTypeName | None = None,
         timeout: float | None = None,
     ) -> SyncPager[secret_pb2.Secret, secret_pb2.ListSecretsResponse]:
-        """ListSecrets returns what is known of a project's secrets beside their values, newest first.
+        """ListSecrets returns the secrets of a project without their values, newest first.
 
         Codes:
         - NOT_FOUND: there is no such project.
 
         Args:
             project_id: Required.
-            page_size: At most this many secrets.
-            page_token: `next_page_token` of the page before.
+            page_size: Maximum number of secrets.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
             scope: Only secrets of this scope.
             secret_type: Only secrets of this type.
             timeout: seconds that the call may take, in place of the client's.
@@ -365,8 +367,8 @@ class SyncSecrets:
         Codes:
         - NOT_FOUND: there is no such secret.
         - FAILED_PRECONDITION: the service runs without an encryption key.
-        - DATA_LOSS: the stored value does not authenticate: it was changed or is another secret's, or its key is lost.
-          There is no value.
+        - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its data key can't be
+          decrypted. No value is returned.
 
         Args:
             id: Or else name.
@@ -385,7 +387,7 @@ class SyncSecrets:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> None:
-        """DeleteSecret deletes a secret and its value for good.
+        """DeleteSecret deletes a secret and its value permanently.
 
         Codes:
         - NOT_FOUND: there is no such secret.
@@ -395,7 +397,7 @@ class SyncSecrets:
         Args:
             id: Or else name.
             name: Or else id.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -407,22 +409,22 @@ class SyncSecrets:
     def resolve(
         self, *, project_id: str, scope: str | None = None, timeout: float | None = None
     ) -> secret_pb2.ResolveSecretsResponse:
-        """ResolveSecrets returns what one service of a project gets: the secrets of `global` with those of its scope
-        laid over them, ordered by key (in code points). A secret of the scope takes the place of a global one with
-        its key, and of a global file with its path.
+        """ResolveSecrets returns the secrets that one service of a project gets, ordered by key (by code point): the
+        global secrets and those of the service's scope. A secret of the scope replaces the global secret with the
+        same key, and the global file with the same path.
 
-        It returns all or nothing: a service never starts with half its secrets. The answer can be larger than the 4
-        MiB that a gRPC client takes by default.
+        It returns all secrets or fails, so that a service never starts with half of its secrets. The response can
+        exceed 4 MiB, the default limit of gRPC clients.
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: two files can't both be written: of one scope with one path, or one below the path of the
-          other; or the service runs without an encryption key.
-        - DATA_LOSS: the stored value of a secret, which the message names, does not authenticate.
+        - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other; or
+          the service runs without an encryption key.
+        - DATA_LOSS: the stored value of a secret does not authenticate. The message names the secret.
 
         Args:
             project_id: Required.
-            scope: The service's scope. Default: `global`, which gives the global secrets alone.
+            scope: The scope of the service. Default: `global`, which returns only the global secrets.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(secret_pb2.ResolveSecretsRequest, {"project_id": project_id, "scope": scope})

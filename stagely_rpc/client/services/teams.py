@@ -18,7 +18,7 @@ TeamRoleName = Literal["owner", "admin", "member", "viewer"]
 
 
 class Teams:
-    """TeamService keeps teams, the top-level tenants, and who belongs to them."""
+    """TeamService manages teams, the top-level tenants, and their members."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -36,21 +36,21 @@ class Teams:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> team_pb2.Team:
-        """CreateTeam adds a team. The user for whom a service calls becomes its owner; without one, the team has no
-        members yet, and the first is added with AddTeamMember.
+        """CreateTeam adds a team. The acting user becomes its owner. Without an acting user the team has no members;
+        add the first with AddTeamMember.
 
         Codes:
-        - ALREADY_EXISTS: the slug is taken, by a deleted team too.
+        - ALREADY_EXISTS: the slug is taken. Deleted teams keep their slugs.
 
         Args:
-            slug: Required. 2 to 100 characters: lower-case letters, digits and hyphens; the first and the last are no
+            slug: Required. 2 to 100 characters: lower-case letters, digits and hyphens. Must not start or end with a
                 hyphen.
             name: Required. 1 to 255 characters.
             billing_email: An e-mail address of at most 255 characters.
             billing_plan: Default: BILLING_PLAN_FREE.
             max_concurrent_stagelets: 0 to 100,000. Default: 5.
             max_concurrent_builds: 0 to 100,000. Default: 10.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -71,7 +71,7 @@ class Teams:
     async def get(
         self, id: str | None = None, *, slug: str | None = None, timeout: float | None = None
     ) -> team_pb2.Team:
-        """GetTeam returns one team by its id or slug. A deleted team is returned too; its `deleted_at` is set.
+        """GetTeam returns one team by its id or slug. It also returns deleted teams; their `deleted_at` is set.
 
         Codes:
         - NOT_FOUND: there is no such team.
@@ -95,13 +95,13 @@ class Teams:
         billing_plan: team_pb2.BillingPlan.ValueType | BillingPlanName | None = None,
         timeout: float | None = None,
     ) -> Pager[team_pb2.Team, team_pb2.ListTeamsResponse]:
-        """ListTeams returns teams, newest first; deleted ones only with `show_deleted`.
+        """ListTeams returns teams, newest first. It omits deleted teams unless `show_deleted` is set.
 
         Args:
-            page_size: At most this many teams.
-            page_token: `next_page_token` of the page before.
-            show_deleted: Deleted teams too.
-            user_id: Only teams that this user is a member of.
+            page_size: Maximum number of teams.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
+            show_deleted: Whether to include deleted teams.
+            user_id: Only teams with this user as a member.
             billing_plan: Only teams on this plan.
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -132,8 +132,8 @@ class Teams:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> team_pb2.Team:
-        """UpdateTeam changes the name, the billing or the quotas of a team. The slug can't change. A quota that is set
-        below what the team uses now stops nothing that runs; it holds from the next start on.
+        """UpdateTeam changes the name, the billing or the quotas of a team. The slug can't change. A quota below the
+        current usage stops nothing that runs; it applies to the next start.
 
         Codes:
         - NOT_FOUND: there is no such team.
@@ -142,12 +142,12 @@ class Teams:
 
         Args:
             id: Required.
-            name: As in CreateTeamRequest; can't be cleared.
+            name: As in CreateTeamRequest. Can't be cleared.
             billing_email: As in CreateTeamRequest.
-            billing_plan: Cleared, it is BILLING_PLAN_FREE again.
-            max_concurrent_stagelets: Cleared, it is 5 again.
-            max_concurrent_builds: Cleared, it is 10 again.
-            request_id: A UUID, by which a repetition is known.
+            billing_plan: Cleared: BILLING_PLAN_FREE.
+            max_concurrent_stagelets: Cleared: 5.
+            max_concurrent_builds: Cleared: 10.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build_update(
@@ -173,18 +173,18 @@ class Teams:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> team_pb2.Team:
-        """DeleteTeam deletes a team softly: ListTeams leaves it out, nothing can be created in it or changed, and its
-        slug stays taken. UndeleteTeam restores it. What the team holds stays readable.
+        """DeleteTeam deletes a team softly (AIP-164). ListTeams omits it, nothing can be created or changed in it, and
+        its slug stays taken. Its resources stay readable. UndeleteTeam restores the team.
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is deleted already; or it has live environments, and `force` is not set.
+        - FAILED_PRECONDITION: the team is already deleted; or it has live environments, and `force` is not set.
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
-            force: Delete the team though it has live environments. They stay as they are, for the reaper to end.
-            request_id: A UUID, by which a repetition is known.
+            force: Delete the team even if it has live environments. They keep their status until the reaper ends them.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -197,7 +197,7 @@ class Teams:
     async def undelete(
         self, id: str, *, etag: str | None = None, request_id: str | None = None, timeout: float | None = None
     ) -> team_pb2.Team:
-        """UndeleteTeam restores a deleted team with all that it held.
+        """UndeleteTeam restores a deleted team with all its resources.
 
         Codes:
         - NOT_FOUND: there is no such team.
@@ -206,7 +206,7 @@ class Teams:
 
         Args:
             id: Required.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -224,20 +224,20 @@ class Teams:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> team_pb2.TeamMember:
-        """AddTeamMember makes a user a member of a team. Any user can be added, whether or not the acting user knows
-        them otherwise.
+        """AddTeamMember makes a user a member of a team. Any user can be added, including users who share no team with
+        the acting user.
 
         Codes:
         - NOT_FOUND: there is no such team, or no such user.
-        - ALREADY_EXISTS: the user is a member already.
-        - PERMISSION_DENIED: the role is above the acting user's own.
+        - ALREADY_EXISTS: the user is already a member.
+        - PERMISSION_DENIED: the role is above the acting user's own role.
         - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
 
         Args:
             team_id: Required.
             user_id: Required.
             role: Default: TEAM_ROLE_MEMBER.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -260,16 +260,16 @@ class Teams:
         """UpdateTeamMember changes the role of a member.
 
         Codes:
-        - PERMISSION_DENIED: the role that the member has, or is to have, is above the acting user's own.
-        - NOT_FOUND: there is no such team, or the user is no member of it.
-        - FAILED_PRECONDITION: the member is the last owner of the team and would no longer be one; or the team is deleted.
+        - PERMISSION_DENIED: the member's current or new role is above the acting user's own role.
+        - NOT_FOUND: there is no such team, or the user is not a member of it.
+        - FAILED_PRECONDITION: the change would leave the team without an owner; or the team is deleted.
         - ABORTED: the etag is stale.
 
         Args:
             team_id: Required.
             user_id: Required.
             role: Required.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -297,15 +297,15 @@ class Teams:
         """RemoveTeamMember ends a user's membership in a team.
 
         Codes:
-        - PERMISSION_DENIED: the member's role is above the acting user's own.
-        - NOT_FOUND: there is no such team, or the user is no member of it.
+        - PERMISSION_DENIED: the member's role is above the acting user's own role.
+        - NOT_FOUND: there is no such team, or the user is not a member of it.
         - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
         - ABORTED: the etag is stale.
 
         Args:
             team_id: Required.
             user_id: Required.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -330,8 +330,8 @@ class Teams:
 
         Args:
             team_id: Required.
-            page_size: At most this many members.
-            page_token: `next_page_token` of the page before.
+            page_size: Maximum number of members.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
             role: Only members with this role.
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -347,7 +347,7 @@ class Teams:
 
 
 class SyncTeams:
-    """TeamService keeps teams, the top-level tenants, and who belongs to them."""
+    """TeamService manages teams, the top-level tenants, and their members."""
 
     def __init__(self, calls: SyncCalls) -> None:
         self._calls = calls
@@ -365,21 +365,21 @@ class SyncTeams:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> team_pb2.Team:
-        """CreateTeam adds a team. The user for whom a service calls becomes its owner; without one, the team has no
-        members yet, and the first is added with AddTeamMember.
+        """CreateTeam adds a team. The acting user becomes its owner. Without an acting user the team has no members;
+        add the first with AddTeamMember.
 
         Codes:
-        - ALREADY_EXISTS: the slug is taken, by a deleted team too.
+        - ALREADY_EXISTS: the slug is taken. Deleted teams keep their slugs.
 
         Args:
-            slug: Required. 2 to 100 characters: lower-case letters, digits and hyphens; the first and the last are no
+            slug: Required. 2 to 100 characters: lower-case letters, digits and hyphens. Must not start or end with a
                 hyphen.
             name: Required. 1 to 255 characters.
             billing_email: An e-mail address of at most 255 characters.
             billing_plan: Default: BILLING_PLAN_FREE.
             max_concurrent_stagelets: 0 to 100,000. Default: 5.
             max_concurrent_builds: 0 to 100,000. Default: 10.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -398,7 +398,7 @@ class SyncTeams:
         return response.team
 
     def get(self, id: str | None = None, *, slug: str | None = None, timeout: float | None = None) -> team_pb2.Team:
-        """GetTeam returns one team by its id or slug. A deleted team is returned too; its `deleted_at` is set.
+        """GetTeam returns one team by its id or slug. It also returns deleted teams; their `deleted_at` is set.
 
         Codes:
         - NOT_FOUND: there is no such team.
@@ -422,13 +422,13 @@ class SyncTeams:
         billing_plan: team_pb2.BillingPlan.ValueType | BillingPlanName | None = None,
         timeout: float | None = None,
     ) -> SyncPager[team_pb2.Team, team_pb2.ListTeamsResponse]:
-        """ListTeams returns teams, newest first; deleted ones only with `show_deleted`.
+        """ListTeams returns teams, newest first. It omits deleted teams unless `show_deleted` is set.
 
         Args:
-            page_size: At most this many teams.
-            page_token: `next_page_token` of the page before.
-            show_deleted: Deleted teams too.
-            user_id: Only teams that this user is a member of.
+            page_size: Maximum number of teams.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
+            show_deleted: Whether to include deleted teams.
+            user_id: Only teams with this user as a member.
             billing_plan: Only teams on this plan.
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -459,8 +459,8 @@ class SyncTeams:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> team_pb2.Team:
-        """UpdateTeam changes the name, the billing or the quotas of a team. The slug can't change. A quota that is set
-        below what the team uses now stops nothing that runs; it holds from the next start on.
+        """UpdateTeam changes the name, the billing or the quotas of a team. The slug can't change. A quota below the
+        current usage stops nothing that runs; it applies to the next start.
 
         Codes:
         - NOT_FOUND: there is no such team.
@@ -469,12 +469,12 @@ class SyncTeams:
 
         Args:
             id: Required.
-            name: As in CreateTeamRequest; can't be cleared.
+            name: As in CreateTeamRequest. Can't be cleared.
             billing_email: As in CreateTeamRequest.
-            billing_plan: Cleared, it is BILLING_PLAN_FREE again.
-            max_concurrent_stagelets: Cleared, it is 5 again.
-            max_concurrent_builds: Cleared, it is 10 again.
-            request_id: A UUID, by which a repetition is known.
+            billing_plan: Cleared: BILLING_PLAN_FREE.
+            max_concurrent_stagelets: Cleared: 5.
+            max_concurrent_builds: Cleared: 10.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build_update(
@@ -500,18 +500,18 @@ class SyncTeams:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> team_pb2.Team:
-        """DeleteTeam deletes a team softly: ListTeams leaves it out, nothing can be created in it or changed, and its
-        slug stays taken. UndeleteTeam restores it. What the team holds stays readable.
+        """DeleteTeam deletes a team softly (AIP-164). ListTeams omits it, nothing can be created or changed in it, and
+        its slug stays taken. Its resources stay readable. UndeleteTeam restores the team.
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is deleted already; or it has live environments, and `force` is not set.
+        - FAILED_PRECONDITION: the team is already deleted; or it has live environments, and `force` is not set.
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
-            force: Delete the team though it has live environments. They stay as they are, for the reaper to end.
-            request_id: A UUID, by which a repetition is known.
+            force: Delete the team even if it has live environments. They keep their status until the reaper ends them.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -524,7 +524,7 @@ class SyncTeams:
     def undelete(
         self, id: str, *, etag: str | None = None, request_id: str | None = None, timeout: float | None = None
     ) -> team_pb2.Team:
-        """UndeleteTeam restores a deleted team with all that it held.
+        """UndeleteTeam restores a deleted team with all its resources.
 
         Codes:
         - NOT_FOUND: there is no such team.
@@ -533,7 +533,7 @@ class SyncTeams:
 
         Args:
             id: Required.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -551,20 +551,20 @@ class SyncTeams:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> team_pb2.TeamMember:
-        """AddTeamMember makes a user a member of a team. Any user can be added, whether or not the acting user knows
-        them otherwise.
+        """AddTeamMember makes a user a member of a team. Any user can be added, including users who share no team with
+        the acting user.
 
         Codes:
         - NOT_FOUND: there is no such team, or no such user.
-        - ALREADY_EXISTS: the user is a member already.
-        - PERMISSION_DENIED: the role is above the acting user's own.
+        - ALREADY_EXISTS: the user is already a member.
+        - PERMISSION_DENIED: the role is above the acting user's own role.
         - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
 
         Args:
             team_id: Required.
             user_id: Required.
             role: Default: TEAM_ROLE_MEMBER.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -587,16 +587,16 @@ class SyncTeams:
         """UpdateTeamMember changes the role of a member.
 
         Codes:
-        - PERMISSION_DENIED: the role that the member has, or is to have, is above the acting user's own.
-        - NOT_FOUND: there is no such team, or the user is no member of it.
-        - FAILED_PRECONDITION: the member is the last owner of the team and would no longer be one; or the team is deleted.
+        - PERMISSION_DENIED: the member's current or new role is above the acting user's own role.
+        - NOT_FOUND: there is no such team, or the user is not a member of it.
+        - FAILED_PRECONDITION: the change would leave the team without an owner; or the team is deleted.
         - ABORTED: the etag is stale.
 
         Args:
             team_id: Required.
             user_id: Required.
             role: Required.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -624,15 +624,15 @@ class SyncTeams:
         """RemoveTeamMember ends a user's membership in a team.
 
         Codes:
-        - PERMISSION_DENIED: the member's role is above the acting user's own.
-        - NOT_FOUND: there is no such team, or the user is no member of it.
+        - PERMISSION_DENIED: the member's role is above the acting user's own role.
+        - NOT_FOUND: there is no such team, or the user is not a member of it.
         - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
         - ABORTED: the etag is stale.
 
         Args:
             team_id: Required.
             user_id: Required.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -657,8 +657,8 @@ class SyncTeams:
 
         Args:
             team_id: Required.
-            page_size: At most this many members.
-            page_token: `next_page_token` of the page before.
+            page_size: Maximum number of members.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
             role: Only members with this role.
             timeout: seconds that the call may take, in place of the client's.
         """

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 class Users:
-    """UserService keeps user accounts: who a person is, by which GitHub or Google account and e-mail address."""
+    """UserService manages user accounts. An account belongs to one person, and is linked to an e-mail address and to
+    GitHub and Google accounts.
+    """
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -33,31 +35,31 @@ class Users:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> user_pb2.UpsertUserResponse:
-        """UpsertUser records a login: it finds the account of a person, or makes it, and sets `last_login_at`.
+        """UpsertUser records a login: it finds or creates the account of a person, and sets `last_login_at`.
 
-        The account is the one that has the `github_id` or the `google_id`, else the one that has the e-mail address.
-        Name, e-mail address and, when set, `avatar_url` are brought up to date, an id of the other kind is linked,
-        and an unset field keeps what is stored. `email_verified` turns on and never off while the e-mail address
-        stays; a changed address takes the request's.
+        The account is looked up by `github_id` or `google_id`, then by e-mail address. The call updates the name,
+        the e-mail address and, if set, `avatar_url`. It links an id of the other kind. Unset fields keep their
+        stored values. While the e-mail address stays the same, `email_verified` can become true and never false
+        again. If the address changes, `email_verified` is taken from the request.
 
-        Two accounts are never merged, and an account that is found by its e-mail address alone gets an id linked
-        only if nobody but the owner of the address can have made it: the request must say `email_verified`, and the
-        account's address be verified or the account have no id yet. Parallel calls for one new person make one
-        account.
+        Accounts are never merged. If an account is found only by its e-mail address, an id is linked only under two
+        conditions: the request has `email_verified` set, and the account's address is verified or the account has no
+        id yet. Parallel calls for one new person create one account.
 
         Codes:
-        - ALREADY_EXISTS: a field belongs to another account, or the account that was found has another id of that kind. The message names each such
-          field; the reason is that of the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN. Nothing was changed.
+        - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind. The message
+          names each such field. The reason names the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN.
+          Nothing was changed.
         - FAILED_PRECONDITION: the user is deactivated. Nothing was changed.
 
         Args:
-            email: Required. An e-mail address of at most 255 characters; kept in lower case.
+            email: Required. An e-mail address of at most 255 characters. Stored in lower case.
             name: Required. 1 to 255 characters.
-            avatar_url: An http or https URL of at most 2,000 characters. Unset, it stays as it is.
-            github_id: 1 to 100 visible ASCII characters. Unset, it stays as it is.
-            google_id: 1 to 100 visible ASCII characters. Unset, it stays as it is.
-            email_verified: Whether whoever the user logged in with vouches that the e-mail address is theirs.
-            request_id: A UUID, by which a repetition is known.
+            avatar_url: An http or https URL of at most 2,000 characters. Unset: unchanged.
+            github_id: 1 to 100 visible ASCII characters. Unset: unchanged.
+            google_id: 1 to 100 visible ASCII characters. Unset: unchanged.
+            email_verified: Whether the identity provider of this login has verified the e-mail address.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -90,7 +92,7 @@ class Users:
 
         Args:
             id: Or else email or github_id or google_id.
-            email: In any case.
+            email: Case-insensitive.
             github_id: Or else id or email or google_id.
             google_id: Or else id or email or github_id.
             timeout: seconds that the call may take, in place of the client's.
@@ -113,10 +115,10 @@ class Users:
         """ListUsers returns users, newest first.
 
         Args:
-            page_size: At most this many users.
-            page_token: `next_page_token` of the page before.
-            is_active: Only active users, or only deactivated ones.
-            team_id: Only members of this team. Where a service acts for a user, the user must be one of them.
+            page_size: Maximum number of users.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
+            is_active: True: only active users. False: only deactivated ones.
+            team_id: Only members of this team. An acting user must be a member of the team.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -138,19 +140,19 @@ class Users:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> user_pb2.User:
-        """UpdateUser changes the name or the avatar of a user, or brings a deactivated one back. E-mail address and ids
-        change by UpsertUser alone.
+        """UpdateUser changes the name or the avatar of a user, or reactivates the user. Only UpsertUser changes the
+        e-mail address and the ids.
 
         Codes:
         - NOT_FOUND: there is no such user.
-        - ABORTED: the etag is stale; each login changes it.
+        - ABORTED: the etag is stale. Each login changes the etag.
 
         Args:
             id: Required.
-            name: As in UpsertUserRequest; can't be cleared.
+            name: As in UpsertUserRequest. Can't be cleared.
             avatar_url: As in UpsertUserRequest.
-            is_active: Cleared, it is true again.
-            request_id: A UUID, by which a repetition is known.
+            is_active: Cleared: true.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build_update(
@@ -164,17 +166,17 @@ class Users:
     async def deactivate(
         self, id: str, *, etag: str | None = None, request_id: str | None = None, timeout: float | None = None
     ) -> user_pb2.User:
-        """DeactivateUser ends a user's logins: UpsertUser refuses them, no team can add them, and no service can act
-        for them. They stay members where they are. A user that is deactivated already stays so, and nothing is
-        written. UpdateUser brings a user back.
+        """DeactivateUser deactivates a user. UpsertUser then refuses logins of the user, the user can't be added to a
+        team, and no service can act for the user. Memberships stay. If the user is already deactivated, nothing is
+        written. UpdateUser reactivates a user.
 
         Codes:
         - NOT_FOUND: there is no such user.
-        - ABORTED: the etag is stale; each login changes it.
+        - ABORTED: the etag is stale. Each login changes the etag.
 
         Args:
             id: Required.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -185,7 +187,9 @@ class Users:
 
 
 class SyncUsers:
-    """UserService keeps user accounts: who a person is, by which GitHub or Google account and e-mail address."""
+    """UserService manages user accounts. An account belongs to one person, and is linked to an e-mail address and to
+    GitHub and Google accounts.
+    """
 
     def __init__(self, calls: SyncCalls) -> None:
         self._calls = calls
@@ -203,31 +207,31 @@ class SyncUsers:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> user_pb2.UpsertUserResponse:
-        """UpsertUser records a login: it finds the account of a person, or makes it, and sets `last_login_at`.
+        """UpsertUser records a login: it finds or creates the account of a person, and sets `last_login_at`.
 
-        The account is the one that has the `github_id` or the `google_id`, else the one that has the e-mail address.
-        Name, e-mail address and, when set, `avatar_url` are brought up to date, an id of the other kind is linked,
-        and an unset field keeps what is stored. `email_verified` turns on and never off while the e-mail address
-        stays; a changed address takes the request's.
+        The account is looked up by `github_id` or `google_id`, then by e-mail address. The call updates the name,
+        the e-mail address and, if set, `avatar_url`. It links an id of the other kind. Unset fields keep their
+        stored values. While the e-mail address stays the same, `email_verified` can become true and never false
+        again. If the address changes, `email_verified` is taken from the request.
 
-        Two accounts are never merged, and an account that is found by its e-mail address alone gets an id linked
-        only if nobody but the owner of the address can have made it: the request must say `email_verified`, and the
-        account's address be verified or the account have no id yet. Parallel calls for one new person make one
-        account.
+        Accounts are never merged. If an account is found only by its e-mail address, an id is linked only under two
+        conditions: the request has `email_verified` set, and the account's address is verified or the account has no
+        id yet. Parallel calls for one new person create one account.
 
         Codes:
-        - ALREADY_EXISTS: a field belongs to another account, or the account that was found has another id of that kind. The message names each such
-          field; the reason is that of the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN. Nothing was changed.
+        - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind. The message
+          names each such field. The reason names the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN.
+          Nothing was changed.
         - FAILED_PRECONDITION: the user is deactivated. Nothing was changed.
 
         Args:
-            email: Required. An e-mail address of at most 255 characters; kept in lower case.
+            email: Required. An e-mail address of at most 255 characters. Stored in lower case.
             name: Required. 1 to 255 characters.
-            avatar_url: An http or https URL of at most 2,000 characters. Unset, it stays as it is.
-            github_id: 1 to 100 visible ASCII characters. Unset, it stays as it is.
-            google_id: 1 to 100 visible ASCII characters. Unset, it stays as it is.
-            email_verified: Whether whoever the user logged in with vouches that the e-mail address is theirs.
-            request_id: A UUID, by which a repetition is known.
+            avatar_url: An http or https URL of at most 2,000 characters. Unset: unchanged.
+            github_id: 1 to 100 visible ASCII characters. Unset: unchanged.
+            google_id: 1 to 100 visible ASCII characters. Unset: unchanged.
+            email_verified: Whether the identity provider of this login has verified the e-mail address.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -260,7 +264,7 @@ class SyncUsers:
 
         Args:
             id: Or else email or github_id or google_id.
-            email: In any case.
+            email: Case-insensitive.
             github_id: Or else id or email or google_id.
             google_id: Or else id or email or github_id.
             timeout: seconds that the call may take, in place of the client's.
@@ -283,10 +287,10 @@ class SyncUsers:
         """ListUsers returns users, newest first.
 
         Args:
-            page_size: At most this many users.
-            page_token: `next_page_token` of the page before.
-            is_active: Only active users, or only deactivated ones.
-            team_id: Only members of this team. Where a service acts for a user, the user must be one of them.
+            page_size: Maximum number of users.
+            page_token: The `next_page_token` of the previous page. Empty: the first page.
+            is_active: True: only active users. False: only deactivated ones.
+            team_id: Only members of this team. An acting user must be a member of the team.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -308,19 +312,19 @@ class SyncUsers:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> user_pb2.User:
-        """UpdateUser changes the name or the avatar of a user, or brings a deactivated one back. E-mail address and ids
-        change by UpsertUser alone.
+        """UpdateUser changes the name or the avatar of a user, or reactivates the user. Only UpsertUser changes the
+        e-mail address and the ids.
 
         Codes:
         - NOT_FOUND: there is no such user.
-        - ABORTED: the etag is stale; each login changes it.
+        - ABORTED: the etag is stale. Each login changes the etag.
 
         Args:
             id: Required.
-            name: As in UpsertUserRequest; can't be cleared.
+            name: As in UpsertUserRequest. Can't be cleared.
             avatar_url: As in UpsertUserRequest.
-            is_active: Cleared, it is true again.
-            request_id: A UUID, by which a repetition is known.
+            is_active: Cleared: true.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build_update(
@@ -334,17 +338,17 @@ class SyncUsers:
     def deactivate(
         self, id: str, *, etag: str | None = None, request_id: str | None = None, timeout: float | None = None
     ) -> user_pb2.User:
-        """DeactivateUser ends a user's logins: UpsertUser refuses them, no team can add them, and no service can act
-        for them. They stay members where they are. A user that is deactivated already stays so, and nothing is
-        written. UpdateUser brings a user back.
+        """DeactivateUser deactivates a user. UpsertUser then refuses logins of the user, the user can't be added to a
+        team, and no service can act for the user. Memberships stay. If the user is already deactivated, nothing is
+        written. UpdateUser reactivates a user.
 
         Codes:
         - NOT_FOUND: there is no such user.
-        - ABORTED: the etag is stale; each login changes it.
+        - ABORTED: the etag is stale. Each login changes the etag.
 
         Args:
             id: Required.
-            request_id: A UUID, by which a repetition is known.
+            request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(

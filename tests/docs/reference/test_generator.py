@@ -72,9 +72,9 @@ def test_required_field_without_a_sample_is_refused() -> None:
 
 
 def test_comment_of_everything_is_found(contract: Contract) -> None:
-    assert contract.comments["stagely.v1.TeamService"].startswith("TeamService keeps teams")
+    assert contract.comments["stagely.v1.TeamService"].startswith("TeamService manages teams")
     assert contract.comments["stagely.v1.GetTeamRequest.key"] == "Required."
-    assert contract.comments["stagely.v1.TeamRole.TEAM_ROLE_VIEWER"] == "Reads."
+    assert contract.comments["stagely.v1.TeamRole.TEAM_ROLE_VIEWER"] == "Read-only access."
     assert contract.comments["stagely.v1"].startswith("Package stagely.v1 is the contract")
 
 

@@ -61,7 +61,7 @@ def test_a_comment_is_shown_as_it_is_meant() -> None:
     transitions = (REFERENCE / "environment.html").read_text()
 
     assert "<td>building, for another try</td>" in transitions
-    assert '<a href="environment.html#EnsureEnvironment">EnsureEnvironment</a> moves that' in transitions
+    assert '<a href="environment.html#EnsureEnvironment">EnsureEnvironment</a> reuses it' in transitions
 
 
 def test_page_of_an_rpc_says_who_may_call_it() -> None:

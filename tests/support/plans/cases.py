@@ -153,7 +153,7 @@ CASES: dict[str, list[Case]] = {
     "users.lock_candidates": [lambda _, keys: users.lock_candidates(_login(keys))],
     "projects.PROJECT_BY_ID": by_key(projects.PROJECT_BY_ID, "project_id"),
     "projects.PROJECT_BY_SLUG": by_key(projects.PROJECT_BY_SLUG, "team_id", "subdomain_hash"),
-    "projects.hold_project": [lambda _, keys: projects.hold_project(keys.project_id)],
+    "projects.lock_project_for_share": [lambda _, keys: projects.lock_project_for_share(keys.project_id)],
     "projects.lock_project": [
         lambda _, keys: projects.lock_project(keys.project_id),
         lambda _, keys: projects.lock_project(keys.project_id, to_delete=True),
@@ -174,7 +174,7 @@ CASES: dict[str, list[Case]] = {
     "environments.lock_open_environment": [
         lambda _, keys: environments.lock_open_environment(keys.project_id, keys.pr_number)
     ],
-    "environments.hold_project": [lambda _, keys: environments.hold_project(keys.environment_id)],
+    "environments.lock_project_for_share": [lambda _, keys: environments.lock_project_for_share(keys.environment_id)],
     "secrets.SECRET_BY_ID": by_key(stored_secrets.SECRET_BY_ID, "secret_id"),
     "secrets.SECRET_BY_NAME": by_key(stored_secrets.SECRET_BY_NAME, "project_id", "secret_key", "secret_key"),
     "secrets.lock_secret": [
