@@ -69,11 +69,11 @@ async def test_connection_attempt_to_a_hung_database_spans_several_checks(databa
         for _ in range(CHECKS):
             await prober.check()
         assert reported == [Cause.DATABASE_SILENT]
-        assert relay.taken == 1
+        assert relay.accepted == 1
 
         relay.thaw()
         await check_until(prober, reported, None)
-        assert relay.taken == 1
+        assert relay.accepted == 1
 
 
 async def test_connection_attempt_that_times_out_is_started_again(database_url: str) -> None:
@@ -89,7 +89,7 @@ async def test_connection_attempt_that_times_out_is_started_again(database_url: 
             await probe()
         finally:
             await probe.close()
-        assert relay.taken == 2
+        assert relay.accepted == 2
 
 
 async def test_probe_that_is_closed_while_it_connects_leaves_no_connection_open(database_url: str) -> None:
