@@ -1,4 +1,4 @@
-"""The JSON Schema of the settings: the variables, as if they were the properties of an object."""
+"""Generates the JSON Schema of the settings. Each environment variable is a property of one object."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 from stagely_rpc.settings.model import DatabaseSettings, PortSettings, Settings, TokenSettings, needs
 
-_KNOWS_CALLERS = ("JWT_SECRET", "JWT_JWKS", "TLS_CLIENT_CA_FILE")
+_AUTHENTICATION = ("JWT_SECRET", "JWT_JWKS", "TLS_CLIENT_CA_FILE")
 
 
 def text() -> str:
-    """Return the schema as its file has it."""
+    """Return the schema as JSON text."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def schema() -> dict[str, Any]:
-    """Return the schema: names, kinds, limits and defaults from the model, descriptions from its docstrings."""
+    """Return the schema: names, types, limits and defaults from the models, descriptions from their docstrings."""
     model, descriptions = Settings.model_json_schema(), _descriptions()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -33,21 +33,21 @@ def schema() -> dict[str, Any]:
             name.upper(): [other.upper() for other in others] for name, others in sorted(needs().items())
         },
         "if": {"properties": {"ENVIRONMENT": {"const": "production"}}, "required": ["ENVIRONMENT"]},
-        "then": {"required": ["ENCRYPTION_KEY"], "anyOf": [{"required": [name]} for name in _KNOWS_CALLERS]},
+        "then": {"required": ["ENCRYPTION_KEY"], "anyOf": [{"required": [name]} for name in _AUTHENTICATION]},
     }
 
 
 def _property(given: dict[str, Any]) -> dict[str, Any]:
-    """Return a property without what only Python has: a title, and None for a variable that is not set."""
+    """Return a property without pydantic's title, and without null, which means that the variable is not set."""
     kind: dict[str, Any]
     (kind,) = [each for each in given.get("anyOf", [{}]) if each != {"type": "null"}]
     return kind | {key: value for key, value in given.items() if key not in {"anyOf", "title"} and value is not None}
 
 
 def _descriptions() -> dict[str, str]:
-    """Return what the docstrings below the fields say. Pydantic would read them at each start of the service."""
+    """Return the docstrings below the fields. If pydantic read them, it would do so at each start of the service."""
     models = (DatabaseSettings, PortSettings, TokenSettings, Settings)
-    return {name: said for model in models for name, said in _docstrings(model).items()}
+    return {name: text for model in models for name, text in _docstrings(model).items()}
 
 
 def _docstrings(model: type) -> dict[str, str]:
@@ -56,6 +56,6 @@ def _docstrings(model: type) -> dict[str, str]:
     if isinstance(definition, ast.ClassDef):
         for field, below in zip(definition.body, definition.body[1:], strict=False):
             match field, below:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
-                    found[name] = inspect.cleandoc(said)
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = inspect.cleandoc(text)
     return found
