@@ -1,3 +1,3 @@
-"""What `make` runs: development only, not shipped."""
+"""Programs that `make` runs. Used in development only; not part of the wheel."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Check on a real database that there is one head and that the models are what the migrations make."""
+"""Check on a real database that the migrations have one head, and that they create the tables of the models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stagely_rpc.embedded import postgres as embedded
 
 
 def main() -> None:
-    """Migrate an empty database, and compare."""
+    """Migrate an empty database, then compare it with the models."""
     with tempfile.TemporaryDirectory(prefix="stagely-") as scratch:
         postgres = embedded.start(Path(scratch) / "postgres", settings={"fsync": "off"})
         with postgres:

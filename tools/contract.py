@@ -1,4 +1,4 @@
-"""The compiled contract: its descriptors, its comments and its options, for whatever is generated from it."""
+"""The compiled contract for the generators: descriptors, comments and options."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ PACKAGE = "stagely.v1"
 
 
 class Named(Protocol):
-    """What a member of a message, an enum or a service is, as far as it matters here."""
+    """A member of a message, an enum or a service."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What the protos say.
+    """The compiled contract.
 
     Attributes:
         files: the files of the package, by name.
-        comments: what stands above the package and each service, RPC, message, field, oneof, enum and value, by full
-            name; that of a value is the enum's and its own.
+        comments: the comment above the package and above each service, RPC, message, field, oneof, enum and enum value,
+            by full name. The full name of an enum value includes the enum's name.
     """
 
     files: Sequence[FileDescriptor]
@@ -41,21 +41,21 @@ class Contract:
     _pool: DescriptorPool
 
     def option(self, options: Message, extension: str) -> Message | bool:
-        """Return what a custom option says; what it says by default, if it is not set.
+        """Return the value of a custom option, or its default if it is not set.
 
         Args:
-            options: those of a descriptor of this contract.
+            options: the options of a descriptor of this contract.
             extension: the name of the option in the package, such as `policy`.
         """
-        # The options come as the classes of this process, which do not know the extensions of the contract.
+        # The options are instances of this process's classes, which do not know the extensions of the contract.
         kind = GetMessageClass(self._pool.FindMessageTypeByName(options.DESCRIPTOR.full_name))
         known: Any = kind.FromString(options.SerializeToString())
-        said: Message | bool = known.Extensions[self._pool.FindExtensionByName(f"{PACKAGE}.{extension}")]
-        return said
+        value: Message | bool = known.Extensions[self._pool.FindExtensionByName(f"{PACKAGE}.{extension}")]
+        return value
 
 
 def read_contract(compiled: bytes) -> Contract:
-    """Return the contract that a FileDescriptorSet holds, with its imports and comments."""
+    """Return the contract in a serialized FileDescriptorSet, which must include imports and source info."""
     files = FileDescriptorSet.FromString(compiled).file
     pool = DescriptorPool()
     for file in files:
@@ -66,7 +66,7 @@ def read_contract(compiled: bytes) -> Contract:
 
 
 def comments_of(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
-    """Yield the full name of what has a comment above it, and the comment."""
+    """Yield the full name and the comment of each commented element of a file."""
     for location in file.source_code_info.location:
         name = _name_at(file, list(location.path))
         if name is not None and location.leading_comments:
@@ -75,9 +75,9 @@ def comments_of(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
 
 
 def _name_at(file: FileDescriptorProto, path: list[int]) -> str | None:
-    """Return the name of what is at a path, without the package; empty for the package itself."""
-    # descriptor.proto numbers them: in a file, messages are 4, enums 5 and services 6; in those, fields, values and
-    # methods are 2, and oneofs are 8.
+    """Return the name of the element at a path, without the package. The name of the package itself is empty."""
+    # Field numbers of descriptor.proto. In a file: package 2, message 4, enum 5, service 6. In these: field, value and
+    # method 2, oneof 8.
     match path:
         case [2]:
             return ""
@@ -92,7 +92,7 @@ def _name_at(file: FileDescriptorProto, path: list[int]) -> str | None:
 
 
 def _member(name: str, members: Mapping[int, Sequence[Named]], path: list[int]) -> str | None:
-    """Return the name of what is at a path in a message, an enum or a service: itself, or one of its members."""
+    """Return the name at a path in a message, an enum or a service: its own name for the empty path, or a member's."""
     match path:
         case []:
             return name

@@ -1,4 +1,4 @@
-"""Generate what is made from protos/ and from the code, or check that it is what would be generated."""
+"""Generate the files that are made from protos/ and from the code. With --check, only report the stale ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WELL_KNOWN = Path(str(files("grpc_tools") / "_proto"))
 
 
 def generate_contract(directory: Path) -> None:
-    """Write the messages, the stubs and their types."""
+    """Write the message classes, the stubs and their type stubs."""
     outputs = [f"--{plugin}_out={directory}" for plugin in ("python", "grpc_python")]
     outputs += [f"--{plugin}_out=quiet:{directory}" for plugin in ("mypy", "mypy_grpc")]
     outputs += [f"--plugin={Path(sys.executable).with_name(f'protoc-gen-{name}')}" for name in ("mypy", "mypy_grpc")]
@@ -58,7 +58,7 @@ PAGES = {
 
 
 def compiled_files() -> bytes:
-    """Return the contract as its sources are now: a FileDescriptorSet with its imports and comments."""
+    """Compile the contract; return a serialized FileDescriptorSet with imports and source info."""
     with tempfile.NamedTemporaryFile(suffix=".binpb") as compiled:
         compile_protos(["--include_imports", "--include_source_info", f"--descriptor_set_out={compiled.name}"])
         return Path(compiled.name).read_bytes()
@@ -72,7 +72,7 @@ def compile_protos(options: list[str]) -> None:
 
 
 def generate(paths: Iterable[Path]) -> None:
-    """Write directories and pages anew; what stood there before is gone."""
+    """Write directories and pages. Delete the previous content of the directories."""
     for path in paths:
         if path in PAGES:
             path.write_text(PAGES[path]())
@@ -83,7 +83,7 @@ def generate(paths: Iterable[Path]) -> None:
 
 
 def stale_files() -> list[str]:
-    """Return the files that are missing, too many, or not what the protos and the code say."""
+    """Return the files that are missing, superfluous or out of date."""
     pages = [path for path, text in PAGES.items() if not path.exists() or path.read_text() != text()]
     return [str(path.relative_to(ROOT)) for path in (*(each for tree in GENERATED for each in _stale(tree)), *pages)]
 

@@ -1,7 +1,7 @@
-"""Resolve the lock files, or check that they still are what pyproject.toml asks for.
+"""Resolve the lock files. With --check, only check that they match pyproject.toml.
 
-They are requirements files with hashes, for every platform and supported Python, and name no index: pip asks the one
-that it is set up with.
+They are requirements files with hashes, for every platform and every supported Python. They name no package index, so
+pip uses the one that it is configured with.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ OPTIONS = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-he
 
 
 def resolve(name: str, output: Path, *, upgrade: bool) -> None:
-    """Write a lock file; without an upgrade, the versions that it already has stay where they still fit."""
+    """Write a lock file. Without `upgrade`, keep the locked versions that still fit."""
     command = [sys.executable, "-m", "uv", "pip", "compile", *OPTIONS, *LOCKS[name], "--output-file", str(output)]
     subprocess.run([*command, *(["--upgrade"] if upgrade else []), "pyproject.toml"], cwd=ROOT, check=True)
 
 
 def is_current(name: str) -> bool:
-    """Tell whether resolving again, from the versions locked now, changes nothing."""
+    """Return whether a lock file is current: resolving again from its versions changes nothing."""
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / name
         locked = (ROOT / name).read_text()
@@ -40,4 +40,4 @@ if __name__ == "__main__":
         for lock in LOCKS:
             resolve(lock, ROOT / lock, upgrade=True)
     elif stale := [lock for lock in LOCKS if not is_current(lock)]:
-        sys.exit(f"{', '.join(stale)}: not what pyproject.toml asks for; run `make lock`")
+        sys.exit(f"{', '.join(stale)}: does not match pyproject.toml: run `make lock`")

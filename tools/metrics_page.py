@@ -1,4 +1,4 @@
-"""Write docs/metrics.md: every metric of the service, from the code that counts it."""
+"""Generates docs/metrics.md, the list of all metrics, from the code that defines them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 _HEAD = """\
 # Metrics
 
-What `METRICS_PORT` answers with at `/metrics`, in Prometheus' text format; with `WORKERS`, the sum of all workers.
-`make generate` writes this page from the code. Labels are names out of the code, and ids of key-encryption keys: no
-value of a request is one.
+The service exports these metrics at `/metrics` on `METRICS_PORT`, in Prometheus' text format. With `WORKERS`, each
+value is the sum over all workers. `make generate` writes this page from the code. Label values are names from the code
+and ids of key-encryption keys. No label value comes from a request.
 
-A histogram has `_bucket` (by `le`), `_sum` and `_count`; a counter starts at 0 with the process. What goes up and down
-is looked at once a second. The alerts (`deploy/prometheus/alerts.yml`) and the dashboard
-(`deploy/grafana/stagely-rpc.json`) are made of these.
+A histogram has `_bucket` (by `le`), `_sum` and `_count`. A counter starts at 0 with the process. Gauges are sampled
+once a second. The alerts (`deploy/prometheus/alerts.yml`) and the dashboard (`deploy/grafana/stagely-rpc.json`) use
+these metrics.
 
 | metric | type | labels | |
 |---|---|---|---|
@@ -40,7 +40,7 @@ def _rows() -> Iterator[str]:
     Metrics(registry)
     with tempfile.TemporaryDirectory() as directory:
         registries = registry, WorkersMetrics(directory, this_process, "").registry
-        labels = {name: names for each in registries for name, names in _labels_of_the_unused(each)}
+        labels = {name: names for each in registries for name, names in _label_names(each)}
         families = {family.name: family for each in registries for family in each.collect()}
     for name, family in families.items():
         suffix = "_total" if family.type == "counter" else ""
@@ -49,7 +49,7 @@ def _rows() -> Iterator[str]:
         yield f"| `{name}{suffix}` | {family.type} | {listed} | {family.documentation} |\n"
 
 
-def _labels_of_the_unused(registry: CollectorRegistry) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the labels of each metric by its name: one that was not used yet has no sample to tell them."""
-    for collector, names in cast("Any", registry)._collector_to_names.items():  # noqa: SLF001 - nothing public tells it
+def _label_names(registry: CollectorRegistry) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the name and the label names of each metric. A metric that was never used has no sample that names them."""
+    for collector, names in cast("Any", registry)._collector_to_names.items():  # noqa: SLF001 - there is no public way
         yield from ((name, getattr(collector, "_labelnames", ())) for name in names)

@@ -1,4 +1,4 @@
-"""The arguments of a method: the fields of its request, each with its type and what the contract says of it."""
+"""The arguments of a client method: the fields of its request, with their types and comments."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Argument:
         field: its name in the contract.
         name: its name in Python.
         type: its type in Python.
-        comment: what the contract says of it.
-        required: it must be given.
-        change: it is one of those that an update may change.
+        comment: its comment in the contract.
+        required: whether it must be given.
+        change: whether an update may change it.
     """
 
     field: str
@@ -53,26 +53,26 @@ class Argument:
     change: bool
 
     def declaration(self) -> str:
-        """Return the argument as it stands in a signature."""
+        """Return the argument's source in the signature."""
         if self.change:
             return f"{self.name}: {self.type} | None | Unset = UNSET"
         return f"{self.name}: {self.type}" if self.required else f"{self.name}: {self.type} | None = None"
 
 
 def arguments_of(request: Descriptor, comments: Mapping[str, str]) -> list[Argument]:
-    """Return the arguments for a request; its update mask is no argument: it follows from what is given."""
+    """Return the arguments for a request. The update mask is not one: it follows from the given arguments."""
     mask = request.fields_by_name.get(MASK)
     arguments = []
     for field in request.fields:
         if field.name in TAKEN:
-            raise ValueError(f"{field.full_name}: the client's methods have a {field.name!r} of their own")
-        comment = comments.get(field.full_name) or _alternatives(field)
+            raise ValueError(f"{field.full_name}: client methods already have an argument {field.name!r}")
+        comment = " ".join(filter(None, (comments.get(field.full_name), _alternatives(field))))
         argument = Argument(
             field=field.name,
             name=python_name(field.name),
             type=type_of(field),
             comment=comment,
-            # The contract says so in words; of a oneof, one must be given, so none of them must.
+            # The comment says it. A member of a oneof is not required: another member can be given.
             required=comment.startswith("Required") and field.containing_oneof is None,
             change=mask is not None and _can_be_changed(field, mask),
         )
@@ -82,20 +82,19 @@ def arguments_of(request: Descriptor, comments: Mapping[str, str]) -> list[Argum
 
 
 def _alternatives(field: FieldDescriptor) -> str:
-    """Say what may be given in place of a field that is one of several."""
-    others = (
-        [other.name for other in field.containing_oneof.fields if other is not field] if field.containing_oneof else []
-    )
-    return f"Or else {' or '.join(others)}." if others else ""
+    """Return a sentence that names the fields of the same oneof. Empty for a field without alternatives."""
+    # protoc gives each `optional` field a oneof of its own.
+    names = [each.name for each in field.containing_oneof.fields] if field.containing_oneof else []
+    return f"Give exactly one of {', '.join(names[:-1])} and {names[-1]}." if len(names) > 1 else ""
 
 
 def _can_be_changed(field: FieldDescriptor, mask: FieldDescriptor) -> bool:
-    """What stands before the update mask says which resource it is; what comes after it can be changed."""
+    """Return whether an update can change a field. The contract puts such fields after the mask."""
     return field.number > mask.number and field.name not in {"etag", "request_id"}
 
 
 def type_of(field: FieldDescriptor) -> str:
-    """Return what a field takes in Python."""
+    """Return the Python type of an argument for a field."""
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
         return f"Mapping[{_single(key)}, {_single(value)}]"
@@ -116,5 +115,5 @@ def _single(field: FieldDescriptor) -> str:
 
 
 def enums_of(request: Descriptor) -> Iterator[EnumDescriptor]:
-    """Yield the enums that a request's fields have."""
+    """Yield the enum types of a request's fields."""
     yield from (field.enum_type for field in request.fields if field.enum_type is not None)

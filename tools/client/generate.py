@@ -1,4 +1,4 @@
-"""Write the client's services from the compiled contract: a module for each, and the classes that hold them all."""
+"""Writes the client's services from the compiled contract: one module for each service, and one package with all."""
 
 from __future__ import annotations
 

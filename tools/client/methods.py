@@ -1,7 +1,8 @@
-"""The source of a method: async and sync, for one response, for a stream of them, and for a list with pages."""
+"""Generates the source of a client method: async or sync; with one response, a stream of responses or pages."""
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,12 +22,12 @@ BODY = " " * 8
 QUOTES = '"""'
 TIMEOUT = "timeout: float | None = None"
 CURSORS = {"resume_token": "resume_token", "after_line_number": "last_line_number"}
-"""The field of a request that says where a stream begins, and that of a response from which it takes its value."""
+"""The cursor fields of resumable streams: the field of the request, and the field of the response that sets it."""
 
 
 @dataclass(frozen=True)
 class Flavor:
-    """What async and sync code differ in."""
+    """The source fragments that differ between async and sync code."""
 
     define: str
     wait: str
@@ -57,7 +58,7 @@ def method_source(method: MethodDescriptor, name: str, comments: Mapping[str, st
 
 
 def _sending_source(method: MethodDescriptor, name: str, comments: Mapping[str, str], flavor: Flavor) -> str:
-    """Return the source of a method that streams its requests: they are its one argument."""
+    """Return the source of a method that streams requests. Its only argument is the stream."""
     requests = f"requests: {flavor.requests.format(_python(method.input_type))}"
     rpc, response = f"self._rpcs.{method.name}", _python(method.output_type)
     if method.server_streaming:
@@ -75,7 +76,7 @@ def _sending_source(method: MethodDescriptor, name: str, comments: Mapping[str, 
 
 
 def _form(method: MethodDescriptor, flavor: Flavor) -> tuple[str, str, list[str]]:
-    """Return how a method is defined, what it returns, and how it comes by that from its request."""
+    """Return the keyword that defines a method, its return type and the lines after its request is built."""
     response = _python(method.output_type)
     rpc = f"self._rpcs.{method.name}"
     if method.server_streaming:
@@ -90,7 +91,7 @@ def _form(method: MethodDescriptor, flavor: Flavor) -> tuple[str, str, list[str]
 
 
 def _stream_call(method: MethodDescriptor) -> str:
-    """Return the call of a method that streams its responses: resumable, if it says where it is."""
+    """Return the call of a method that streams responses. With cursor fields, the stream is resumable."""
     rpc, cursor = f"self._rpcs.{method.name}", _cursor_of(method)
     if cursor is None:
         return f"self._calls.stream({rpc}, request, timeout)"
@@ -98,15 +99,15 @@ def _stream_call(method: MethodDescriptor) -> str:
 
 
 def _cursor_of(method: MethodDescriptor) -> tuple[str, str] | None:
-    """Return the fields by which a stream of responses is resumed; None if the contract has none for it."""
+    """Return the cursor fields of a stream of responses; None if it has none."""
     if method.client_streaming or not method.server_streaming:
         return None
     fields = method.input_type.fields_by_name, method.output_type.fields_by_name
-    return next(((asked, said) for asked, said in CURSORS.items() if asked in fields[0] and said in fields[1]), None)
+    return next((pair for pair in CURSORS.items() if pair[0] in fields[0] and pair[1] in fields[1]), None)
 
 
 def _single(method: MethodDescriptor, call: str) -> tuple[str, list[str]]:
-    """Return what a method with one response returns, and how it comes by that from its call."""
+    """Return the return type of a method with one response, and the lines that make its result from a call."""
     if not method.output_type.fields:
         return "None", [call]
     if only := _only_message(method.output_type):
@@ -116,7 +117,7 @@ def _single(method: MethodDescriptor, call: str) -> tuple[str, list[str]]:
 
 
 def _only_message(response: Descriptor) -> tuple[str, Descriptor] | None:
-    """Return the name and the message of the field of a response that has one alone."""
+    """Return the name and the message type of a response's only field; None for other responses."""
     match list(response.fields):
         case [field] if field.message_type is not None and not field.is_repeated:
             return field.name, field.message_type
@@ -124,7 +125,7 @@ def _only_message(response: Descriptor) -> tuple[str, Descriptor] | None:
 
 
 def _signature(arguments: list[Argument]) -> Iterator[str]:
-    """Yield the arguments as they are declared: the id may go without its name, and what must be given stands first."""
+    """Yield the declarations of the arguments: `id` is positional, and required arguments come first."""
     yield "self"
     yield from (argument.declaration() for argument in arguments if argument.field == "id")
     yield "*"
@@ -145,7 +146,7 @@ def _request(method: MethodDescriptor, arguments: list[Argument]) -> str:
 
 
 def changes_something(method: MethodDescriptor) -> bool:
-    """Tell whether the contract leaves it to a `request_id` that a repetition does nothing twice."""
+    """Return whether a method changes something, so that retries need a `request_id`."""
     return method.GetOptions().idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN
 
 
@@ -155,7 +156,7 @@ def _mapping(fields: list[tuple[str, str]]) -> str:
 
 def _timeout_of(method: MethodDescriptor) -> str:
     if _cursor_of(method) is not None:
-        return "timeout: seconds that the stream may take. Default: no limit. It goes on after interruptions."
+        return "timeout: seconds that the stream may take. Default: no limit. It resumes after interruptions."
     if method.client_streaming or method.server_streaming:
         return "timeout: seconds that the stream may take. Default: no limit."
     return "timeout: seconds that the call may take, in place of the client's."
@@ -176,11 +177,15 @@ def _docstring(comment: str, arguments: list[Argument], timeout: str, others: It
 
 
 def wrapped(comment: str, width: int) -> Iterator[str]:
-    """Yield the lines of a docstring, with the prose of the comment wrapped. Lists stay as they are."""
+    """Yield the lines of a docstring: paragraphs and list items wrapped, tables unchanged."""
     for number, paragraph in enumerate(comment.split("\n\n")):
         yield from [""] if number else []
-        is_list = "\n- " in paragraph
-        yield from paragraph.splitlines() if is_list else textwrap.wrap(paragraph, width - len(QUOTES))
+        if paragraph.startswith("|"):
+            yield from paragraph.splitlines()
+            continue
+        for item in re.split(r"\n(?=- )", paragraph):
+            indent = "  " if item.startswith("- ") else ""
+            yield from textwrap.wrap(" ".join(item.split()), width - len(QUOTES), subsequent_indent=indent)
 
 
 def _python(message: Descriptor) -> str:

@@ -1,4 +1,4 @@
-"""The source of a module for a service, and of the package that holds them all."""
+"""Generates the source of a module for a service, and of the package with all services."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
 
 FIRST_PARTY = "--config=lint.isort.known-first-party=['stagely', 'stagely_rpc']"
-MADE = "Generated from protos/ by `make generate`: not to be edited."
+MADE = "Generated from protos/ by `make generate`. Do not edit."
 
-# The names that a module may need, each from where; it imports those that occur in it.
+# The names that a module may need, by the module to import them from. Only names that occur in the code are imported.
 AT_RUN_TIME = {
     "typing": ("Literal",),
     "stagely_rpc.client.paging": ("Pager", "SyncPager"),
@@ -55,7 +55,7 @@ def module_source(service: ServiceDescriptor, comments: Mapping[str, str]) -> st
 
 
 def package_source(services: Iterable[ServiceDescriptor]) -> str:
-    """Return the source of the package: two classes with an attribute for each service, and the descriptors."""
+    """Return the source of the package: two classes with an attribute for each service, and the service descriptors."""
     services = list(services)
     modules = ", ".join(sorted({module_of(service) for service in services}))
     descriptors = (f'{module_of(s)}.DESCRIPTOR.services_by_name["{s.name}"]' for s in services)
@@ -116,7 +116,7 @@ class {flavor.prefix}Services:
 
 
 def _enum_names(service: ServiceDescriptor) -> Iterator[str]:
-    """Yield a type for the short names of each enum that an argument of the service may have."""
+    """Yield a type for the short value names of each enum among the arguments of the service."""
     enums = {enum.name: enum for method in service.methods for enum in enums_of(method.input_type)}
     for name, enum in sorted(enums.items()):
         yield f"{name}Name = Literal[{', '.join(map(repr, short_values(enum)))}]"
@@ -142,7 +142,7 @@ def _import(module: str, names: Iterable[str]) -> str:
 
 
 def _formatted(*parts: str) -> str:
-    """Format source as the rest of the project is, its imports in order."""
+    """Format source in the style of the project, with sorted imports."""
     source = "\n".join(parts)
     for command in (["check", "--select", "I", "--fix", "--quiet"], ["format"]):
         ruff = [sys.executable, "-m", "ruff", *command, "--isolated", "--line-length=120", FIRST_PARTY, "-"]

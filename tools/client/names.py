@@ -1,4 +1,4 @@
-"""What services and RPCs of the contract are called in Python."""
+"""The Python names of the services and RPCs of the contract."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.descriptor import Descriptor, EnumDescriptor, ServiceDescriptor
 
-# What is no kind of thing that there are many of.
+# Nouns without a plural.
 UNCOUNTED = {"audit", "crypto"}
 
 
@@ -21,7 +21,7 @@ def snake(name: str) -> str:
 
 
 def noun_of(service: ServiceDescriptor) -> str:
-    """Return what a service is about: Team for TeamService."""
+    """Return the noun of a service: Team for TeamService."""
     return service.name.removesuffix("Service")
 
 
@@ -37,10 +37,10 @@ def class_name(service: ServiceDescriptor) -> str:
 
 
 def method_names(service: ServiceDescriptor) -> dict[str, str]:
-    """Return the Python name of each RPC of a service: the verb, and what of the noun the service does not say already.
+    """Return the Python name of each RPC of a service: the name of the RPC without the noun of the service.
 
-    GetTeam is `get`, and AddTeamMember `add_member`. Where one RPC is about one thing and another does the same to
-    many, as GenerateId and GenerateIds, that one is `generate_many`.
+    GetTeam is `get`, and AddTeamMember is `add_member`. If two RPCs differ only in the plural, as GenerateId and
+    GenerateIds do, the plural one is `generate_many`.
     """
     noun = noun_of(service)
     names = {method.name: python_name(snake(short_name(method.name, noun))) for method in service.methods}
@@ -49,7 +49,7 @@ def method_names(service: ServiceDescriptor) -> dict[str, str]:
             names[rpc] = f"{name}_many"
     doubled = {name for name in names.values() if _occurrences(names.values(), name) > 1}
     if doubled:
-        raise ValueError(f"{service.name}: more than one RPC would be called {', '.join(sorted(doubled))}")
+        raise ValueError(f"{service.name}: several RPCs would be named {', '.join(sorted(doubled))}")
     return names
 
 
@@ -59,18 +59,18 @@ def short_name(rpc: str, noun: str) -> str:
 
 
 def python_name(name: str) -> str:
-    """Return a name that can stand in Python: `from_` for `from`."""
+    """Return a valid Python name: `from_` for `from`."""
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def short_values(enum: EnumDescriptor) -> list[str]:
-    """Return the short names of an enum's values: `owner` for TEAM_ROLE_OWNER. Unspecified is no choice."""
+    """Return the short names of an enum's values, such as `owner` for TEAM_ROLE_OWNER. Unspecified is left out."""
     prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
     return [value.name.removeprefix(prefix).lower() for value in enum.values if value.number != 0]
 
 
 def module_of(described: Descriptor | EnumDescriptor | ServiceDescriptor) -> str:
-    """Return the generated module that has a message, an enum or a service: `team_pb2`."""
+    """Return the name of the generated module of a message, an enum or a service: `team_pb2`."""
     return described.file.name.rpartition("/")[2].replace(".proto", "_pb2")
 
 

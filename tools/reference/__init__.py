@@ -1,3 +1,3 @@
-"""The generator of docs/reference: a page for each service, and pages for what holds for all of them."""
+"""The generator of docs/reference: a page for each service, and pages for all services."""
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ class Describer:
         if oneof := oneof_of(field):
             alternatives = " or ".join(other.name for other in oneof.fields if other is not field)
             required = is_required(oneof.full_name, self._comments)
-            yield f"{'required, ' if required else ''}or else {alternatives}"
+            yield f"required unless {alternatives} is set" if required else f"or {alternatives}"
         elif is_required(field.full_name, self._comments):
             yield "required"
         elif field.containing_oneof is not None:

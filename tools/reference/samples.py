@@ -1,4 +1,4 @@
-"""An example of each request: what it must have, and what makes it worth reading, in protobuf's JSON."""
+"""Makes an example of each request in protobuf's JSON: the required fields, and some instructive optional ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = str | int | bool | list["Json"] | dict[str, "Json"]
 
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
-# By the name of the field, in whatever request must have it. Ids are those of one small world.
+# By field name, for every request in which the field is required. The ids are consistent between requests.
 SAMPLES: dict[str, Json] = {
     "team_id": "6f1c1b1e-5f0b-4b57-9d53-3c1b6e0f5a01",
     "user_id": "b2f7f0c4-7a3e-4d19-8c66-1f0e9a2d7b02",
@@ -34,7 +34,7 @@ SAMPLES: dict[str, Json] = {
     "count": 3,
     "page_size": 20,
 }
-# In one request alone: where the field means something else there, or need not be there.
+# By message and field name: fields with another meaning in this request, and optional fields to show.
 SAMPLES_OF_REQUESTS: dict[str, Json] = {
     "CreateTeamRequest.billing_plan": "BILLING_PLAN_PRO",
     "UpdateTeamRequest.name": "Acme, Inc.",
@@ -90,8 +90,8 @@ def example(request: Descriptor, comments: Mapping[str, str], noun: str) -> dict
 
     Args:
         request: the message.
-        comments: of the contract, which say what is required.
-        noun: what its service is about, such as `Team`: `id` is the id of one.
+        comments: the comments of the contract, which say which fields are required.
+        noun: the noun of the service, such as `Team`: the type of the resource that `id` names.
 
     Raises:
         ValueError: a required field has no sample here.
@@ -100,7 +100,7 @@ def example(request: Descriptor, comments: Mapping[str, str], noun: str) -> dict
     if MASK in request.fields_by_name:
         mask = request.fields_by_name[MASK].number
         fields = [request.fields_by_name[name] for name in made]
-        # A mask in JSON has the names that fields have there by default.
+        # In JSON, a mask has lowerCamelCase names.
         made[MASK] = ",".join(field.camelcase_name for field in fields if _is_change(field, mask))
     return {field.name: made[field.name] for field in request.fields if field.name in made}
 
@@ -127,27 +127,27 @@ def _sample(field: FieldDescriptor, comments: Mapping[str, str], noun: str) -> J
     qualified = qualified_name(field)
     samples = SAMPLES | SAMPLES_OF_REQUESTS | ({"id": IDS[noun]} if noun in IDS else {})
     if field.name == REQUEST_ID:
-        # Each of its own, so that the examples can be sent one after the other.
+        # A different id in each request, so that all examples can be sent to one server.
         return str(uuid.uuid5(uuid.NAMESPACE_DNS, field.full_name))
     for name in (qualified, field.name):
         if name in samples:
             return samples[name]
     if field.message_type is not None:
         return example(field.message_type, comments, noun)
-    raise ValueError(f"{qualified}: is required, and tools/reference/samples.py has no sample of it")
+    raise ValueError(f"{qualified}: is required, but tools/reference/samples.py has no sample for it")
 
 
 def is_required(name: str, comments: Mapping[str, str]) -> bool:
-    """Tell whether the contract says of a field or a oneof, by its full name, that it must be given."""
+    """Return whether a field or a oneof is required, according to its comment. `name` is its full name."""
     return comments.get(name, "").startswith("Required.")
 
 
 def oneof_of(field: FieldDescriptor) -> OneofDescriptor | None:
-    """Return the oneof that a field is in; an `optional` field is in none that anyone wrote."""
+    """Return the oneof of a field; None for an `optional` field, whose oneof is synthetic."""
     oneof = field.containing_oneof
     return None if oneof is None or oneof.name == f"_{field.name}" else oneof
 
 
 def qualified_name(field: FieldDescriptor) -> str:
-    """Return the name of a field with that of its message: `Team.slug`."""
+    """Return the name of a field with the name of its message: `Team.slug`."""
     return field.full_name.removeprefix(f"{PACKAGE}.")

@@ -13,21 +13,24 @@ The following holds for every RPC:
 - An update changes the fields that `update_mask` names. A field that the mask names and the request leaves unset is cleared:
   it gets its default. Without a mask, an update changes the fields that the request sets. The path `*` names every field that
   can be updated.
+- The `_UNSPECIFIED` value of an enum means that the field is unset.
 - `etag` in a request is optional. The etag of a resource changes whenever the resource changes. A request with a stale etag
-  changes nothing and fails with ABORTED.
+  changes nothing and fails with ABORTED (reason ETAG_STALE).
 - Every error carries `google.rpc.ErrorInfo` (domain `stagely.dev`) and `google.rpc.RequestInfo`, and the other details of
   `google/rpc/error_details.proto` that apply: `BadRequest` with one violation for each wrong field, `QuotaFailure`,
   `PreconditionFailure`, `ResourceInfo`, `RetryInfo`.
 - `request_id` makes retries safe (AIP-155). The caller generates a UUID for each operation, and sends the same UUID when it
-  retries. For 24 hours a retry gets the stored response of the first call, and nothing is done twice. Errors are not stored:
-  after an error, a retry runs again. The same id with a different request, RPC or acting user fails with INVALID_ARGUMENT. Ids
-  of different calling services do not conflict.
+  retries. For 24 hours (the server's default) a retry gets the stored response of the first call, and nothing is done twice.
+  Errors are not stored: after an error, a retry runs again. The same id with a different request, RPC or acting user fails with INVALID_ARGUMENT
+  (reason REQUEST_ID_REUSED). Ids of different calling services do not conflict.
 - The `policy` of an RPC says who may call it. Other callers get UNAUTHENTICATED or PERMISSION_DENIED, or NOT_FOUND if they may
   not know that the resource exists. The caller is a service. It authenticates with a token in `authorization: Bearer …` or
   with a client certificate. To act for a user, it sends the user's id in `x-stagely-user-id`; this needs the permission
   `users.impersonate`.
+- The codes of an RPC name the reason in `ErrorInfo` in parentheses, such as TEAM_DELETED.
 - In addition to the codes listed at an RPC, any RPC can fail with UNAUTHENTICATED, PERMISSION_DENIED, INVALID_ARGUMENT (the
-  request is invalid in any state of the store), DEADLINE_EXCEEDED (the caller's deadline), CANCELLED (by the caller, or by an
+  request is invalid in any state of the store), DEADLINE_EXCEEDED (the caller's deadline, the server's
+  default deadline, or the time limit of a database statement), CANCELLED (by the caller, or by an
   overloaded server: retry), UNAVAILABLE (the database is unreachable or the server is draining: retry after the delay in
   `RetryInfo`), ABORTED (a deadlock or serialization failure: read again and retry), RESOURCE_EXHAUSTED with `RetryInfo`
   (overload: retry after the delay) and INTERNAL (a bug in the service, logged with the request id).
@@ -57,18 +60,26 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     DESCRIPTOR: _descriptor.EnumDescriptor
     ROLE_UNSPECIFIED: _Role.ValueType  # 0
     ROLE_OWNER: _Role.ValueType  # 1
+    """Full control of the team."""
     ROLE_ADMIN: _Role.ValueType  # 2
+    """Manages members, projects and credentials."""
     ROLE_MEMBER: _Role.ValueType  # 3
+    """Creates and changes environments."""
     ROLE_VIEWER: _Role.ValueType  # 4
+    """Read-only access."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """Role is the role of a user in a team. Each role includes the roles after it."""
 
 ROLE_UNSPECIFIED: Role.ValueType  # 0
 ROLE_OWNER: Role.ValueType  # 1
+"""Full control of the team."""
 ROLE_ADMIN: Role.ValueType  # 2
+"""Manages members, projects and credentials."""
 ROLE_MEMBER: Role.ValueType  # 3
+"""Creates and changes environments."""
 ROLE_VIEWER: Role.ValueType  # 4
+"""Read-only access."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 class _ActingFor:

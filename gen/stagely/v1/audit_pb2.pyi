@@ -30,6 +30,7 @@ class _AuditResourceTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Aud
     AUDIT_RESOURCE_TYPE_UNSPECIFIED: _AuditResourceType.ValueType  # 0
     AUDIT_RESOURCE_TYPE_TEAM: _AuditResourceType.ValueType  # 1
     AUDIT_RESOURCE_TYPE_TEAM_MEMBER: _AuditResourceType.ValueType  # 2
+    """A user's membership in a team."""
     AUDIT_RESOURCE_TYPE_PROJECT: _AuditResourceType.ValueType  # 3
     AUDIT_RESOURCE_TYPE_ENVIRONMENT: _AuditResourceType.ValueType  # 4
     AUDIT_RESOURCE_TYPE_SECRET: _AuditResourceType.ValueType  # 5
@@ -49,6 +50,7 @@ class AuditResourceType(_AuditResourceType, metaclass=_AuditResourceTypeEnumType
 AUDIT_RESOURCE_TYPE_UNSPECIFIED: AuditResourceType.ValueType  # 0
 AUDIT_RESOURCE_TYPE_TEAM: AuditResourceType.ValueType  # 1
 AUDIT_RESOURCE_TYPE_TEAM_MEMBER: AuditResourceType.ValueType  # 2
+"""A user's membership in a team."""
 AUDIT_RESOURCE_TYPE_PROJECT: AuditResourceType.ValueType  # 3
 AUDIT_RESOURCE_TYPE_ENVIRONMENT: AuditResourceType.ValueType  # 4
 AUDIT_RESOURCE_TYPE_SECRET: AuditResourceType.ValueType  # 5
@@ -123,8 +125,9 @@ class AuditLog(_message.Message):
     PLACE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     actor_id: _builtins.str
-    """The user for whom the service acted, and the user's e-mail address at that time."""
+    """The user for whom the service acted. Unset: the service acted for no user."""
     actor_email: _builtins.str
+    """The e-mail address of that user at that time."""
     actor_service: _builtins.str
     """The identity of the calling service. Unset if the call was not authenticated."""
     actor_ip: _builtins.str
@@ -133,13 +136,17 @@ class AuditLog(_message.Message):
     """The action, such as `secret.access`."""
     resource_type: Global___AuditResourceType.ValueType
     resource_id: _builtins.str
+    """The resource. Unset if the entry is not about a single resource."""
     team_id: _builtins.str
     """The team that owns the resource. The entry is in this team's chain."""
     project_id: _builtins.str
+    """The project that the resource belongs to."""
     request_id: _builtins.str
     """The `x-request-id` of the call."""
     @_builtins.property
-    def timestamp(self) -> _timestamp_pb2.Timestamp: ...
+    def timestamp(self) -> _timestamp_pb2.Timestamp:
+        """When the entry was written."""
+
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """Details, such as the old and new values of changed fields. Never contains a secret."""
@@ -344,7 +351,7 @@ class ListAuditLogsRequest(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of entries."""
+    """Maximum number of entries. Default: 50, maximum: 500."""
     page_token: _builtins.str
     """The `next_page_token` of the previous page. Empty: the first page."""
     team_id: _builtins.str

@@ -76,7 +76,7 @@ class AuditServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed.
+        - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed (ENCRYPTION_KEY_MISSING).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

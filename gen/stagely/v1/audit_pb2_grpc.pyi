@@ -51,7 +51,7 @@ class AuditServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed.
+    - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed (ENCRYPTION_KEY_MISSING).
     """
 
 @_typing.type_check_only
@@ -77,7 +77,7 @@ class AuditServiceAsyncStub(AuditServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed.
+    - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed (ENCRYPTION_KEY_MISSING).
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -112,7 +112,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed.
+        - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed (ENCRYPTION_KEY_MISSING).
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

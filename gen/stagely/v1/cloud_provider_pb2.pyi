@@ -77,6 +77,7 @@ class CloudProvider(_message.Message):
     validation_error: _builtins.str
     """Why the last check of the credentials failed. Unset: it succeeded, or there was none."""
     etag: _builtins.str
+    """Changes whenever the resource changes."""
     @_builtins.property
     def config(self) -> _struct_pb2.Struct:
         """Settings of the account, defined by the caller. Must not contain secrets."""
@@ -271,7 +272,7 @@ class ListCloudProvidersRequest(_message.Message):
     PROVIDER_TYPE_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of cloud providers."""
+    """Maximum number of cloud providers. Default: 50, maximum: 500."""
     page_token: _builtins.str
     """The `next_page_token` of the previous page. Empty: the first page."""
     team_id: _builtins.str
@@ -344,6 +345,7 @@ class UpdateCloudProviderRequest(_message.Message):
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     name: _builtins.str
     """As in CreateCloudProviderRequest. Can't be cleared."""
     region: _builtins.str
@@ -427,6 +429,7 @@ class DeleteCloudProviderRequest(_message.Message):
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     force: _builtins.bool
     """Delete the cloud provider even if projects use it."""
     request_id: _builtins.str
@@ -517,6 +520,7 @@ class RecordCloudProviderValidationRequest(_message.Message):
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     validation_error: _builtins.str
     """Why the credentials don't work: 1 to 4,096 characters, line breaks allowed. Must not contain secrets. Unset: the credentials
     work.

@@ -91,8 +91,8 @@ class CloudProviderServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - ALREADY_EXISTS: the team already has a cloud provider of this name.
-        - FAILED_PRECONDITION: the team is deleted.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name (CLOUD_PROVIDER_NAME_TAKEN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,8 +121,8 @@ class CloudProviderServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - ALREADY_EXISTS: the team already has a cloud provider of this name.
-        - FAILED_PRECONDITION: the team is deleted.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name (CLOUD_PROVIDER_NAME_TAKEN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -136,7 +136,8 @@ class CloudProviderServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - FAILED_PRECONDITION: projects use it, and `force` is not set (CLOUD_PROVIDER_IN_USE); or the team is deleted.
+        - FAILED_PRECONDITION: projects use it, and `force` is not set (CLOUD_PROVIDER_IN_USE); or the team is deleted
+        (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -163,7 +164,7 @@ class CloudProviderServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

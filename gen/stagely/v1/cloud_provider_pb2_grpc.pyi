@@ -44,8 +44,8 @@ class CloudProviderServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - ALREADY_EXISTS: the team already has a cloud provider of this name.
-    - FAILED_PRECONDITION: the team is deleted.
+    - ALREADY_EXISTS: the team already has a cloud provider of this name (CLOUD_PROVIDER_NAME_TAKEN).
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     """
     GetCloudProvider: _grpc.UnaryUnaryMultiCallable[_cloud_provider_pb2.GetCloudProviderRequest, _cloud_provider_pb2.GetCloudProviderResponse]
     """GetCloudProvider returns one cloud account, without its credentials, by its id, or by its team and name.
@@ -61,8 +61,8 @@ class CloudProviderServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
-    - ALREADY_EXISTS: the team already has a cloud provider of this name.
-    - FAILED_PRECONDITION: the team is deleted.
+    - ALREADY_EXISTS: the team already has a cloud provider of this name (CLOUD_PROVIDER_NAME_TAKEN).
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     DeleteCloudProvider: _grpc.UnaryUnaryMultiCallable[_cloud_provider_pb2.DeleteCloudProviderRequest, _cloud_provider_pb2.DeleteCloudProviderResponse]
@@ -72,7 +72,8 @@ class CloudProviderServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
-    - FAILED_PRECONDITION: projects use it, and `force` is not set (CLOUD_PROVIDER_IN_USE); or the team is deleted.
+    - FAILED_PRECONDITION: projects use it, and `force` is not set (CLOUD_PROVIDER_IN_USE); or the team is deleted
+      (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     AccessCloudProviderCredentials: _grpc.UnaryUnaryMultiCallable[_cloud_provider_pb2.AccessCloudProviderCredentialsRequest, _cloud_provider_pb2.AccessCloudProviderCredentialsResponse]
@@ -91,7 +92,7 @@ class CloudProviderServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
-    - FAILED_PRECONDITION: the team is deleted.
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
 
@@ -111,8 +112,8 @@ class CloudProviderServiceAsyncStub(CloudProviderServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - ALREADY_EXISTS: the team already has a cloud provider of this name.
-    - FAILED_PRECONDITION: the team is deleted.
+    - ALREADY_EXISTS: the team already has a cloud provider of this name (CLOUD_PROVIDER_NAME_TAKEN).
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     """
     GetCloudProvider: _aio.UnaryUnaryMultiCallable[_cloud_provider_pb2.GetCloudProviderRequest, _cloud_provider_pb2.GetCloudProviderResponse]  # type: ignore[assignment]
     """GetCloudProvider returns one cloud account, without its credentials, by its id, or by its team and name.
@@ -128,8 +129,8 @@ class CloudProviderServiceAsyncStub(CloudProviderServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
-    - ALREADY_EXISTS: the team already has a cloud provider of this name.
-    - FAILED_PRECONDITION: the team is deleted.
+    - ALREADY_EXISTS: the team already has a cloud provider of this name (CLOUD_PROVIDER_NAME_TAKEN).
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     DeleteCloudProvider: _aio.UnaryUnaryMultiCallable[_cloud_provider_pb2.DeleteCloudProviderRequest, _cloud_provider_pb2.DeleteCloudProviderResponse]  # type: ignore[assignment]
@@ -139,7 +140,8 @@ class CloudProviderServiceAsyncStub(CloudProviderServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
-    - FAILED_PRECONDITION: projects use it, and `force` is not set (CLOUD_PROVIDER_IN_USE); or the team is deleted.
+    - FAILED_PRECONDITION: projects use it, and `force` is not set (CLOUD_PROVIDER_IN_USE); or the team is deleted
+      (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     AccessCloudProviderCredentials: _aio.UnaryUnaryMultiCallable[_cloud_provider_pb2.AccessCloudProviderCredentialsRequest, _cloud_provider_pb2.AccessCloudProviderCredentialsResponse]  # type: ignore[assignment]
@@ -158,7 +160,7 @@ class CloudProviderServiceAsyncStub(CloudProviderServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such cloud provider.
-    - FAILED_PRECONDITION: the team is deleted.
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
 
@@ -181,8 +183,8 @@ class CloudProviderServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - ALREADY_EXISTS: the team already has a cloud provider of this name.
-        - FAILED_PRECONDITION: the team is deleted.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name (CLOUD_PROVIDER_NAME_TAKEN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         """
 
     @_abc_1.abstractmethod
@@ -216,8 +218,8 @@ class CloudProviderServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - ALREADY_EXISTS: the team already has a cloud provider of this name.
-        - FAILED_PRECONDITION: the team is deleted.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name (CLOUD_PROVIDER_NAME_TAKEN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
 
@@ -233,7 +235,8 @@ class CloudProviderServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - FAILED_PRECONDITION: projects use it, and `force` is not set (CLOUD_PROVIDER_IN_USE); or the team is deleted.
+        - FAILED_PRECONDITION: projects use it, and `force` is not set (CLOUD_PROVIDER_IN_USE); or the team is deleted
+          (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
 
@@ -264,7 +267,7 @@ class CloudProviderServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
 

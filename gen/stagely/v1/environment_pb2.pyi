@@ -37,7 +37,7 @@ class _EnvironmentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Env
     ENVIRONMENT_STATUS_READY: _EnvironmentStatus.ValueType  # 4
     """Live: it serves requests at its URL."""
     ENVIRONMENT_STATUS_FAILED: _EnvironmentStatus.ValueType  # 5
-    """Building or deploying failed. A retry is allowed."""
+    """Not live: it failed. TransitionEnvironment to building and EnsureEnvironment try again."""
     ENVIRONMENT_STATUS_TERMINATED: _EnvironmentStatus.ValueType  # 6
     """Ended on request. Final."""
     ENVIRONMENT_STATUS_REAPED: _EnvironmentStatus.ValueType  # 7
@@ -56,7 +56,7 @@ ENVIRONMENT_STATUS_DEPLOYING: EnvironmentStatus.ValueType  # 3
 ENVIRONMENT_STATUS_READY: EnvironmentStatus.ValueType  # 4
 """Live: it serves requests at its URL."""
 ENVIRONMENT_STATUS_FAILED: EnvironmentStatus.ValueType  # 5
-"""Building or deploying failed. A retry is allowed."""
+"""Not live: it failed. TransitionEnvironment to building and EnsureEnvironment try again."""
 ENVIRONMENT_STATUS_TERMINATED: EnvironmentStatus.ValueType  # 6
 """Ended on request. Final."""
 ENVIRONMENT_STATUS_REAPED: EnvironmentStatus.ValueType  # 7
@@ -73,11 +73,13 @@ class _VmStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VmStatus.Val
     VM_STATUS_PENDING: _VmStatus.ValueType  # 1
     """Not requested yet."""
     VM_STATUS_PROVISIONING: _VmStatus.ValueType  # 2
+    """Being created."""
     VM_STATUS_RUNNING: _VmStatus.ValueType  # 3
+    """Running."""
     VM_STATUS_STOPPED: _VmStatus.ValueType  # 4
     """Exists, switched off."""
     VM_STATUS_TERMINATED: _VmStatus.ValueType  # 5
-    """Gone."""
+    """Deleted."""
 
 class VmStatus(_VmStatus, metaclass=_VmStatusEnumTypeWrapper):
     """VmStatus is the last known state of an environment's VM."""
@@ -86,11 +88,13 @@ VM_STATUS_UNSPECIFIED: VmStatus.ValueType  # 0
 VM_STATUS_PENDING: VmStatus.ValueType  # 1
 """Not requested yet."""
 VM_STATUS_PROVISIONING: VmStatus.ValueType  # 2
+"""Being created."""
 VM_STATUS_RUNNING: VmStatus.ValueType  # 3
+"""Running."""
 VM_STATUS_STOPPED: VmStatus.ValueType  # 4
 """Exists, switched off."""
 VM_STATUS_TERMINATED: VmStatus.ValueType  # 5
-"""Gone."""
+"""Deleted."""
 Global___VmStatus: _TypeAlias = VmStatus  # noqa: Y015
 
 @_typing.final
@@ -139,6 +143,7 @@ class Environment(_message.Message):
     estimated_cost_usd_micros: _builtins.int
     """Its estimated cost in millionths of a US dollar, a multiple of 100."""
     etag: _builtins.str
+    """Changes whenever the resource changes."""
     @_builtins.property
     def deployed_at(self) -> _timestamp_pb2.Timestamp:
         """When the environment last became ready."""
@@ -406,7 +411,7 @@ class ListEnvironmentsRequest(_message.Message):
     BRANCH_NAME_FIELD_NUMBER: _builtins.int
     LIVE_ONLY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of environments."""
+    """Maximum number of environments. Default: 50, maximum: 500."""
     page_token: _builtins.str
     """The `next_page_token` of the previous page. Empty: the first page."""
     project_id: _builtins.str
@@ -498,6 +503,7 @@ class UpdateEnvironmentRequest(_message.Message):
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     vm_id: _builtins.str
     """1 to 255 characters."""
     vm_ip: _builtins.str
@@ -583,6 +589,7 @@ class TransitionEnvironmentRequest(_message.Message):
     status: Global___EnvironmentStatus.ValueType
     """Required."""
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     request_id: _builtins.str
     """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
@@ -631,6 +638,7 @@ class TerminateEnvironmentRequest(_message.Message):
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     request_id: _builtins.str
     """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(

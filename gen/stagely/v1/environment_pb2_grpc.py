@@ -95,9 +95,9 @@ class EnvironmentServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one. EnsureEnvironment reuses it. This code
-        takes precedence over RESOURCE_EXHAUSTED.
-        - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
+        - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one (ENVIRONMENT_EXISTS). EnsureEnvironment
+        reuses it. This code takes precedence over RESOURCE_EXHAUSTED.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the project is archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: each random subdomain that the service tried was taken: retry.
         """
@@ -120,7 +120,7 @@ class EnvironmentServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the project is archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: each random subdomain that the service tried was taken: retry.
         """
@@ -153,7 +153,7 @@ class EnvironmentServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: `commit_hash` would change and the environment is terminated or reaped (reason ENVIRONMENT_CLOSED).
+        - FAILED_PRECONDITION: `commit_hash` would change and the environment is terminated or reaped (ENVIRONMENT_CLOSED).
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -171,7 +171,7 @@ class EnvironmentServiceServicer:
         | ready                                       | building, deploying          |
         | pending, building, deploying, ready         | failed                       |
         | failed                                      | building, for another try    |
-        | pending, building, deploying, ready, failed | terminated, reaped: for good |
+        | pending, building, deploying, ready, failed | terminated, reaped (final)   |
 
         A status never changes to itself, so if several callers request the same transition, exactly one succeeds. The transition
         from failed to building counts against the quota again.
@@ -181,8 +181,8 @@ class EnvironmentServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the transition is not allowed (reason ILLEGAL_TRANSITION), or not allowed because the team is deleted
-        (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED).
+        - FAILED_PRECONDITION: the table does not have the transition (ILLEGAL_TRANSITION); or the team is deleted (TEAM_DELETED) or
+        the project is archived (PROJECT_ARCHIVED), which forbids the transition.
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: the etag is stale.
         """
@@ -196,7 +196,7 @@ class EnvironmentServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the environment is already terminated or reaped (reason ILLEGAL_TRANSITION).
+        - FAILED_PRECONDITION: the environment is already terminated or reaped (ILLEGAL_TRANSITION).
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

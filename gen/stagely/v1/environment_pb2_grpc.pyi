@@ -46,9 +46,9 @@ class EnvironmentServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such project.
-    - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one. EnsureEnvironment reuses it. This code
-      takes precedence over RESOURCE_EXHAUSTED.
-    - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
+    - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one (ENVIRONMENT_EXISTS). EnsureEnvironment
+      reuses it. This code takes precedence over RESOURCE_EXHAUSTED.
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the project is archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
     - ABORTED: each random subdomain that the service tried was taken: retry.
     """
@@ -67,7 +67,7 @@ class EnvironmentServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such project.
-    - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the project is archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
     - ABORTED: each random subdomain that the service tried was taken: retry.
     """
@@ -87,7 +87,7 @@ class EnvironmentServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such environment.
-    - FAILED_PRECONDITION: `commit_hash` would change and the environment is terminated or reaped (reason ENVIRONMENT_CLOSED).
+    - FAILED_PRECONDITION: `commit_hash` would change and the environment is terminated or reaped (ENVIRONMENT_CLOSED).
     - ABORTED: the etag is stale.
     """
     TransitionEnvironment: _grpc.UnaryUnaryMultiCallable[_environment_pb2.TransitionEnvironmentRequest, _environment_pb2.TransitionEnvironmentResponse]
@@ -101,7 +101,7 @@ class EnvironmentServiceStub:
     | ready                                       | building, deploying          |
     | pending, building, deploying, ready         | failed                       |
     | failed                                      | building, for another try    |
-    | pending, building, deploying, ready, failed | terminated, reaped: for good |
+    | pending, building, deploying, ready, failed | terminated, reaped (final)   |
 
     A status never changes to itself, so if several callers request the same transition, exactly one succeeds. The transition
     from failed to building counts against the quota again.
@@ -111,8 +111,8 @@ class EnvironmentServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such environment.
-    - FAILED_PRECONDITION: the transition is not allowed (reason ILLEGAL_TRANSITION), or not allowed because the team is deleted
-      (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED).
+    - FAILED_PRECONDITION: the table does not have the transition (ILLEGAL_TRANSITION); or the team is deleted (TEAM_DELETED) or
+      the project is archived (PROJECT_ARCHIVED), which forbids the transition.
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
     - ABORTED: the etag is stale.
     """
@@ -122,7 +122,7 @@ class EnvironmentServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such environment.
-    - FAILED_PRECONDITION: the environment is already terminated or reaped (reason ILLEGAL_TRANSITION).
+    - FAILED_PRECONDITION: the environment is already terminated or reaped (ILLEGAL_TRANSITION).
     - ABORTED: the etag is stale.
     """
 
@@ -144,9 +144,9 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such project.
-    - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one. EnsureEnvironment reuses it. This code
-      takes precedence over RESOURCE_EXHAUSTED.
-    - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
+    - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one (ENVIRONMENT_EXISTS). EnsureEnvironment
+      reuses it. This code takes precedence over RESOURCE_EXHAUSTED.
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the project is archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
     - ABORTED: each random subdomain that the service tried was taken: retry.
     """
@@ -165,7 +165,7 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such project.
-    - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the project is archived (PROJECT_ARCHIVED).
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
     - ABORTED: each random subdomain that the service tried was taken: retry.
     """
@@ -185,7 +185,7 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such environment.
-    - FAILED_PRECONDITION: `commit_hash` would change and the environment is terminated or reaped (reason ENVIRONMENT_CLOSED).
+    - FAILED_PRECONDITION: `commit_hash` would change and the environment is terminated or reaped (ENVIRONMENT_CLOSED).
     - ABORTED: the etag is stale.
     """
     TransitionEnvironment: _aio.UnaryUnaryMultiCallable[_environment_pb2.TransitionEnvironmentRequest, _environment_pb2.TransitionEnvironmentResponse]  # type: ignore[assignment]
@@ -199,7 +199,7 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
     | ready                                       | building, deploying          |
     | pending, building, deploying, ready         | failed                       |
     | failed                                      | building, for another try    |
-    | pending, building, deploying, ready, failed | terminated, reaped: for good |
+    | pending, building, deploying, ready, failed | terminated, reaped (final)   |
 
     A status never changes to itself, so if several callers request the same transition, exactly one succeeds. The transition
     from failed to building counts against the quota again.
@@ -209,8 +209,8 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such environment.
-    - FAILED_PRECONDITION: the transition is not allowed (reason ILLEGAL_TRANSITION), or not allowed because the team is deleted
-      (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED).
+    - FAILED_PRECONDITION: the table does not have the transition (ILLEGAL_TRANSITION); or the team is deleted (TEAM_DELETED) or
+      the project is archived (PROJECT_ARCHIVED), which forbids the transition.
     - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
     - ABORTED: the etag is stale.
     """
@@ -220,7 +220,7 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such environment.
-    - FAILED_PRECONDITION: the environment is already terminated or reaped (reason ILLEGAL_TRANSITION).
+    - FAILED_PRECONDITION: the environment is already terminated or reaped (ILLEGAL_TRANSITION).
     - ABORTED: the etag is stale.
     """
 
@@ -245,9 +245,9 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one. EnsureEnvironment reuses it. This code
-          takes precedence over RESOURCE_EXHAUSTED.
-        - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
+        - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one (ENVIRONMENT_EXISTS). EnsureEnvironment
+          reuses it. This code takes precedence over RESOURCE_EXHAUSTED.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the project is archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: each random subdomain that the service tried was taken: retry.
         """
@@ -272,7 +272,7 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the project is archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: each random subdomain that the service tried was taken: retry.
         """
@@ -310,7 +310,7 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: `commit_hash` would change and the environment is terminated or reaped (reason ENVIRONMENT_CLOSED).
+        - FAILED_PRECONDITION: `commit_hash` would change and the environment is terminated or reaped (ENVIRONMENT_CLOSED).
         - ABORTED: the etag is stale.
         """
 
@@ -330,7 +330,7 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         | ready                                       | building, deploying          |
         | pending, building, deploying, ready         | failed                       |
         | failed                                      | building, for another try    |
-        | pending, building, deploying, ready, failed | terminated, reaped: for good |
+        | pending, building, deploying, ready, failed | terminated, reaped (final)   |
 
         A status never changes to itself, so if several callers request the same transition, exactly one succeeds. The transition
         from failed to building counts against the quota again.
@@ -340,8 +340,8 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the transition is not allowed (reason ILLEGAL_TRANSITION), or not allowed because the team is deleted
-          (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED).
+        - FAILED_PRECONDITION: the table does not have the transition (ILLEGAL_TRANSITION); or the team is deleted (TEAM_DELETED) or
+          the project is archived (PROJECT_ARCHIVED), which forbids the transition.
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: the etag is stale.
         """
@@ -357,7 +357,7 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the environment is already terminated or reaped (reason ILLEGAL_TRANSITION).
+        - FAILED_PRECONDITION: the environment is already terminated or reaped (ILLEGAL_TRANSITION).
         - ABORTED: the etag is stale.
         """
 

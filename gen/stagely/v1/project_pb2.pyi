@@ -102,6 +102,7 @@ class Project(_message.Message):
     is_active: _builtins.bool
     """Whether the project is active. False: it is archived."""
     etag: _builtins.str
+    """Changes whenever the resource changes."""
     @_builtins.property
     def config(self) -> _struct_pb2.Struct:
         """Settings of the project, defined by the caller. Must not contain secrets."""
@@ -307,7 +308,7 @@ class ListProjectsRequest(_message.Message):
     CLOUD_PROVIDER_ID_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of projects."""
+    """Maximum number of projects. Default: 50, maximum: 500."""
     page_token: _builtins.str
     """The `next_page_token` of the previous page. Empty: the first page."""
     team_id: _builtins.str
@@ -394,6 +395,7 @@ class UpdateProjectRequest(_message.Message):
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     name: _builtins.str
     """As in CreateProjectRequest. Can't be cleared."""
     repo_url: _builtins.str
@@ -412,8 +414,8 @@ class UpdateProjectRequest(_message.Message):
     """A UUID that identifies the request, for safe retries (AIP-155)."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which of `name`, `repo_url`, `repo_provider`, `default_branch`, `cloud_provider_id`, `default_preview_size`, `config` and `is_active` to
-        change.
+        """Which of `name`, `repo_url`, `repo_provider`, `default_branch`, `cloud_provider_id`, `default_preview_size`, `config` and
+        `is_active` to change.
         """
 
     @_builtins.property
@@ -494,6 +496,7 @@ class DeleteProjectRequest(_message.Message):
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     force: _builtins.bool
     """Delete the project even if it has live environments."""
     request_id: _builtins.str

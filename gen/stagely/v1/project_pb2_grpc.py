@@ -71,8 +71,8 @@ class ProjectServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such team, or the team has no such cloud provider.
-        - ALREADY_EXISTS: the team already has a project with this slug.
-        - FAILED_PRECONDITION: the team is deleted.
+        - ALREADY_EXISTS: the team already has a project with this slug (PROJECT_SLUG_TAKEN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,7 +101,7 @@ class ProjectServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such project, or its team has no such cloud provider.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -116,7 +116,7 @@ class ProjectServiceServicer:
         Codes:
         - NOT_FOUND: there is no such project.
         - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is
-        deleted.
+        deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

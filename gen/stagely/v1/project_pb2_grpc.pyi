@@ -38,8 +38,8 @@ class ProjectServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such team, or the team has no such cloud provider.
-    - ALREADY_EXISTS: the team already has a project with this slug.
-    - FAILED_PRECONDITION: the team is deleted.
+    - ALREADY_EXISTS: the team already has a project with this slug (PROJECT_SLUG_TAKEN).
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     """
     GetProject: _grpc.UnaryUnaryMultiCallable[_project_pb2.GetProjectRequest, _project_pb2.GetProjectResponse]
     """GetProject returns one project by its id, or by its team and slug.
@@ -55,7 +55,7 @@ class ProjectServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such project, or its team has no such cloud provider.
-    - FAILED_PRECONDITION: the team is deleted.
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_project_pb2.DeleteProjectRequest, _project_pb2.DeleteProjectResponse]
@@ -66,7 +66,7 @@ class ProjectServiceStub:
     Codes:
     - NOT_FOUND: there is no such project.
     - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is
-      deleted.
+      deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
 
@@ -80,8 +80,8 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such team, or the team has no such cloud provider.
-    - ALREADY_EXISTS: the team already has a project with this slug.
-    - FAILED_PRECONDITION: the team is deleted.
+    - ALREADY_EXISTS: the team already has a project with this slug (PROJECT_SLUG_TAKEN).
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     """
     GetProject: _aio.UnaryUnaryMultiCallable[_project_pb2.GetProjectRequest, _project_pb2.GetProjectResponse]  # type: ignore[assignment]
     """GetProject returns one project by its id, or by its team and slug.
@@ -97,7 +97,7 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such project, or its team has no such cloud provider.
-    - FAILED_PRECONDITION: the team is deleted.
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     DeleteProject: _aio.UnaryUnaryMultiCallable[_project_pb2.DeleteProjectRequest, _project_pb2.DeleteProjectResponse]  # type: ignore[assignment]
@@ -108,7 +108,7 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
     Codes:
     - NOT_FOUND: there is no such project.
     - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is
-      deleted.
+      deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
 
@@ -125,8 +125,8 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such team, or the team has no such cloud provider.
-        - ALREADY_EXISTS: the team already has a project with this slug.
-        - FAILED_PRECONDITION: the team is deleted.
+        - ALREADY_EXISTS: the team already has a project with this slug (PROJECT_SLUG_TAKEN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         """
 
     @_abc_1.abstractmethod
@@ -160,7 +160,7 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such project, or its team has no such cloud provider.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
 
@@ -177,7 +177,7 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         Codes:
         - NOT_FOUND: there is no such project.
         - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is
-          deleted.
+          deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
 

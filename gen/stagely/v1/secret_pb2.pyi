@@ -72,6 +72,7 @@ class Secret(_message.Message):
     created_by: _builtins.str
     """The user who created the secret. Unset if unknown or deleted."""
     etag: _builtins.str
+    """Changes whenever the resource changes."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -223,6 +224,7 @@ class SetSecretRequest(_message.Message):
     secret exists.
     """
     etag: _builtins.str
+    """The expected etag of the existing secret. Unset: no check."""
     request_id: _builtins.str
     """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
@@ -339,7 +341,7 @@ class ListSecretsRequest(_message.Message):
     project_id: _builtins.str
     """Required."""
     page_size: _builtins.int
-    """Maximum number of secrets."""
+    """Maximum number of secrets. Default: 50, maximum: 500."""
     page_token: _builtins.str
     """The `next_page_token` of the previous page. Empty: the first page."""
     scope: _builtins.str
@@ -447,6 +449,7 @@ class DeleteSecretRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     request_id: _builtins.str
     """A UUID that identifies the request, for safe retries (AIP-155)."""
     @_builtins.property

@@ -89,10 +89,11 @@ class SecretServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such project; or the secret is new, and the user `created_by` does not exist.
-        - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED); or the service runs without an encryption key
+        (ENCRYPTION_KEY_MISSING).
         - ABORTED: the etag is stale; or an etag is given and there is no such secret.
         - DATA_LOSS: the team's data key can't be decrypted.
-        - PERMISSION_DENIED: `created_by` is not the acting user.
+        - PERMISSION_DENIED: `created_by` is not the acting user (ANOTHER_USER).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +124,7 @@ class SecretServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such secret.
-        - FAILED_PRECONDITION: the service runs without an encryption key.
+        - FAILED_PRECONDITION: the service runs without an encryption key (ENCRYPTION_KEY_MISSING).
         - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its data key can't be
         decrypted. No value is returned.
         """
@@ -136,7 +137,7 @@ class SecretServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such secret.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -153,8 +154,8 @@ class SecretServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other; or
-        the service runs without an encryption key.
+        - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other
+        (SECRET_FILES_CONFLICT); or the service runs without an encryption key (ENCRYPTION_KEY_MISSING).
         - DATA_LOSS: the stored value of a secret does not authenticate. The message names the secret.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -46,10 +46,11 @@ class SecretServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such project; or the secret is new, and the user `created_by` does not exist.
-    - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED); or the service runs without an encryption key
+      (ENCRYPTION_KEY_MISSING).
     - ABORTED: the etag is stale; or an etag is given and there is no such secret.
     - DATA_LOSS: the team's data key can't be decrypted.
-    - PERMISSION_DENIED: `created_by` is not the acting user.
+    - PERMISSION_DENIED: `created_by` is not the acting user (ANOTHER_USER).
     """
     GetSecret: _grpc.UnaryUnaryMultiCallable[_secret_pb2.GetSecretRequest, _secret_pb2.GetSecretResponse]
     """GetSecret returns a secret without its value.
@@ -68,7 +69,7 @@ class SecretServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such secret.
-    - FAILED_PRECONDITION: the service runs without an encryption key.
+    - FAILED_PRECONDITION: the service runs without an encryption key (ENCRYPTION_KEY_MISSING).
     - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its data key can't be
       decrypted. No value is returned.
     """
@@ -77,7 +78,7 @@ class SecretServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such secret.
-    - FAILED_PRECONDITION: the team is deleted.
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     ResolveSecrets: _grpc.UnaryUnaryMultiCallable[_secret_pb2.ResolveSecretsRequest, _secret_pb2.ResolveSecretsResponse]
@@ -90,8 +91,8 @@ class SecretServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such project.
-    - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other; or
-      the service runs without an encryption key.
+    - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other
+      (SECRET_FILES_CONFLICT); or the service runs without an encryption key (ENCRYPTION_KEY_MISSING).
     - DATA_LOSS: the stored value of a secret does not authenticate. The message names the secret.
     """
 
@@ -113,10 +114,11 @@ class SecretServiceAsyncStub(SecretServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such project; or the secret is new, and the user `created_by` does not exist.
-    - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED); or the service runs without an encryption key
+      (ENCRYPTION_KEY_MISSING).
     - ABORTED: the etag is stale; or an etag is given and there is no such secret.
     - DATA_LOSS: the team's data key can't be decrypted.
-    - PERMISSION_DENIED: `created_by` is not the acting user.
+    - PERMISSION_DENIED: `created_by` is not the acting user (ANOTHER_USER).
     """
     GetSecret: _aio.UnaryUnaryMultiCallable[_secret_pb2.GetSecretRequest, _secret_pb2.GetSecretResponse]  # type: ignore[assignment]
     """GetSecret returns a secret without its value.
@@ -135,7 +137,7 @@ class SecretServiceAsyncStub(SecretServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such secret.
-    - FAILED_PRECONDITION: the service runs without an encryption key.
+    - FAILED_PRECONDITION: the service runs without an encryption key (ENCRYPTION_KEY_MISSING).
     - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its data key can't be
       decrypted. No value is returned.
     """
@@ -144,7 +146,7 @@ class SecretServiceAsyncStub(SecretServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such secret.
-    - FAILED_PRECONDITION: the team is deleted.
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     ResolveSecrets: _aio.UnaryUnaryMultiCallable[_secret_pb2.ResolveSecretsRequest, _secret_pb2.ResolveSecretsResponse]  # type: ignore[assignment]
@@ -157,8 +159,8 @@ class SecretServiceAsyncStub(SecretServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such project.
-    - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other; or
-      the service runs without an encryption key.
+    - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other
+      (SECRET_FILES_CONFLICT); or the service runs without an encryption key (ENCRYPTION_KEY_MISSING).
     - DATA_LOSS: the stored value of a secret does not authenticate. The message names the secret.
     """
 
@@ -183,10 +185,11 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such project; or the secret is new, and the user `created_by` does not exist.
-        - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED); or the service runs without an encryption key
+          (ENCRYPTION_KEY_MISSING).
         - ABORTED: the etag is stale; or an etag is given and there is no such secret.
         - DATA_LOSS: the team's data key can't be decrypted.
-        - PERMISSION_DENIED: `created_by` is not the acting user.
+        - PERMISSION_DENIED: `created_by` is not the acting user (ANOTHER_USER).
         """
 
     @_abc_1.abstractmethod
@@ -223,7 +226,7 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such secret.
-        - FAILED_PRECONDITION: the service runs without an encryption key.
+        - FAILED_PRECONDITION: the service runs without an encryption key (ENCRYPTION_KEY_MISSING).
         - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its data key can't be
           decrypted. No value is returned.
         """
@@ -238,7 +241,7 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such secret.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
 
@@ -257,8 +260,8 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other; or
-          the service runs without an encryption key.
+        - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other
+          (SECRET_FILES_CONFLICT); or the service runs without an encryption key (ENCRYPTION_KEY_MISSING).
         - DATA_LOSS: the stored value of a secret does not authenticate. The message names the secret.
         """
 

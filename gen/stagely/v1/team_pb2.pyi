@@ -101,6 +101,7 @@ class Team(_message.Message):
     max_concurrent_builds: _builtins.int
     """Quota: maximum number of running builds."""
     etag: _builtins.str
+    """Changes whenever the resource changes."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -151,6 +152,7 @@ class TeamMember(_message.Message):
     user_id: _builtins.str
     role: Global___TeamRole.ValueType
     etag: _builtins.str
+    """Changes whenever the resource changes."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -300,7 +302,7 @@ class ListTeamsRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     BILLING_PLAN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of teams."""
+    """Maximum number of teams. Default: 50, maximum: 500."""
     page_token: _builtins.str
     """The `next_page_token` of the previous page. Empty: the first page."""
     show_deleted: _builtins.bool
@@ -368,6 +370,7 @@ class UpdateTeamRequest(_message.Message):
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     name: _builtins.str
     """As in CreateTeamRequest. Can't be cleared."""
     billing_email: _builtins.str
@@ -451,6 +454,7 @@ class DeleteTeamRequest(_message.Message):
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     force: _builtins.bool
     """Delete the team even if it has live environments. They keep their status until the reaper ends them."""
     request_id: _builtins.str
@@ -501,6 +505,7 @@ class UndeleteTeamRequest(_message.Message):
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     request_id: _builtins.str
     """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
@@ -606,6 +611,7 @@ class UpdateTeamMemberRequest(_message.Message):
     role: Global___TeamRole.ValueType
     """Required."""
     etag: _builtins.str
+    """The expected etag of the membership. Unset: no check."""
     request_id: _builtins.str
     """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
@@ -658,6 +664,7 @@ class RemoveTeamMemberRequest(_message.Message):
     user_id: _builtins.str
     """Required."""
     etag: _builtins.str
+    """The expected etag of the membership. Unset: no check."""
     request_id: _builtins.str
     """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(
@@ -702,7 +709,7 @@ class ListTeamMembersRequest(_message.Message):
     team_id: _builtins.str
     """Required."""
     page_size: _builtins.int
-    """Maximum number of members."""
+    """Maximum number of members. Default: 50, maximum: 500."""
     page_token: _builtins.str
     """The `next_page_token` of the previous page. Empty: the first page."""
     role: Global___TeamRole.ValueType

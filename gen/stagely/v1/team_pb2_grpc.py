@@ -96,7 +96,7 @@ class TeamServiceServicer:
         AddTeamMember.
 
         Codes:
-        - ALREADY_EXISTS: the slug is taken. Deleted teams keep their slugs.
+        - ALREADY_EXISTS: the slug is taken (TEAM_SLUG_TAKEN). Deleted teams keep their slugs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,7 +125,7 @@ class TeamServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -138,7 +138,8 @@ class TeamServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is already deleted; or it has live environments, and `force` is not set.
+        - FAILED_PRECONDITION: the team is already deleted (TEAM_DELETED); or it has live environments, and `force` is not set
+        (TEAM_HAS_LIVE_ENVIRONMENTS).
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -150,7 +151,7 @@ class TeamServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is not deleted.
+        - FAILED_PRECONDITION: the team is not deleted (TEAM_NOT_DELETED).
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -162,9 +163,9 @@ class TeamServiceServicer:
 
         Codes:
         - NOT_FOUND: there is no such team, or no such user.
-        - ALREADY_EXISTS: the user is already a member.
-        - PERMISSION_DENIED: the role is above the acting user's own role.
-        - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
+        - ALREADY_EXISTS: the user is already a member (TEAM_MEMBER_EXISTS).
+        - PERMISSION_DENIED: the role is above the acting user's own role (ROLE_ABOVE_OWN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the user is deactivated (USER_DEACTIVATED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,9 +175,10 @@ class TeamServiceServicer:
         """UpdateTeamMember changes the role of a member.
 
         Codes:
-        - PERMISSION_DENIED: the member's current or new role is above the acting user's own role.
+        - PERMISSION_DENIED: the member's current or new role is above the acting user's own role (ROLE_ABOVE_OWN).
         - NOT_FOUND: there is no such team, or the user is not a member of it.
-        - FAILED_PRECONDITION: the change would leave the team without an owner; or the team is deleted.
+        - FAILED_PRECONDITION: the change would leave the team without an owner (LAST_OWNER); or the team is deleted
+        (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -187,9 +189,9 @@ class TeamServiceServicer:
         """RemoveTeamMember ends a user's membership in a team.
 
         Codes:
-        - PERMISSION_DENIED: the member's role is above the acting user's own role.
+        - PERMISSION_DENIED: the member's role is above the acting user's own role (ROLE_ABOVE_OWN).
         - NOT_FOUND: there is no such team, or the user is not a member of it.
-        - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
+        - FAILED_PRECONDITION: the member is the last owner of the team (LAST_OWNER); or the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

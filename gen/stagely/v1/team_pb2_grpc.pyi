@@ -38,7 +38,7 @@ class TeamServiceStub:
     AddTeamMember.
 
     Codes:
-    - ALREADY_EXISTS: the slug is taken. Deleted teams keep their slugs.
+    - ALREADY_EXISTS: the slug is taken (TEAM_SLUG_TAKEN). Deleted teams keep their slugs.
     """
     GetTeam: _grpc.UnaryUnaryMultiCallable[_team_pb2.GetTeamRequest, _team_pb2.GetTeamResponse]
     """GetTeam returns one team by its id or slug. It also returns deleted teams; their `deleted_at` is set.
@@ -54,7 +54,7 @@ class TeamServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - FAILED_PRECONDITION: the team is deleted.
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     DeleteTeam: _grpc.UnaryUnaryMultiCallable[_team_pb2.DeleteTeamRequest, _team_pb2.DeleteTeamResponse]
@@ -63,7 +63,8 @@ class TeamServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - FAILED_PRECONDITION: the team is already deleted; or it has live environments, and `force` is not set.
+    - FAILED_PRECONDITION: the team is already deleted (TEAM_DELETED); or it has live environments, and `force` is not set
+      (TEAM_HAS_LIVE_ENVIRONMENTS).
     - ABORTED: the etag is stale.
     """
     UndeleteTeam: _grpc.UnaryUnaryMultiCallable[_team_pb2.UndeleteTeamRequest, _team_pb2.UndeleteTeamResponse]
@@ -71,7 +72,7 @@ class TeamServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - FAILED_PRECONDITION: the team is not deleted.
+    - FAILED_PRECONDITION: the team is not deleted (TEAM_NOT_DELETED).
     - ABORTED: the etag is stale.
     """
     AddTeamMember: _grpc.UnaryUnaryMultiCallable[_team_pb2.AddTeamMemberRequest, _team_pb2.AddTeamMemberResponse]
@@ -79,26 +80,27 @@ class TeamServiceStub:
 
     Codes:
     - NOT_FOUND: there is no such team, or no such user.
-    - ALREADY_EXISTS: the user is already a member.
-    - PERMISSION_DENIED: the role is above the acting user's own role.
-    - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
+    - ALREADY_EXISTS: the user is already a member (TEAM_MEMBER_EXISTS).
+    - PERMISSION_DENIED: the role is above the acting user's own role (ROLE_ABOVE_OWN).
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the user is deactivated (USER_DEACTIVATED).
     """
     UpdateTeamMember: _grpc.UnaryUnaryMultiCallable[_team_pb2.UpdateTeamMemberRequest, _team_pb2.UpdateTeamMemberResponse]
     """UpdateTeamMember changes the role of a member.
 
     Codes:
-    - PERMISSION_DENIED: the member's current or new role is above the acting user's own role.
+    - PERMISSION_DENIED: the member's current or new role is above the acting user's own role (ROLE_ABOVE_OWN).
     - NOT_FOUND: there is no such team, or the user is not a member of it.
-    - FAILED_PRECONDITION: the change would leave the team without an owner; or the team is deleted.
+    - FAILED_PRECONDITION: the change would leave the team without an owner (LAST_OWNER); or the team is deleted
+      (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     RemoveTeamMember: _grpc.UnaryUnaryMultiCallable[_team_pb2.RemoveTeamMemberRequest, _team_pb2.RemoveTeamMemberResponse]
     """RemoveTeamMember ends a user's membership in a team.
 
     Codes:
-    - PERMISSION_DENIED: the member's role is above the acting user's own role.
+    - PERMISSION_DENIED: the member's role is above the acting user's own role (ROLE_ABOVE_OWN).
     - NOT_FOUND: there is no such team, or the user is not a member of it.
-    - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
+    - FAILED_PRECONDITION: the member is the last owner of the team (LAST_OWNER); or the team is deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     ListTeamMembers: _grpc.UnaryUnaryMultiCallable[_team_pb2.ListTeamMembersRequest, _team_pb2.ListTeamMembersResponse]
@@ -118,7 +120,7 @@ class TeamServiceAsyncStub(TeamServiceStub):
     AddTeamMember.
 
     Codes:
-    - ALREADY_EXISTS: the slug is taken. Deleted teams keep their slugs.
+    - ALREADY_EXISTS: the slug is taken (TEAM_SLUG_TAKEN). Deleted teams keep their slugs.
     """
     GetTeam: _aio.UnaryUnaryMultiCallable[_team_pb2.GetTeamRequest, _team_pb2.GetTeamResponse]  # type: ignore[assignment]
     """GetTeam returns one team by its id or slug. It also returns deleted teams; their `deleted_at` is set.
@@ -134,7 +136,7 @@ class TeamServiceAsyncStub(TeamServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - FAILED_PRECONDITION: the team is deleted.
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     DeleteTeam: _aio.UnaryUnaryMultiCallable[_team_pb2.DeleteTeamRequest, _team_pb2.DeleteTeamResponse]  # type: ignore[assignment]
@@ -143,7 +145,8 @@ class TeamServiceAsyncStub(TeamServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - FAILED_PRECONDITION: the team is already deleted; or it has live environments, and `force` is not set.
+    - FAILED_PRECONDITION: the team is already deleted (TEAM_DELETED); or it has live environments, and `force` is not set
+      (TEAM_HAS_LIVE_ENVIRONMENTS).
     - ABORTED: the etag is stale.
     """
     UndeleteTeam: _aio.UnaryUnaryMultiCallable[_team_pb2.UndeleteTeamRequest, _team_pb2.UndeleteTeamResponse]  # type: ignore[assignment]
@@ -151,7 +154,7 @@ class TeamServiceAsyncStub(TeamServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such team.
-    - FAILED_PRECONDITION: the team is not deleted.
+    - FAILED_PRECONDITION: the team is not deleted (TEAM_NOT_DELETED).
     - ABORTED: the etag is stale.
     """
     AddTeamMember: _aio.UnaryUnaryMultiCallable[_team_pb2.AddTeamMemberRequest, _team_pb2.AddTeamMemberResponse]  # type: ignore[assignment]
@@ -159,26 +162,27 @@ class TeamServiceAsyncStub(TeamServiceStub):
 
     Codes:
     - NOT_FOUND: there is no such team, or no such user.
-    - ALREADY_EXISTS: the user is already a member.
-    - PERMISSION_DENIED: the role is above the acting user's own role.
-    - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
+    - ALREADY_EXISTS: the user is already a member (TEAM_MEMBER_EXISTS).
+    - PERMISSION_DENIED: the role is above the acting user's own role (ROLE_ABOVE_OWN).
+    - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the user is deactivated (USER_DEACTIVATED).
     """
     UpdateTeamMember: _aio.UnaryUnaryMultiCallable[_team_pb2.UpdateTeamMemberRequest, _team_pb2.UpdateTeamMemberResponse]  # type: ignore[assignment]
     """UpdateTeamMember changes the role of a member.
 
     Codes:
-    - PERMISSION_DENIED: the member's current or new role is above the acting user's own role.
+    - PERMISSION_DENIED: the member's current or new role is above the acting user's own role (ROLE_ABOVE_OWN).
     - NOT_FOUND: there is no such team, or the user is not a member of it.
-    - FAILED_PRECONDITION: the change would leave the team without an owner; or the team is deleted.
+    - FAILED_PRECONDITION: the change would leave the team without an owner (LAST_OWNER); or the team is deleted
+      (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     RemoveTeamMember: _aio.UnaryUnaryMultiCallable[_team_pb2.RemoveTeamMemberRequest, _team_pb2.RemoveTeamMemberResponse]  # type: ignore[assignment]
     """RemoveTeamMember ends a user's membership in a team.
 
     Codes:
-    - PERMISSION_DENIED: the member's role is above the acting user's own role.
+    - PERMISSION_DENIED: the member's role is above the acting user's own role (ROLE_ABOVE_OWN).
     - NOT_FOUND: there is no such team, or the user is not a member of it.
-    - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
+    - FAILED_PRECONDITION: the member is the last owner of the team (LAST_OWNER); or the team is deleted (TEAM_DELETED).
     - ABORTED: the etag is stale.
     """
     ListTeamMembers: _aio.UnaryUnaryMultiCallable[_team_pb2.ListTeamMembersRequest, _team_pb2.ListTeamMembersResponse]  # type: ignore[assignment]
@@ -201,7 +205,7 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         AddTeamMember.
 
         Codes:
-        - ALREADY_EXISTS: the slug is taken. Deleted teams keep their slugs.
+        - ALREADY_EXISTS: the slug is taken (TEAM_SLUG_TAKEN). Deleted teams keep their slugs.
         """
 
     @_abc_1.abstractmethod
@@ -235,7 +239,7 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
 
@@ -250,7 +254,8 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is already deleted; or it has live environments, and `force` is not set.
+        - FAILED_PRECONDITION: the team is already deleted (TEAM_DELETED); or it has live environments, and `force` is not set
+          (TEAM_HAS_LIVE_ENVIRONMENTS).
         - ABORTED: the etag is stale.
         """
 
@@ -264,7 +269,7 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is not deleted.
+        - FAILED_PRECONDITION: the team is not deleted (TEAM_NOT_DELETED).
         - ABORTED: the etag is stale.
         """
 
@@ -278,9 +283,9 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Codes:
         - NOT_FOUND: there is no such team, or no such user.
-        - ALREADY_EXISTS: the user is already a member.
-        - PERMISSION_DENIED: the role is above the acting user's own role.
-        - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
+        - ALREADY_EXISTS: the user is already a member (TEAM_MEMBER_EXISTS).
+        - PERMISSION_DENIED: the role is above the acting user's own role (ROLE_ABOVE_OWN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the user is deactivated (USER_DEACTIVATED).
         """
 
     @_abc_1.abstractmethod
@@ -292,9 +297,10 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         """UpdateTeamMember changes the role of a member.
 
         Codes:
-        - PERMISSION_DENIED: the member's current or new role is above the acting user's own role.
+        - PERMISSION_DENIED: the member's current or new role is above the acting user's own role (ROLE_ABOVE_OWN).
         - NOT_FOUND: there is no such team, or the user is not a member of it.
-        - FAILED_PRECONDITION: the change would leave the team without an owner; or the team is deleted.
+        - FAILED_PRECONDITION: the change would leave the team without an owner (LAST_OWNER); or the team is deleted
+          (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
 
@@ -307,9 +313,9 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         """RemoveTeamMember ends a user's membership in a team.
 
         Codes:
-        - PERMISSION_DENIED: the member's role is above the acting user's own role.
+        - PERMISSION_DENIED: the member's role is above the acting user's own role (ROLE_ABOVE_OWN).
         - NOT_FOUND: there is no such team, or the user is not a member of it.
-        - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
+        - FAILED_PRECONDITION: the member is the last owner of the team (LAST_OWNER); or the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
         """
 

@@ -54,6 +54,7 @@ class User(_message.Message):
     email_verified: _builtins.bool
     """Whether the user has proved that the e-mail address is theirs."""
     etag: _builtins.str
+    """Changes whenever the resource changes."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -236,7 +237,7 @@ class ListUsersRequest(_message.Message):
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     TEAM_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of users."""
+    """Maximum number of users. Default: 50, maximum: 500."""
     page_token: _builtins.str
     """The `next_page_token` of the previous page. Empty: the first page."""
     is_active: _builtins.bool
@@ -304,6 +305,7 @@ class UpdateUserRequest(_message.Message):
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     name: _builtins.str
     """As in UpsertUserRequest. Can't be cleared."""
     avatar_url: _builtins.str
@@ -376,6 +378,7 @@ class DeactivateUserRequest(_message.Message):
     id: _builtins.str
     """Required."""
     etag: _builtins.str
+    """The expected etag of the resource. Unset: no check."""
     request_id: _builtins.str
     """A UUID that identifies the request, for safe retries (AIP-155)."""
     def __init__(

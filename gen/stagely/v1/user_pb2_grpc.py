@@ -84,7 +84,7 @@ class UserServiceServicer:
         - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind. The message
         names each such field. The reason names the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN.
         Nothing was changed.
-        - FAILED_PRECONDITION: the user is deactivated. Nothing was changed.
+        - FAILED_PRECONDITION: the user is deactivated (USER_DEACTIVATED). Nothing was changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,7 +51,7 @@ class UserServiceStub:
     - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind. The message
       names each such field. The reason names the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN.
       Nothing was changed.
-    - FAILED_PRECONDITION: the user is deactivated. Nothing was changed.
+    - FAILED_PRECONDITION: the user is deactivated (USER_DEACTIVATED). Nothing was changed.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_user_pb2.GetUserRequest, _user_pb2.GetUserResponse]
     """GetUser returns one user, active or not.
@@ -102,7 +102,7 @@ class UserServiceAsyncStub(UserServiceStub):
     - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind. The message
       names each such field. The reason names the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN.
       Nothing was changed.
-    - FAILED_PRECONDITION: the user is deactivated. Nothing was changed.
+    - FAILED_PRECONDITION: the user is deactivated (USER_DEACTIVATED). Nothing was changed.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_user_pb2.GetUserRequest, _user_pb2.GetUserResponse]  # type: ignore[assignment]
     """GetUser returns one user, active or not.
@@ -156,7 +156,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind. The message
           names each such field. The reason names the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN.
           Nothing was changed.
-        - FAILED_PRECONDITION: the user is deactivated. Nothing was changed.
+        - FAILED_PRECONDITION: the user is deactivated (USER_DEACTIVATED). Nothing was changed.
         """
 
     @_abc_1.abstractmethod

@@ -1,4 +1,4 @@
-"""The services of the contract. Generated from protos/ by `make generate`: not to be edited."""
+"""The services of the contract. Generated from protos/ by `make generate`. Do not edit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Audit: see the service in the contract. Generated from protos/ by `make generate`: not to be edited."""
+"""Audit: see the service in the contract. Generated from protos/ by `make generate`. Do not edit."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Audit:
         which the user has the role.
 
         Args:
-            page_size: Maximum number of entries.
+            page_size: Maximum number of entries. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             team_id: Only entries of this team.
             project_id: Only entries of this project.
@@ -119,7 +119,8 @@ class Audit:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed.
+        - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed
+          (ENCRYPTION_KEY_MISSING).
 
         Args:
             team_id: The team whose chain to verify. Unset: the chain of the entries without a team, which a service
@@ -164,7 +165,7 @@ class SyncAudit:
         which the user has the role.
 
         Args:
-            page_size: Maximum number of entries.
+            page_size: Maximum number of entries. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             team_id: Only entries of this team.
             project_id: Only entries of this project.
@@ -216,7 +217,8 @@ class SyncAudit:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed.
+        - FAILED_PRECONDITION: the service runs without an encryption key, so nothing is sealed
+          (ENCRYPTION_KEY_MISSING).
 
         Args:
             team_id: The team whose chain to verify. Unset: the chain of the entries without a team, which a service

@@ -1,4 +1,4 @@
-"""CloudProvider: see the service in the contract. Generated from protos/ by `make generate`: not to be edited."""
+"""CloudProvider: see the service in the contract. Generated from protos/ by `make generate`. Do not edit."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class CloudProviders:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - ALREADY_EXISTS: the team already has a cloud provider of this name.
-        - FAILED_PRECONDITION: the team is deleted.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name (CLOUD_PROVIDER_NAME_TAKEN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
 
         Args:
             team_id: Required.
@@ -93,8 +93,8 @@ class CloudProviders:
         - NOT_FOUND: there is no such cloud provider.
 
         Args:
-            id: Or else team_name.
-            team_name: Or else id.
+            id: Give exactly one of id and team_name.
+            team_name: Give exactly one of id and team_name.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(cloud_provider_pb2.GetCloudProviderRequest, {"id": id, "team_name": team_name})
@@ -114,7 +114,7 @@ class CloudProviders:
         """ListCloudProviders returns cloud accounts, without their credentials, newest first.
 
         Args:
-            page_size: Maximum number of cloud providers.
+            page_size: Maximum number of cloud providers. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             team_id: Only cloud providers of this team.
             provider_type: Only cloud providers of this type.
@@ -155,12 +155,13 @@ class CloudProviders:
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - ALREADY_EXISTS: the team already has a cloud provider of this name.
-        - FAILED_PRECONDITION: the team is deleted.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name (CLOUD_PROVIDER_NAME_TAKEN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             name: As in CreateCloudProviderRequest. Can't be cleared.
             region: As in CreateCloudProviderRequest.
             config: As in CreateCloudProviderRequest. The new object replaces the old one. Cleared: an empty object.
@@ -192,11 +193,13 @@ class CloudProviders:
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - FAILED_PRECONDITION: projects use it, and `force` is not set (CLOUD_PROVIDER_IN_USE); or the team is deleted.
+        - FAILED_PRECONDITION: projects use it, and `force` is not set (CLOUD_PROVIDER_IN_USE); or the team is
+          deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             force: Delete the cloud provider even if projects use it.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
@@ -240,11 +243,12 @@ class CloudProviders:
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             validation_error: Why the credentials don't work: 1 to 4,096 characters, line breaks allowed. Must not
                 contain secrets. Unset: the credentials work.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
@@ -293,8 +297,8 @@ class SyncCloudProviders:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - ALREADY_EXISTS: the team already has a cloud provider of this name.
-        - FAILED_PRECONDITION: the team is deleted.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name (CLOUD_PROVIDER_NAME_TAKEN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
 
         Args:
             team_id: Required.
@@ -336,8 +340,8 @@ class SyncCloudProviders:
         - NOT_FOUND: there is no such cloud provider.
 
         Args:
-            id: Or else team_name.
-            team_name: Or else id.
+            id: Give exactly one of id and team_name.
+            team_name: Give exactly one of id and team_name.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(cloud_provider_pb2.GetCloudProviderRequest, {"id": id, "team_name": team_name})
@@ -357,7 +361,7 @@ class SyncCloudProviders:
         """ListCloudProviders returns cloud accounts, without their credentials, newest first.
 
         Args:
-            page_size: Maximum number of cloud providers.
+            page_size: Maximum number of cloud providers. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             team_id: Only cloud providers of this team.
             provider_type: Only cloud providers of this type.
@@ -398,12 +402,13 @@ class SyncCloudProviders:
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - ALREADY_EXISTS: the team already has a cloud provider of this name.
-        - FAILED_PRECONDITION: the team is deleted.
+        - ALREADY_EXISTS: the team already has a cloud provider of this name (CLOUD_PROVIDER_NAME_TAKEN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             name: As in CreateCloudProviderRequest. Can't be cleared.
             region: As in CreateCloudProviderRequest.
             config: As in CreateCloudProviderRequest. The new object replaces the old one. Cleared: an empty object.
@@ -435,11 +440,13 @@ class SyncCloudProviders:
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - FAILED_PRECONDITION: projects use it, and `force` is not set (CLOUD_PROVIDER_IN_USE); or the team is deleted.
+        - FAILED_PRECONDITION: projects use it, and `force` is not set (CLOUD_PROVIDER_IN_USE); or the team is
+          deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             force: Delete the cloud provider even if projects use it.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
@@ -483,11 +490,12 @@ class SyncCloudProviders:
 
         Codes:
         - NOT_FOUND: there is no such cloud provider.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             validation_error: Why the credentials don't work: 1 to 4,096 characters, line breaks allowed. Must not
                 contain secrets. Unset: the credentials work.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).

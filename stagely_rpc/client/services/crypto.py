@@ -1,4 +1,4 @@
-"""Crypto: see the service in the contract. Generated from protos/ by `make generate`: not to be edited."""
+"""Crypto: see the service in the contract. Generated from protos/ by `make generate`. Do not edit."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Crypto:
         different ciphertext each time. Use a key for fewer than 2^32 encryptions (NIST SP 800-38D).
 
         Codes:
-        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the plaintext or the associated data is
-          too long.
+        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the plaintext or the
+          associated data is too long.
 
         Args:
             plaintext: 0 to 65,536 bytes.
@@ -67,9 +67,10 @@ class Crypto:
         """Decrypt returns the plaintext. It needs the key and the associated data of the encryption.
 
         Codes:
-        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the associated data is too long; the
-          ciphertext is not base64 ("invalid ciphertext encoding"), has fewer than 12 bytes ("ciphertext too short"), is too long, or
-          does not authenticate ("authentication failed (wrong key or tampered data)").
+        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the associated data is
+          too long; the ciphertext is not base64 ("invalid ciphertext encoding"), has fewer than 12 bytes
+          ("ciphertext too short"), is too long, or does not authenticate ("authentication failed (wrong key or
+          tampered data)").
 
         Args:
             ciphertext: Required. The ciphertext of a plaintext of at most 65,536 bytes. Line breaks are ignored.
@@ -117,8 +118,8 @@ class SyncCrypto:
         different ciphertext each time. Use a key for fewer than 2^32 encryptions (NIST SP 800-38D).
 
         Codes:
-        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the plaintext or the associated data is
-          too long.
+        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the plaintext or the
+          associated data is too long.
 
         Args:
             plaintext: 0 to 65,536 bytes.
@@ -138,9 +139,10 @@ class SyncCrypto:
         """Decrypt returns the plaintext. It needs the key and the associated data of the encryption.
 
         Codes:
-        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the associated data is too long; the
-          ciphertext is not base64 ("invalid ciphertext encoding"), has fewer than 12 bytes ("ciphertext too short"), is too long, or
-          does not authenticate ("authentication failed (wrong key or tampered data)").
+        - INVALID_ARGUMENT: the key is not 32 bytes long ("encryption key must be 32 bytes"); the associated data is
+          too long; the ciphertext is not base64 ("invalid ciphertext encoding"), has fewer than 12 bytes
+          ("ciphertext too short"), is too long, or does not authenticate ("authentication failed (wrong key or
+          tampered data)").
 
         Args:
             ciphertext: Required. The ciphertext of a plaintext of at most 65,536 bytes. Line breaks are ignored.

@@ -1,4 +1,4 @@
-"""Environment: see the service in the contract. Generated from protos/ by `make generate`: not to be edited."""
+"""Environment: see the service in the contract. Generated from protos/ by `make generate`. Do not edit."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class Environments:
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one. EnsureEnvironment reuses it. This code
-          takes precedence over RESOURCE_EXHAUSTED.
-        - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
+        - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one (ENVIRONMENT_EXISTS).
+          EnsureEnvironment reuses it. This code takes precedence over RESOURCE_EXHAUSTED.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the project is archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: each random subdomain that the service tried was taken: retry.
 
@@ -92,16 +92,17 @@ class Environments:
 
         - none: it creates one, as CreateEnvironment does;
         - live, for this commit: it changes nothing, not even the etag;
-        - live, for another commit: it sets the commit and the branch. A ready environment becomes building; pending, building and
-          deploying stay;
-        - failed: it sets the commit and the branch, and the status becomes building. The environment counts against the quota again.
+        - live, for another commit: it sets the commit and the branch. A ready environment becomes building; pending,
+          building and deploying stay;
+        - failed: it sets the commit and the branch, and the status becomes building. The environment counts against
+          the quota again.
 
         The service does not know which of two commits is newer: the last call wins. Commit hashes are compared as
         text, so send full hashes.
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the project is archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: each random subdomain that the service tried was taken: retry.
 
@@ -140,9 +141,11 @@ class Environments:
         - NOT_FOUND: there is no such environment, or the pull request has no open environment.
 
         Args:
-            id: Or else subdomain_hash or pull_request.
-            subdomain_hash: Case-insensitive, as host names are.
-            pull_request: The open environment of this pull request.
+            id: Give exactly one of id, subdomain_hash and pull_request.
+            subdomain_hash: Case-insensitive, as host names are. Give exactly one of id, subdomain_hash and
+                pull_request.
+            pull_request: The open environment of this pull request. Give exactly one of id, subdomain_hash and
+                pull_request.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -168,7 +171,7 @@ class Environments:
         """ListEnvironments returns environments, newest first.
 
         Args:
-            page_size: Maximum number of environments.
+            page_size: Maximum number of environments. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             project_id: Only environments of this project.
             team_id: Only environments of this team's projects.
@@ -217,11 +220,13 @@ class Environments:
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: `commit_hash` would change and the environment is terminated or reaped (reason ENVIRONMENT_CLOSED).
+        - FAILED_PRECONDITION: `commit_hash` would change and the environment is terminated or reaped
+          (ENVIRONMENT_CLOSED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             vm_id: 1 to 255 characters.
             vm_ip: An IPv4 or IPv6 address without zone or mask, in any notation. It is returned in canonical notation.
             vm_status: Cleared: VM_STATUS_PENDING.
@@ -256,12 +261,14 @@ class Environments:
         """TransitionEnvironment changes the status of an environment. These transitions are allowed:
 
         | from                                        | to                           |
-        |---------------------------------------------|------------------------------| | pending
-        | building                     | | building                                    | deploying
-        | | deploying                                   | ready                        | | ready
-        | building, deploying          | | pending, building, deploying, ready         | failed
-        | | failed                                      | building, for another try    | | pending, building,
-        deploying, ready, failed | terminated, reaped: for good |
+        |---------------------------------------------|------------------------------|
+        | pending                                     | building                     |
+        | building                                    | deploying                    |
+        | deploying                                   | ready                        |
+        | ready                                       | building, deploying          |
+        | pending, building, deploying, ready         | failed                       |
+        | failed                                      | building, for another try    |
+        | pending, building, deploying, ready, failed | terminated, reaped (final)   |
 
         A status never changes to itself, so if several callers request the same transition, exactly one succeeds.
         The transition from failed to building counts against the quota again.
@@ -271,14 +278,15 @@ class Environments:
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the transition is not allowed (reason ILLEGAL_TRANSITION), or not allowed because the team is deleted
-          (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED).
+        - FAILED_PRECONDITION: the table does not have the transition (ILLEGAL_TRANSITION); or the team is deleted
+          (TEAM_DELETED) or the project is archived (PROJECT_ARCHIVED), which forbids the transition.
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
             status: Required.
+            etag: The expected etag of the resource. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -298,11 +306,12 @@ class Environments:
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the environment is already terminated or reaped (reason ILLEGAL_TRANSITION).
+        - FAILED_PRECONDITION: the environment is already terminated or reaped (ILLEGAL_TRANSITION).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -344,9 +353,9 @@ class SyncEnvironments:
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one. EnsureEnvironment reuses it. This code
-          takes precedence over RESOURCE_EXHAUSTED.
-        - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
+        - ALREADY_EXISTS: the pull request has an open environment, which may be a failed one (ENVIRONMENT_EXISTS).
+          EnsureEnvironment reuses it. This code takes precedence over RESOURCE_EXHAUSTED.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the project is archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: each random subdomain that the service tried was taken: retry.
 
@@ -387,16 +396,17 @@ class SyncEnvironments:
 
         - none: it creates one, as CreateEnvironment does;
         - live, for this commit: it changes nothing, not even the etag;
-        - live, for another commit: it sets the commit and the branch. A ready environment becomes building; pending, building and
-          deploying stay;
-        - failed: it sets the commit and the branch, and the status becomes building. The environment counts against the quota again.
+        - live, for another commit: it sets the commit and the branch. A ready environment becomes building; pending,
+          building and deploying stay;
+        - failed: it sets the commit and the branch, and the status becomes building. The environment counts against
+          the quota again.
 
         The service does not know which of two commits is newer: the last call wins. Commit hashes are compared as
         text, so send full hashes.
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: the team is deleted (reason TEAM_DELETED), or the project archived (PROJECT_ARCHIVED).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the project is archived (PROJECT_ARCHIVED).
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: each random subdomain that the service tried was taken: retry.
 
@@ -435,9 +445,11 @@ class SyncEnvironments:
         - NOT_FOUND: there is no such environment, or the pull request has no open environment.
 
         Args:
-            id: Or else subdomain_hash or pull_request.
-            subdomain_hash: Case-insensitive, as host names are.
-            pull_request: The open environment of this pull request.
+            id: Give exactly one of id, subdomain_hash and pull_request.
+            subdomain_hash: Case-insensitive, as host names are. Give exactly one of id, subdomain_hash and
+                pull_request.
+            pull_request: The open environment of this pull request. Give exactly one of id, subdomain_hash and
+                pull_request.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -463,7 +475,7 @@ class SyncEnvironments:
         """ListEnvironments returns environments, newest first.
 
         Args:
-            page_size: Maximum number of environments.
+            page_size: Maximum number of environments. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             project_id: Only environments of this project.
             team_id: Only environments of this team's projects.
@@ -512,11 +524,13 @@ class SyncEnvironments:
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: `commit_hash` would change and the environment is terminated or reaped (reason ENVIRONMENT_CLOSED).
+        - FAILED_PRECONDITION: `commit_hash` would change and the environment is terminated or reaped
+          (ENVIRONMENT_CLOSED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             vm_id: 1 to 255 characters.
             vm_ip: An IPv4 or IPv6 address without zone or mask, in any notation. It is returned in canonical notation.
             vm_status: Cleared: VM_STATUS_PENDING.
@@ -551,12 +565,14 @@ class SyncEnvironments:
         """TransitionEnvironment changes the status of an environment. These transitions are allowed:
 
         | from                                        | to                           |
-        |---------------------------------------------|------------------------------| | pending
-        | building                     | | building                                    | deploying
-        | | deploying                                   | ready                        | | ready
-        | building, deploying          | | pending, building, deploying, ready         | failed
-        | | failed                                      | building, for another try    | | pending, building,
-        deploying, ready, failed | terminated, reaped: for good |
+        |---------------------------------------------|------------------------------|
+        | pending                                     | building                     |
+        | building                                    | deploying                    |
+        | deploying                                   | ready                        |
+        | ready                                       | building, deploying          |
+        | pending, building, deploying, ready         | failed                       |
+        | failed                                      | building, for another try    |
+        | pending, building, deploying, ready, failed | terminated, reaped (final)   |
 
         A status never changes to itself, so if several callers request the same transition, exactly one succeeds.
         The transition from failed to building counts against the quota again.
@@ -566,14 +582,15 @@ class SyncEnvironments:
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the transition is not allowed (reason ILLEGAL_TRANSITION), or not allowed because the team is deleted
-          (TEAM_DELETED) or the project archived (PROJECT_ARCHIVED).
+        - FAILED_PRECONDITION: the table does not have the transition (ILLEGAL_TRANSITION); or the team is deleted
+          (TEAM_DELETED) or the project is archived (PROJECT_ARCHIVED), which forbids the transition.
         - RESOURCE_EXHAUSTED: the team's quota is used up (ENVIRONMENT_QUOTA_EXCEEDED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
             status: Required.
+            etag: The expected etag of the resource. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -593,11 +610,12 @@ class SyncEnvironments:
 
         Codes:
         - NOT_FOUND: there is no such environment.
-        - FAILED_PRECONDITION: the environment is already terminated or reaped (reason ILLEGAL_TRANSITION).
+        - FAILED_PRECONDITION: the environment is already terminated or reaped (ILLEGAL_TRANSITION).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """

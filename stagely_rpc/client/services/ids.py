@@ -1,4 +1,4 @@
-"""Id: see the service in the contract. Generated from protos/ by `make generate`: not to be edited."""
+"""Id: see the service in the contract. Generated from protos/ by `make generate`. Do not edit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class Ids:
         """GenerateIds returns ids. All ids of a response are distinct.
 
         Codes:
-        - INVALID_ARGUMENT: the count or the length is out of range, or there are fewer distinct ids of this length than `count`.
+        - INVALID_ARGUMENT: the count or the length is out of range, or there are fewer distinct ids of this length
+          than `count`.
 
         Args:
             count: Required. 1 to 1,000; at most 36 of length 1, and 1 of length 0.
@@ -75,7 +76,8 @@ class SyncIds:
         """GenerateIds returns ids. All ids of a response are distinct.
 
         Codes:
-        - INVALID_ARGUMENT: the count or the length is out of range, or there are fewer distinct ids of this length than `count`.
+        - INVALID_ARGUMENT: the count or the length is out of range, or there are fewer distinct ids of this length
+          than `count`.
 
         Args:
             count: Required. 1 to 1,000; at most 36 of length 1, and 1 of length 0.

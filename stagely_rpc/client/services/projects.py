@@ -1,4 +1,4 @@
-"""Project: see the service in the contract. Generated from protos/ by `make generate`: not to be edited."""
+"""Project: see the service in the contract. Generated from protos/ by `make generate`. Do not edit."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Projects:
 
         Codes:
         - NOT_FOUND: there is no such team, or the team has no such cloud provider.
-        - ALREADY_EXISTS: the team already has a project with this slug.
-        - FAILED_PRECONDITION: the team is deleted.
+        - ALREADY_EXISTS: the team already has a project with this slug (PROJECT_SLUG_TAKEN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
 
         Args:
             team_id: Required.
@@ -98,8 +98,8 @@ class Projects:
         - NOT_FOUND: there is no such project.
 
         Args:
-            id: Or else team_slug.
-            team_slug: Or else id.
+            id: Give exactly one of id and team_slug.
+            team_slug: Give exactly one of id and team_slug.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(project_pb2.GetProjectRequest, {"id": id, "team_slug": team_slug})
@@ -120,7 +120,7 @@ class Projects:
         """ListProjects returns projects, newest first.
 
         Args:
-            page_size: Maximum number of projects.
+            page_size: Maximum number of projects. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             team_id: Only projects of this team.
             repo_url: Only projects with exactly this `repo_url`.
@@ -164,11 +164,12 @@ class Projects:
 
         Codes:
         - NOT_FOUND: there is no such project, or its team has no such cloud provider.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             name: As in CreateProjectRequest. Can't be cleared.
             repo_url: As in CreateProjectRequest. Can't be cleared.
             repo_provider: Cleared: REPO_PROVIDER_GITHUB.
@@ -212,12 +213,13 @@ class Projects:
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is
-          deleted.
+        - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or
+          the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             force: Delete the project even if it has live environments.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
@@ -255,8 +257,8 @@ class SyncProjects:
 
         Codes:
         - NOT_FOUND: there is no such team, or the team has no such cloud provider.
-        - ALREADY_EXISTS: the team already has a project with this slug.
-        - FAILED_PRECONDITION: the team is deleted.
+        - ALREADY_EXISTS: the team already has a project with this slug (PROJECT_SLUG_TAKEN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
 
         Args:
             team_id: Required.
@@ -306,8 +308,8 @@ class SyncProjects:
         - NOT_FOUND: there is no such project.
 
         Args:
-            id: Or else team_slug.
-            team_slug: Or else id.
+            id: Give exactly one of id and team_slug.
+            team_slug: Give exactly one of id and team_slug.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(project_pb2.GetProjectRequest, {"id": id, "team_slug": team_slug})
@@ -328,7 +330,7 @@ class SyncProjects:
         """ListProjects returns projects, newest first.
 
         Args:
-            page_size: Maximum number of projects.
+            page_size: Maximum number of projects. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             team_id: Only projects of this team.
             repo_url: Only projects with exactly this `repo_url`.
@@ -372,11 +374,12 @@ class SyncProjects:
 
         Codes:
         - NOT_FOUND: there is no such project, or its team has no such cloud provider.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             name: As in CreateProjectRequest. Can't be cleared.
             repo_url: As in CreateProjectRequest. Can't be cleared.
             repo_provider: Cleared: REPO_PROVIDER_GITHUB.
@@ -420,12 +423,13 @@ class SyncProjects:
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or the team is
-          deleted.
+        - FAILED_PRECONDITION: it has live environments, and `force` is not set (PROJECT_HAS_LIVE_ENVIRONMENTS); or
+          the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             force: Delete the project even if it has live environments.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.

@@ -1,4 +1,4 @@
-"""Secret: see the service in the contract. Generated from protos/ by `make generate`: not to be edited."""
+"""Secret: see the service in the contract. Generated from protos/ by `make generate`. Do not edit."""
 
 from __future__ import annotations
 
@@ -51,10 +51,11 @@ class Secrets:
 
         Codes:
         - NOT_FOUND: there is no such project; or the secret is new, and the user `created_by` does not exist.
-        - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED); or the service runs without an encryption key
+          (ENCRYPTION_KEY_MISSING).
         - ABORTED: the etag is stale; or an etag is given and there is no such secret.
         - DATA_LOSS: the team's data key can't be decrypted.
-        - PERMISSION_DENIED: `created_by` is not the acting user.
+        - PERMISSION_DENIED: `created_by` is not the acting user (ANOTHER_USER).
 
         Args:
             project_id: Required.
@@ -70,6 +71,7 @@ class Secrets:
                 Default: 0600.
             created_by: The user who creates the secret. If the service acts for a user, it must be that user, and is
                 the default. Ignored if the secret exists.
+            etag: The expected etag of the existing secret. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -103,8 +105,8 @@ class Secrets:
         - NOT_FOUND: there is no such secret.
 
         Args:
-            id: Or else name.
-            name: Or else id.
+            id: Give exactly one of id and name.
+            name: Give exactly one of id and name.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(secret_pb2.GetSecretRequest, {"id": id, "name": name})
@@ -128,7 +130,7 @@ class Secrets:
 
         Args:
             project_id: Required.
-            page_size: Maximum number of secrets.
+            page_size: Maximum number of secrets. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             scope: Only secrets of this scope.
             secret_type: Only secrets of this type.
@@ -159,13 +161,13 @@ class Secrets:
 
         Codes:
         - NOT_FOUND: there is no such secret.
-        - FAILED_PRECONDITION: the service runs without an encryption key.
-        - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its data key can't be
-          decrypted. No value is returned.
+        - FAILED_PRECONDITION: the service runs without an encryption key (ENCRYPTION_KEY_MISSING).
+        - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its
+          data key can't be decrypted. No value is returned.
 
         Args:
-            id: Or else name.
-            name: Or else id.
+            id: Give exactly one of id and name.
+            name: Give exactly one of id and name.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(secret_pb2.AccessSecretRequest, {"id": id, "name": name})
@@ -184,12 +186,13 @@ class Secrets:
 
         Codes:
         - NOT_FOUND: there is no such secret.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
-            id: Or else name.
-            name: Or else id.
+            id: Give exactly one of id and name.
+            name: Give exactly one of id and name.
+            etag: The expected etag of the resource. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -211,8 +214,8 @@ class Secrets:
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other; or
-          the service runs without an encryption key.
+        - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below
+          the other (SECRET_FILES_CONFLICT); or the service runs without an encryption key (ENCRYPTION_KEY_MISSING).
         - DATA_LOSS: the stored value of a secret does not authenticate. The message names the secret.
 
         Args:
@@ -258,10 +261,11 @@ class SyncSecrets:
 
         Codes:
         - NOT_FOUND: there is no such project; or the secret is new, and the user `created_by` does not exist.
-        - FAILED_PRECONDITION: the team is deleted; or the service runs without an encryption key.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED); or the service runs without an encryption key
+          (ENCRYPTION_KEY_MISSING).
         - ABORTED: the etag is stale; or an etag is given and there is no such secret.
         - DATA_LOSS: the team's data key can't be decrypted.
-        - PERMISSION_DENIED: `created_by` is not the acting user.
+        - PERMISSION_DENIED: `created_by` is not the acting user (ANOTHER_USER).
 
         Args:
             project_id: Required.
@@ -277,6 +281,7 @@ class SyncSecrets:
                 Default: 0600.
             created_by: The user who creates the secret. If the service acts for a user, it must be that user, and is
                 the default. Ignored if the secret exists.
+            etag: The expected etag of the existing secret. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -310,8 +315,8 @@ class SyncSecrets:
         - NOT_FOUND: there is no such secret.
 
         Args:
-            id: Or else name.
-            name: Or else id.
+            id: Give exactly one of id and name.
+            name: Give exactly one of id and name.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(secret_pb2.GetSecretRequest, {"id": id, "name": name})
@@ -335,7 +340,7 @@ class SyncSecrets:
 
         Args:
             project_id: Required.
-            page_size: Maximum number of secrets.
+            page_size: Maximum number of secrets. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             scope: Only secrets of this scope.
             secret_type: Only secrets of this type.
@@ -366,13 +371,13 @@ class SyncSecrets:
 
         Codes:
         - NOT_FOUND: there is no such secret.
-        - FAILED_PRECONDITION: the service runs without an encryption key.
-        - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its data key can't be
-          decrypted. No value is returned.
+        - FAILED_PRECONDITION: the service runs without an encryption key (ENCRYPTION_KEY_MISSING).
+        - DATA_LOSS: the stored value does not authenticate: it was changed, it belongs to another secret, or its
+          data key can't be decrypted. No value is returned.
 
         Args:
-            id: Or else name.
-            name: Or else id.
+            id: Give exactly one of id and name.
+            name: Give exactly one of id and name.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(secret_pb2.AccessSecretRequest, {"id": id, "name": name})
@@ -391,12 +396,13 @@ class SyncSecrets:
 
         Codes:
         - NOT_FOUND: there is no such secret.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
-            id: Or else name.
-            name: Or else id.
+            id: Give exactly one of id and name.
+            name: Give exactly one of id and name.
+            etag: The expected etag of the resource. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -418,8 +424,8 @@ class SyncSecrets:
 
         Codes:
         - NOT_FOUND: there is no such project.
-        - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below the other; or
-          the service runs without an encryption key.
+        - FAILED_PRECONDITION: two files conflict: two secrets of one scope have the same path, or one path is below
+          the other (SECRET_FILES_CONFLICT); or the service runs without an encryption key (ENCRYPTION_KEY_MISSING).
         - DATA_LOSS: the stored value of a secret does not authenticate. The message names the secret.
 
         Args:

@@ -1,4 +1,4 @@
-"""Team: see the service in the contract. Generated from protos/ by `make generate`: not to be edited."""
+"""Team: see the service in the contract. Generated from protos/ by `make generate`. Do not edit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Teams:
         add the first with AddTeamMember.
 
         Codes:
-        - ALREADY_EXISTS: the slug is taken. Deleted teams keep their slugs.
+        - ALREADY_EXISTS: the slug is taken (TEAM_SLUG_TAKEN). Deleted teams keep their slugs.
 
         Args:
             slug: Required. 2 to 100 characters: lower-case letters, digits and hyphens. Must not start or end with a
@@ -77,8 +77,8 @@ class Teams:
         - NOT_FOUND: there is no such team.
 
         Args:
-            id: Or else slug.
-            slug: Or else id.
+            id: Give exactly one of id and slug.
+            slug: Give exactly one of id and slug.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(team_pb2.GetTeamRequest, {"id": id, "slug": slug})
@@ -98,7 +98,7 @@ class Teams:
         """ListTeams returns teams, newest first. It omits deleted teams unless `show_deleted` is set.
 
         Args:
-            page_size: Maximum number of teams.
+            page_size: Maximum number of teams. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             show_deleted: Whether to include deleted teams.
             user_id: Only teams with this user as a member.
@@ -137,11 +137,12 @@ class Teams:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             name: As in CreateTeamRequest. Can't be cleared.
             billing_email: As in CreateTeamRequest.
             billing_plan: Cleared: BILLING_PLAN_FREE.
@@ -178,11 +179,13 @@ class Teams:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is already deleted; or it has live environments, and `force` is not set.
+        - FAILED_PRECONDITION: the team is already deleted (TEAM_DELETED); or it has live environments, and `force`
+          is not set (TEAM_HAS_LIVE_ENVIRONMENTS).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             force: Delete the team even if it has live environments. They keep their status until the reaper ends them.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
@@ -201,11 +204,12 @@ class Teams:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is not deleted.
+        - FAILED_PRECONDITION: the team is not deleted (TEAM_NOT_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -229,9 +233,9 @@ class Teams:
 
         Codes:
         - NOT_FOUND: there is no such team, or no such user.
-        - ALREADY_EXISTS: the user is already a member.
-        - PERMISSION_DENIED: the role is above the acting user's own role.
-        - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
+        - ALREADY_EXISTS: the user is already a member (TEAM_MEMBER_EXISTS).
+        - PERMISSION_DENIED: the role is above the acting user's own role (ROLE_ABOVE_OWN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the user is deactivated (USER_DEACTIVATED).
 
         Args:
             team_id: Required.
@@ -260,15 +264,17 @@ class Teams:
         """UpdateTeamMember changes the role of a member.
 
         Codes:
-        - PERMISSION_DENIED: the member's current or new role is above the acting user's own role.
+        - PERMISSION_DENIED: the member's current or new role is above the acting user's own role (ROLE_ABOVE_OWN).
         - NOT_FOUND: there is no such team, or the user is not a member of it.
-        - FAILED_PRECONDITION: the change would leave the team without an owner; or the team is deleted.
+        - FAILED_PRECONDITION: the change would leave the team without an owner (LAST_OWNER); or the team is deleted
+          (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             team_id: Required.
             user_id: Required.
             role: Required.
+            etag: The expected etag of the membership. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -297,14 +303,16 @@ class Teams:
         """RemoveTeamMember ends a user's membership in a team.
 
         Codes:
-        - PERMISSION_DENIED: the member's role is above the acting user's own role.
+        - PERMISSION_DENIED: the member's role is above the acting user's own role (ROLE_ABOVE_OWN).
         - NOT_FOUND: there is no such team, or the user is not a member of it.
-        - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
+        - FAILED_PRECONDITION: the member is the last owner of the team (LAST_OWNER); or the team is deleted
+          (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             team_id: Required.
             user_id: Required.
+            etag: The expected etag of the membership. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -330,7 +338,7 @@ class Teams:
 
         Args:
             team_id: Required.
-            page_size: Maximum number of members.
+            page_size: Maximum number of members. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             role: Only members with this role.
             timeout: seconds that the call may take, in place of the client's.
@@ -369,7 +377,7 @@ class SyncTeams:
         add the first with AddTeamMember.
 
         Codes:
-        - ALREADY_EXISTS: the slug is taken. Deleted teams keep their slugs.
+        - ALREADY_EXISTS: the slug is taken (TEAM_SLUG_TAKEN). Deleted teams keep their slugs.
 
         Args:
             slug: Required. 2 to 100 characters: lower-case letters, digits and hyphens. Must not start or end with a
@@ -404,8 +412,8 @@ class SyncTeams:
         - NOT_FOUND: there is no such team.
 
         Args:
-            id: Or else slug.
-            slug: Or else id.
+            id: Give exactly one of id and slug.
+            slug: Give exactly one of id and slug.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(team_pb2.GetTeamRequest, {"id": id, "slug": slug})
@@ -425,7 +433,7 @@ class SyncTeams:
         """ListTeams returns teams, newest first. It omits deleted teams unless `show_deleted` is set.
 
         Args:
-            page_size: Maximum number of teams.
+            page_size: Maximum number of teams. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             show_deleted: Whether to include deleted teams.
             user_id: Only teams with this user as a member.
@@ -464,11 +472,12 @@ class SyncTeams:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is deleted.
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             name: As in CreateTeamRequest. Can't be cleared.
             billing_email: As in CreateTeamRequest.
             billing_plan: Cleared: BILLING_PLAN_FREE.
@@ -505,11 +514,13 @@ class SyncTeams:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is already deleted; or it has live environments, and `force` is not set.
+        - FAILED_PRECONDITION: the team is already deleted (TEAM_DELETED); or it has live environments, and `force`
+          is not set (TEAM_HAS_LIVE_ENVIRONMENTS).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             force: Delete the team even if it has live environments. They keep their status until the reaper ends them.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
@@ -528,11 +539,12 @@ class SyncTeams:
 
         Codes:
         - NOT_FOUND: there is no such team.
-        - FAILED_PRECONDITION: the team is not deleted.
+        - FAILED_PRECONDITION: the team is not deleted (TEAM_NOT_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -556,9 +568,9 @@ class SyncTeams:
 
         Codes:
         - NOT_FOUND: there is no such team, or no such user.
-        - ALREADY_EXISTS: the user is already a member.
-        - PERMISSION_DENIED: the role is above the acting user's own role.
-        - FAILED_PRECONDITION: the team is deleted, or the user is deactivated.
+        - ALREADY_EXISTS: the user is already a member (TEAM_MEMBER_EXISTS).
+        - PERMISSION_DENIED: the role is above the acting user's own role (ROLE_ABOVE_OWN).
+        - FAILED_PRECONDITION: the team is deleted (TEAM_DELETED), or the user is deactivated (USER_DEACTIVATED).
 
         Args:
             team_id: Required.
@@ -587,15 +599,17 @@ class SyncTeams:
         """UpdateTeamMember changes the role of a member.
 
         Codes:
-        - PERMISSION_DENIED: the member's current or new role is above the acting user's own role.
+        - PERMISSION_DENIED: the member's current or new role is above the acting user's own role (ROLE_ABOVE_OWN).
         - NOT_FOUND: there is no such team, or the user is not a member of it.
-        - FAILED_PRECONDITION: the change would leave the team without an owner; or the team is deleted.
+        - FAILED_PRECONDITION: the change would leave the team without an owner (LAST_OWNER); or the team is deleted
+          (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             team_id: Required.
             user_id: Required.
             role: Required.
+            etag: The expected etag of the membership. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -624,14 +638,16 @@ class SyncTeams:
         """RemoveTeamMember ends a user's membership in a team.
 
         Codes:
-        - PERMISSION_DENIED: the member's role is above the acting user's own role.
+        - PERMISSION_DENIED: the member's role is above the acting user's own role (ROLE_ABOVE_OWN).
         - NOT_FOUND: there is no such team, or the user is not a member of it.
-        - FAILED_PRECONDITION: the member is the last owner of the team; or the team is deleted.
+        - FAILED_PRECONDITION: the member is the last owner of the team (LAST_OWNER); or the team is deleted
+          (TEAM_DELETED).
         - ABORTED: the etag is stale.
 
         Args:
             team_id: Required.
             user_id: Required.
+            etag: The expected etag of the membership. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -657,7 +673,7 @@ class SyncTeams:
 
         Args:
             team_id: Required.
-            page_size: Maximum number of members.
+            page_size: Maximum number of members. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             role: Only members with this role.
             timeout: seconds that the call may take, in place of the client's.

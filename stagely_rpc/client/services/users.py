@@ -1,4 +1,4 @@
-"""User: see the service in the contract. Generated from protos/ by `make generate`: not to be edited."""
+"""User: see the service in the contract. Generated from protos/ by `make generate`. Do not edit."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Users:
         id yet. Parallel calls for one new person create one account.
 
         Codes:
-        - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind. The message
-          names each such field. The reason names the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN.
-          Nothing was changed.
-        - FAILED_PRECONDITION: the user is deactivated. Nothing was changed.
+        - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind.
+          The message names each such field. The reason names the first: USER_GITHUB_ID_CONFLICT,
+          USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN. Nothing was changed.
+        - FAILED_PRECONDITION: the user is deactivated (USER_DEACTIVATED). Nothing was changed.
 
         Args:
             email: Required. An e-mail address of at most 255 characters. Stored in lower case.
@@ -91,10 +91,10 @@ class Users:
         - NOT_FOUND: there is no such user.
 
         Args:
-            id: Or else email or github_id or google_id.
-            email: Case-insensitive.
-            github_id: Or else id or email or google_id.
-            google_id: Or else id or email or github_id.
+            id: Give exactly one of id, email, github_id and google_id.
+            email: Case-insensitive. Give exactly one of id, email, github_id and google_id.
+            github_id: Give exactly one of id, email, github_id and google_id.
+            google_id: Give exactly one of id, email, github_id and google_id.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -115,7 +115,7 @@ class Users:
         """ListUsers returns users, newest first.
 
         Args:
-            page_size: Maximum number of users.
+            page_size: Maximum number of users. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             is_active: True: only active users. False: only deactivated ones.
             team_id: Only members of this team. An acting user must be a member of the team.
@@ -149,6 +149,7 @@ class Users:
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             name: As in UpsertUserRequest. Can't be cleared.
             avatar_url: As in UpsertUserRequest.
             is_active: Cleared: true.
@@ -176,6 +177,7 @@ class Users:
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """
@@ -219,10 +221,10 @@ class SyncUsers:
         id yet. Parallel calls for one new person create one account.
 
         Codes:
-        - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind. The message
-          names each such field. The reason names the first: USER_GITHUB_ID_CONFLICT, USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN.
-          Nothing was changed.
-        - FAILED_PRECONDITION: the user is deactivated. Nothing was changed.
+        - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind.
+          The message names each such field. The reason names the first: USER_GITHUB_ID_CONFLICT,
+          USER_GOOGLE_ID_CONFLICT or USER_EMAIL_TAKEN. Nothing was changed.
+        - FAILED_PRECONDITION: the user is deactivated (USER_DEACTIVATED). Nothing was changed.
 
         Args:
             email: Required. An e-mail address of at most 255 characters. Stored in lower case.
@@ -263,10 +265,10 @@ class SyncUsers:
         - NOT_FOUND: there is no such user.
 
         Args:
-            id: Or else email or github_id or google_id.
-            email: Case-insensitive.
-            github_id: Or else id or email or google_id.
-            google_id: Or else id or email or github_id.
+            id: Give exactly one of id, email, github_id and google_id.
+            email: Case-insensitive. Give exactly one of id, email, github_id and google_id.
+            github_id: Give exactly one of id, email, github_id and google_id.
+            google_id: Give exactly one of id, email, github_id and google_id.
             timeout: seconds that the call may take, in place of the client's.
         """
         request = build(
@@ -287,7 +289,7 @@ class SyncUsers:
         """ListUsers returns users, newest first.
 
         Args:
-            page_size: Maximum number of users.
+            page_size: Maximum number of users. Default: 50, maximum: 500.
             page_token: The `next_page_token` of the previous page. Empty: the first page.
             is_active: True: only active users. False: only deactivated ones.
             team_id: Only members of this team. An acting user must be a member of the team.
@@ -321,6 +323,7 @@ class SyncUsers:
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             name: As in UpsertUserRequest. Can't be cleared.
             avatar_url: As in UpsertUserRequest.
             is_active: Cleared: true.
@@ -348,6 +351,7 @@ class SyncUsers:
 
         Args:
             id: Required.
+            etag: The expected etag of the resource. Unset: no check.
             request_id: A UUID that identifies the request, for safe retries (AIP-155).
             timeout: seconds that the call may take, in place of the client's.
         """

@@ -67,7 +67,7 @@ def test_required_field_without_a_sample_is_refused() -> None:
     request.field.add(name="image", number=1, type=FieldDescriptorProto.TYPE_STRING, label=1)
     made = read_contract(FileDescriptorSet(file=[file]).SerializeToString()).files[0]
 
-    with pytest.raises(ValueError, match=r"^RunBuildRequest\.image: is required, and .* has no sample of it$"):
+    with pytest.raises(ValueError, match=r"^RunBuildRequest\.image: is required, but .* has no sample for it$"):
         example(made.message_types_by_name[request.name], {"stagely.v1.RunBuildRequest.image": "Required."}, "Build")
 
 
