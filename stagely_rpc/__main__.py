@@ -8,11 +8,11 @@ USAGE_ERROR = 2
 
 
 def main() -> None:
-    """Run the command line, which only the packages of the server make whole."""
+    """Run the command line. It needs the packages of the extra `server`."""
     try:
         from stagely_rpc.cli.app import app  # noqa: PLC0415
 
-        # Inside, because a command imports what it needs when it runs.
+        # Imported here, because a command imports its modules when it runs.
         app(prog_name="stagely-rpc")
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.startswith("stagely"):

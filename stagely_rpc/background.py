@@ -1,4 +1,4 @@
-"""Periodic background work. It continues whatever happens to the database."""
+"""Periodic background jobs. They continue after failures."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass
 class Periodic:
-    """A periodic background task. A failure is logged once, until a round succeeds.
+    """A periodic background job. A failure is logged once, until a round succeeds.
 
     Attributes:
-        name: the name of the work in the log.
+        name: the name of the job in the log.
         interval_seconds: the time from the end of a round to the next one.
         work: one round.
         finish: the last round before the task stops, if any.
@@ -53,7 +53,7 @@ class Periodic:
         _, late = await asyncio.wait({self._task}, timeout=STOP_SECONDS)
         if late:
             self._task.cancel()
-            # The wait is limited: a driver that is cancelled while the database hangs may hang too.
+            # The wait is limited, because a driver may hang with the database despite a cancellation.
             await asyncio.wait(late, timeout=STOP_SECONDS)
 
     async def _run(self) -> None:
@@ -75,11 +75,11 @@ class Periodic:
             self._note_failure(error)
         else:
             if self._is_failing:
-                _log.info("background work goes on", work=self.name)
+                _log.info("background job recovered", job=self.name)
             self._is_failing = False
 
     def _note_failure(self, error: Exception) -> None:
         if not self._is_failing:
             unexpected = not isinstance(error, StagelyError)
-            _log.error("background work fails", work=self.name, reason=str(error), exc_info=unexpected)
+            _log.error("background job failed", job=self.name, reason=str(error), exc_info=unexpected)
         self._is_failing = True

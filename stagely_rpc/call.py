@@ -31,7 +31,7 @@ EVERYTHING = "*"
 
 
 def includes(role: str, other: str) -> bool:
-    """Tell whether a role may do all that another role may do."""
+    """Return whether a role includes another role."""
     return ROLES.index(role) >= ROLES.index(other)
 
 
@@ -53,7 +53,7 @@ class Policy:
 
 
 class Permissions:
-    """The permissions of a service: single ones (`secrets.access`), all of a kind (`secrets.*`), or all (`*`)."""
+    """The permissions of a service: single ones (`secrets.access`), all of a resource (`secrets.*`), or all (`*`)."""
 
     __slots__ = ("_held",)
 
@@ -144,10 +144,10 @@ class Call:
         started: `time.perf_counter()` when the call arrived, in seconds.
         policy: the policy of the RPC; None if it has none, such as health.
         caller: the caller, after authentication.
-        repeatable: set if the request has a `request_id`.
+        idempotent_request: set if the request has a `request_id`.
         is_decided: whether the acting user was authorized for this call.
         owners: the owners that authorization used, so that it can be repeated while a stream is open; None for a
-            unary call. Lists are not in here: each of their queries authorizes its rows.
+            unary call. A list sets none: its queries authorize each row.
         trace_id: the id of the call's trace, if it is sampled: 32 hexadecimal digits.
         span: the span of the call in that trace.
         metadata: the metadata of the call, which may include a token.
@@ -160,7 +160,7 @@ class Call:
     started: float = field(default_factory=time.perf_counter)
     policy: Policy | None = None
     caller: Caller = NOBODY
-    repeatable: IdempotentRequest | None = None
+    idempotent_request: IdempotentRequest | None = None
     is_decided: bool = False
     owners: set[Owner] | None = None
     trace_id: str | None = None
@@ -182,7 +182,7 @@ class Call:
         policy = self.policy
         if self.caller.user is None or self.is_decided or policy is None or policy.acting_for == "any_user":
             return
-        raise RuntimeError(f"{self.method} did not say who owns what it is about")
+        raise RuntimeError(f"{self.method} did not name the owner of its resource")
 
 
 current_call: ContextVar[Call] = ContextVar("current_call")

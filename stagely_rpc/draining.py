@@ -1,4 +1,4 @@
-"""That the server drains, which it makes known once to all who wait for it."""
+"""The event that the server drains."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 
 
 class Draining:
-    """The event that the server drains: after its pause, it lets unary calls end and ends streams itself.
+    """The event that the server drains: after the pause, it waits for unary calls and ends streams.
 
-    A unary call that waits for something, such as a long poll, waits for this too, and then answers with what it has.
+    A long poll waits for this event too, and returns early.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Draining:
         return self._event.is_set()
 
     def begin(self) -> None:
-        """Make it known. A server that drains does not serve again."""
+        """Set the event. It is never cleared."""
         self._event.set()
 
     async def wait(self) -> None:

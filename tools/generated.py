@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from grpc_tools import protoc
 
-from tools import metrics_page, row_classes, settings_schema
+from tools import metrics_page, row_classes, settings_page, settings_schema
 from tools.client.generate import generate_services
 from tools.contract import read_contract
 from tools.reference.generate import generate_pages
@@ -51,6 +51,7 @@ GENERATED = {
 }
 PAGES = {
     ROOT / "docs" / "metrics.md": metrics_page.page,
+    ROOT / "docs" / "settings.md": settings_page.page,
     ROOT / "docs" / "settings.schema.json": settings_schema.text,
     ROOT / "stagely_rpc" / "db" / "models" / "rows.py": row_classes.text,
 }

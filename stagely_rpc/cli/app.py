@@ -1,4 +1,4 @@
-"""The command line: one module a command. Each imports what it needs when it runs, so that `--help` is quick."""
+"""The command line, with one module for each command. Commands import late, so that `--help` is fast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stagely-rpc audit`: the trail in the database that DATABASE_URL names."""
+"""`stagely-rpc audit`: the audit log in the database at DATABASE_URL."""
 
 from __future__ import annotations
 
@@ -13,31 +13,29 @@ from stagely_rpc.cli.problems import give_up, reported
 if TYPE_CHECKING:
     from stagely_rpc.audit.export import Selection
 
-app = typer.Typer(help="The audit trail of the database at DATABASE_URL.", no_args_is_help=True)
+app = typer.Typer(help="Read the audit log in the database at DATABASE_URL.", no_args_is_help=True)
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-Moment = Annotated[
-    datetime | None, typer.Option(parser=_moment, metavar="TIME", help="ISO 8601, UTC where it says no other zone.")
-]
+Time = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", help="ISO 8601. Default time zone: UTC.")]
 
 
 @app.callback()
 def audit() -> None:
-    """Read the audit trail."""
+    """Read the audit log in the database at DATABASE_URL."""
 
 
 @app.command()
 def export(
-    team: Annotated[uuid.UUID | None, typer.Option(help="Only rows of this team, by its id.")] = None,
-    since: Moment = None,
-    until: Moment = None,
+    team: Annotated[uuid.UUID | None, typer.Option(help="Export only the entries of the team with this id.")] = None,
+    since: Time = None,
+    until: Time = None,
 ) -> None:
-    """Write rows as JSON lines, oldest first, each with its place in its chain. `--until` itself is left out."""
+    """Write the entries as JSON lines, oldest first, each with its position in its chain. `--until` is exclusive."""
     from stagely_rpc.audit.export import Selection  # noqa: PLC0415
     from stagely_rpc.settings.model import DatabaseSettings, load  # noqa: PLC0415
 
@@ -58,4 +56,4 @@ def _write(url: str, selection: Selection) -> None:
             output.write(line)
         output.flush()
     except psycopg.Error as error:
-        give_up(f"the audit trail can't be read: {why_unreachable(error, url)}")
+        give_up(f"can't read the audit log: {why_unreachable(error, url)}")

@@ -1,4 +1,4 @@
-"""`stagely-rpc doctor`: what is wrong, in one line each."""
+"""`stagely-rpc doctor`: check everything that `serve` needs, with one line for each check."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-SOMETHING_FAILED = 1
+CHECK_FAILED = 1
 
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list of objects instead of lines.")] = False,
 ) -> None:
-    """Check the settings, the database and everything else that `serve` needs; exit with 1 if something fails."""
-    # gRPC's core would say in lines of its own what a finding says.
+    """Check the settings, the database and everything else that `serve` needs. Exit with 1 if a check fails."""
+    # gRPC's core would log the errors that the findings report.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import json  # noqa: PLC0415
     from dataclasses import asdict  # noqa: PLC0415
@@ -29,4 +29,4 @@ def doctor(
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     if any(finding.status == "fail" for finding in findings):
-        raise typer.Exit(SOMETHING_FAILED)
+        raise typer.Exit(CHECK_FAILED)

@@ -1,4 +1,4 @@
-"""`stagely-rpc keys`."""
+"""`stagely-rpc keys`: encryption keys."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import typer
 
 KEY_BYTES = 32
 
-app = typer.Typer(help="Encryption keys.", no_args_is_help=True)
+app = typer.Typer(help="Generate encryption keys.", no_args_is_help=True)
 
 
 @app.callback()
 def keys() -> None:
-    """Encryption keys."""
+    """Generate encryption keys."""
 
 
 @app.command()

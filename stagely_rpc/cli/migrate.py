@@ -1,4 +1,4 @@
-"""`stagely-rpc migrate`: the schema of the database that DATABASE_URL names."""
+"""`stagely-rpc migrate`: migrations of the database at DATABASE_URL."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-app = typer.Typer(help="Move the schema of the database at DATABASE_URL.", no_args_is_help=True)
+app = typer.Typer(help="Migrate the schema of the database at DATABASE_URL.", no_args_is_help=True)
 
 
 @app.command()
 def up(revision: Annotated[str, typer.Argument(help="A revision, `head` or `+N`.")] = "head") -> None:
-    """Apply revisions. Any number of processes may do it at once: each revision is applied once."""
+    """Apply revisions. Any number of processes may run this at the same time; each revision is applied once."""
     with _migrations() as migrations:
         _report("applied", migrations.upgrade(_url(), revision))
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def down(revision: Annotated[str, typer.Argument(help="A revision, `base` or `-N`.")] = "-1") -> None:
-    """Undo revisions; without an argument, the last one."""
+    """Undo revisions. Without an argument, undo the last one."""
     with _migrations() as migrations:
         _report("undone", migrations.downgrade(_url(), revision))
 
 
 @app.command()
 def current() -> None:
-    """Print the revision of the database and the one that this version needs."""
+    """Print the revision of the database and the revision that this version needs."""
     with _migrations() as migrations:
         typer.echo(f"{migrations.current_revision(_url()) or 'none'} (needed: {migrations.head_revision()})")
 
 
 @app.command()
-def create(name: Annotated[str, typer.Argument(help="What it does, in lower_snake_case.")]) -> None:
-    """Write an empty revision with the next number, in a source tree."""
+def create(name: Annotated[str, typer.Argument(help="What the revision does, in lower_snake_case.")]) -> None:
+    """Write an empty revision with the next number into the source tree."""
     with _migrations() as migrations:
         typer.echo(migrations.create_revision(name))
 
 
 @contextmanager
 def _migrations() -> Iterator[ModuleType]:
-    """Give what migrates, and report its errors."""
+    """Yield the migrations module, and report its errors."""
     from stagely_rpc.db.schema import migrations  # noqa: PLC0415
 
     with reported(migrations.MigrationError):

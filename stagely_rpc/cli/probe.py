@@ -1,4 +1,4 @@
-"""`stagely-rpc probe`: a health check for containers, which have no other client."""
+"""`stagely-rpc probe`: a health check for containers that have no other client."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def probe(
         str, typer.Option(help="Host and port, without TLS. Default: this host and HEALTH_PORT, or PORT.")
     ] = "",
     service: Annotated[
-        str, typer.Option(help="Full name of a service, or `liveness`. Default: the server as a whole.")
+        str, typer.Option(help="Full name of a service, or `liveness`. Default: the whole server.")
     ] = "",
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.", min=0.1)] = 2.0,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the response.", min=0.1)] = 2.0,
 ) -> None:
-    """Exit with 0 if the server, or one of its services, is SERVING, and with 1 if not."""
+    """Exit with 0 if the server, or the given service, is SERVING, and with 1 otherwise."""
     import grpc  # noqa: PLC0415
     from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
 
@@ -29,13 +29,13 @@ def probe(
     request = health_pb2.HealthCheckRequest(service=service)
     with grpc.insecure_channel(target, options=[("grpc.enable_http_proxy", 0)]) as channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=timeout)
+            response = health_pb2_grpc.HealthStub(channel).Check(request, timeout=timeout)
         except grpc.RpcError as error:
             typer.echo(f"{target}: {error.code().name}", err=True)
             raise typer.Exit(NOT_SERVING) from None
-    status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    status = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
     typer.echo(status)
-    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+    if response.status != health_pb2.HealthCheckResponse.SERVING:
         raise typer.Exit(NOT_SERVING)
 
 

@@ -1,4 +1,4 @@
-"""Problems that a person can mend: one clear line for each on standard error, and exit code 2."""
+"""Errors that the user can fix: one line for each on standard error, and exit code 2."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ USAGE_ERROR = 2
 
 @contextmanager
 def reported(*expected: type[Exception]) -> Iterator[None]:
-    """Report expected errors, and those of the settings, without a traceback."""
+    """Report the expected errors, and errors in the settings, without a traceback."""
     try:
         yield
     except expected as error:

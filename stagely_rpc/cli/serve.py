@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stagely_rpc.settings.model import EmbeddedSettings, Settings
 
 _BANNER = """
-Stagely RPC is up on {address}, over PostgreSQL {postgres} in {directory}.
+Stagely RPC serves on {address}, with PostgreSQL {postgres} in {directory}.
 {authentication}
 
   grpcurl -plaintext {address} list
@@ -29,30 +29,31 @@ Stagely RPC is up on {address}, over PostgreSQL {postgres} in {directory}.
   grpcurl -plaintext {header}-d '{{"slug": "acme", "name": "Acme"}}' {address} stagely.v1.TeamService/CreateTeam
   grpcurl -plaintext {header}-d '{{"slug": "acme"}}' {address} stagely.v1.TeamService/GetTeam
 
-Ctrl-C stops it; the data is there next time.
+Press Ctrl-C to stop. The data is kept.
 """
-_AUTHENTICATION_IS_OFF = """Authentication is off: anyone who reaches this port may do everything. It listens on {host}.
-With --auth, callers need a token."""
-_AUTHENTICATION_IS_ON = """Authentication is on. This token may do everything for {hours} hours:
+_AUTHENTICATION_IS_OFF = """Authentication is off: anyone who reaches this port on {host} has full access.
+Use --auth to require tokens."""
+_AUTHENTICATION_IS_ON = """Authentication is on. This token has full access for {hours} hours:
 
   export TOKEN={token}
 
-Others are made with the secret of this directory:
+To make other tokens, sign them with this directory's secret:
 
   JWT_SECRET=$(cat {secret_file}) stagely-rpc token mint --subject reaper --permission 'environments.*'"""
 _DEVELOPER = "developer"
 _TOKEN_HOURS = 12
 _SIGNING_KEY = Path("jwt.secret")
 _CUT_OFF = 1
-"""The exit code when a worker had to be ended before its calls had."""
+"""The exit code when a worker was killed before its calls ended."""
 
 
 def serve(
     workers: Annotated[
-        int | None, typer.Option(help="How many processes share the port. Default: WORKERS, or 1.", show_default=False)
+        int | None,
+        typer.Option(help="Number of processes that share the port. Default: WORKERS, or 1.", show_default=False),
     ] = None,
 ) -> None:
-    """Run the service with settings from the environment. SIGTERM and SIGINT stop it; calls under way end first."""
+    """Run the service with settings from the environment. SIGTERM or SIGINT stops it after calls in progress end."""
     with lean_imports():
         from stagely_rpc.settings.model import Settings, load  # noqa: PLC0415
 
@@ -65,10 +66,10 @@ def serve(
 
 
 def dev(
-    directory: Annotated[Path, typer.Option(help="Where the data and the keys are kept.")] = Path(".stagely"),
-    auth: Annotated[bool, typer.Option("--auth", help="Ask callers for a token, and print one.")] = False,
+    directory: Annotated[Path, typer.Option(help="Directory of the data and the keys.")] = Path(".stagely"),
+    auth: Annotated[bool, typer.Option("--auth", help="Require tokens from callers, and print one.")] = False,
 ) -> None:
-    """Run the whole service on this host, in one process, over an embedded PostgreSQL."""
+    """Run the whole service on this host, in one process, with an embedded PostgreSQL."""
     from stagely_rpc.db.schema import migrations  # noqa: PLC0415
     from stagely_rpc.embedded import postgres as embedded  # noqa: PLC0415
     from stagely_rpc.settings.model import EmbeddedSettings, load  # noqa: PLC0415
@@ -82,14 +83,14 @@ def dev(
             given = {"database_url": postgres.url, "encryption_key": key, "workers": 1, **_only_secret(jwt_secret)}
             settings = load(EmbeddedSettings, **given)
 
-            def greet(server: Server) -> None:
+            def print_banner(server: Server) -> None:
                 typer.echo(_banner(settings, server, postgres.version, directory))
 
-            _run(settings, greet, has_children=True)
+            _run(settings, print_banner, has_children=True)
 
 
 def _only_secret(jwt_secret: str | None) -> dict[str, str | None]:
-    """Return settings by which tokens of one secret are taken and nothing else; or, without one, everybody is."""
+    """Return settings that accept only tokens of this secret. Without a secret, authentication is off."""
     return {"jwt_secret": jwt_secret, "jwt_secret_previous": None, "jwt_jwks": None}
 
 
@@ -97,7 +98,7 @@ def _banner(settings: EmbeddedSettings, server: Server, postgres: str, directory
     if settings.jwt_secret is None:
         authentication, header = _AUTHENTICATION_IS_OFF.format(host=settings.host), ""
     else:
-        token = _token_for_everything(settings, settings.jwt_secret)
+        token = _full_access_token(settings, settings.jwt_secret)
         authentication = _AUTHENTICATION_IS_ON.format(
             hours=_TOKEN_HOURS, token=token, secret_file=directory / _SIGNING_KEY
         )
@@ -108,7 +109,7 @@ def _banner(settings: EmbeddedSettings, server: Server, postgres: str, directory
     )
 
 
-def _token_for_everything(settings: EmbeddedSettings, secret: SecretStr) -> str:
+def _full_access_token(settings: EmbeddedSettings, secret: SecretStr) -> str:
     from stagely_rpc.identity.tokens import mint  # noqa: PLC0415
 
     return mint(
@@ -139,7 +140,7 @@ def _supervise(settings: Settings) -> None:
 
 
 def _run(settings: Settings, on_ready: Callable[[Server], None], *, has_children: bool = False) -> None:
-    # gRPC's core would say in lines of its own what the server says in one.
+    # gRPC's core would log the errors that the server logs itself.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
     with lean_imports():

@@ -1,4 +1,4 @@
-"""`stagely-rpc version`."""
+"""`stagely-rpc version`: the version and its schema revision."""
 
 from __future__ import annotations
 

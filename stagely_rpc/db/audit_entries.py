@@ -1,4 +1,4 @@
-"""Audit entries: rows of the audit trail, written with what they record and queued for their seals."""
+"""Audit entries: written in the transaction of the change that they record, and queued for sealing."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ _MAX_RECORDED_BYTES = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One row to be: what was done to which resource, and by whom.
+    """An audit entry to write.
 
     Attributes:
-        action: what was done, such as `secret.access`.
-        resource_type: of what, as the check `valid_resource_type` lists them.
-        resource_id: which one.
-        team_id: the team that owns it, in whose chain the row is sealed.
-        project_id: the project that it belongs to.
-        details: what else there is to say, never a secret: the column `metadata`.
-        actor_id: the user that the calling service acted for.
-        actor_email: theirs at the time.
+        action: the action, such as `secret.access`.
+        resource_type: the type of the resource, one of the check `valid_resource_type`.
+        resource_id: the id of the resource.
+        team_id: the team that owns the resource. The entry is sealed in this team's chain.
+        project_id: the project of the resource.
+        details: further details, never a secret: the column `metadata`.
+        actor_id: the acting user.
+        actor_email: the user's e-mail address at that time.
         actor_service: the identity of the calling service.
-        actor_ip: the address that the call came from.
-        request_id: the call's `x-request-id`.
+        actor_ip: the IP address of the caller.
+        request_id: the `x-request-id` of the call.
     """
 
     action: str
@@ -66,12 +66,12 @@ class Entry:
 
 
 def appending(entries: Sequence[Entry]) -> Query[list[Any]]:
-    """Return the query that adds rows to the trail and queues them for their seals."""
+    """Return the query that inserts entries and queues them for sealing."""
     return _APPEND.all(entries=[_as_json(entry) for entry in entries])
 
 
 class _Append:
-    """Rows of many calls, appended and committed together: each is durable when its caller hears of it."""
+    """Inserts the entries of many calls in one transaction. Each entry is durable when its call continues."""
 
     name = "audit rows"
 
@@ -81,7 +81,7 @@ class _Append:
 
 
 APPEND = _Append()
-"""For calls that change nothing else."""
+"""Appends the entry of a call that changes nothing else."""
 
 
 def _as_json(entry: Entry) -> dict[str, object]:
@@ -101,7 +101,7 @@ def _as_json(entry: Entry) -> dict[str, object]:
 
 
 def _statement() -> Insert:
-    """Build the statement: both tables in one, whatever the number of rows, so that it is prepared once."""
+    """Return one statement for both tables and any number of rows, so that it is prepared only once."""
     columns = (
         column("action", String),
         column("resource_type", String),
@@ -129,8 +129,7 @@ _APPEND = Statement(_statement())
 def changes_between(before: Row | None, after: Row | None) -> dict[str, Any]:
     """Return the old and the new value of each column that a write changed.
 
-    What the database keeps of every row (times, version) is left out. Of a sensitive column it says only that it
-    changed.
+    Times and the row version are omitted. For a sensitive column, only the fact that it changed is returned.
 
     Args:
         before: the row as it was; None if it is new.
@@ -152,13 +151,13 @@ def changes_between(before: Row | None, after: Row | None) -> dict[str, Any]:
 
 @cache
 def _recorded_columns(row_class: type[Row]) -> list[tuple[str, bool]]:
-    """Return the names of the columns, sorted, and whether their values are never shown."""
+    """Return the sorted names of the columns, and whether they are sensitive."""
     columns = table_of(row_class).columns
     return [(name, bool(columns[name].info.get("sensitive"))) for name in sorted(set(columns.keys()) - _BOOKKEEPING)]
 
 
 def _shown(value: object) -> object:
-    """Return a value as the trail keeps it: a large one, which can only be JSON, as its size and digest."""
+    """Return a value for the audit log. A large value, which can only be JSON, becomes its size and digest."""
     if isinstance(value, bool | int) or (isinstance(value, str) and len(value) * 4 < _MAX_RECORDED_BYTES):
         return value
     text = orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)

@@ -1,4 +1,4 @@
-"""The database, and the ways in: `read` and `write` for calls, `write` and `system_transaction` for background jobs."""
+"""The database. Calls use `read` and `write`; background jobs use `write(actor=…)` and `system_transaction`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RowT = TypeVar("RowT")
 
 
 class Database:
-    """One PostgreSQL database, as the servicers use it."""
+    """A PostgreSQL database."""
 
     def __init__(
         self,
@@ -43,14 +43,14 @@ class Database:
         observer: Observer = NULL_OBSERVER,
         wake: Wake = lambda _: None,
     ) -> None:
-        """Prepare the pool; nothing connects yet.
+        """Create the pool. Nothing connects yet.
 
         Args:
             url: a libpq URL (`postgresql://` or `postgres://`) with any of libpq's parameters. libpq itself reads it.
-            limits: of the pool.
-            store: keeps the answers of requests with a `request_id`.
-            observer: sees each exchange with the database, and each connection.
-            wake: wakes who waits for topics, after the COMMIT of a write that named them.
+            limits: the limits of the pool.
+            store: stores the responses of requests with a `request_id`.
+            observer: observes round trips and connections.
+            wake: notifies the listeners of topics. Called after the COMMIT of a write that called `session.wake`.
         """
         self._store = store
         self._wake = wake
@@ -71,56 +71,55 @@ class Database:
         await self._pool.close()
 
     def connections(self) -> PoolState:
-        """Return how the pool is at this moment."""
+        """Return the state of the pool."""
         return self._pool.state()
 
     def renew(self) -> None:
-        """Have every connection that exists now replaced at its next use."""
+        """Mark every existing connection, so that it is replaced at its next use."""
         self._pool.renew()
 
     def stalled_seconds(self) -> float:
-        """Return for how long a call has wanted a connection while all were in use and none was given back."""
+        """Return for how many seconds calls have waited without any connection being released."""
         return self._pool.stalled_seconds
 
     def read(self) -> ReadSession:
-        """Return the session of a call that changes nothing: a context manager."""
+        """Return the session of a call that does not write: a context manager."""
         return ReadSession(self._pool, self._batches, current_call.get())
 
     def write(self, *, actor: str | None = None) -> WriteSession:
-        """Return the session of a call that changes something: a context manager, whose end commits.
+        """Return the session of a call that writes: a context manager that commits at its end.
 
-        This is the one place for what is atomic with every change: its audit entries, and the answer that a repetition
-        of the request gets.
+        The change, its audit entries and the stored response for retries commit together.
 
         Args:
-            actor: the background job that writes, as `reaper`, where no call does. Its entries in the audit trail name
-                `service:stagely-rpc/<actor>` as the acting service, and each says its own action.
+            actor: the name of a background job, such as `reaper`, if no call writes. Its audit entries have
+                `service:stagely-rpc/<actor>` as the acting service. `record` must be given their actions.
         """
         call = current_call.get() if actor is None else Call.of_job(actor)
         return WriteSession(self._pool, self._store, self._wake, call)
 
     async def fetch(self, point: PointRead[RowT], *key: object) -> RowT | None:
-        """Return the row with a key, or None, by a statement that calls share: for what is not a call's own work.
+        """Return the row with a key, or None, through the batches of all calls. For code outside a session.
 
         Raises:
-            StagelyError: the database refused, or can't be asked.
+            StagelyError: the database refused the statement or is unavailable.
         """
         return await self._batches.do(point, key)
 
     async def ask(self, *queries: Query[Any]) -> list[Any]:
-        """Send queries together, as one transaction, for the service's own work, and return their results.
+        """Send queries of a background job in one round trip, as one transaction, and return their results.
 
         Raises:
-            StagelyError: the database refused, or can't be asked.
+            StagelyError: the database refused the statement or is unavailable.
         """
         return await self._pool.exchange("maintain", *queries)
 
     @asynccontextmanager
     async def system_transaction(self) -> AsyncIterator[Executor]:
-        """Give a READ COMMITTED transaction for the service's own work, of which no audit entry is made.
+        """Yield a READ COMMITTED transaction for a background job. It writes no audit entries.
 
         Raises:
-            StagelyError: the database refused, or can't be asked.
+            StagelyError: the database refused the statement or is unavailable.
         """
         async with await self._pool.lease() as lease:
             await lease.run("maintain", [BEGIN])

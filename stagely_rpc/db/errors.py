@@ -1,4 +1,4 @@
-"""What PostgreSQL refuses, as domain errors. No SQL, driver text or value of a row gets any further."""
+"""Maps errors of PostgreSQL to domain errors, which contain no SQL, no driver text and no values of rows."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from stagely_rpc.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Codes, and classes of two characters, of https://www.postgresql.org/docs/current/errcodes-appendix.html
+# SQLSTATE codes, or their two-character classes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONNECTION_EXCEPTION = "08"
 _SHUTDOWNS = ("57P01", "57P02")  # admin_shutdown, crash_shutdown
 
 _BY_CODE: tuple[tuple[tuple[str, ...], Callable[[], Exception]], ...] = (
     (
         ("40001", "40P01", "55P03"),  # serialization_failure, deadlock_detected, lock_not_available
-        lambda: AbortedError("a concurrent change got in the way: read again and retry", may_run_again=True),
+        lambda: AbortedError("a concurrent change conflicted with this one: read again and retry", may_run_again=True),
     ),
     (
-        ("26000", "42P05"),  # invalid_sql_statement_name, duplicate_prepared_statement: a pooler gave another session
-        lambda: AbortedError("prepared statements were forgotten: retry", may_run_again=True),
+        ("26000", "42P05"),  # invalid_sql_statement_name, duplicate_prepared_statement: a pooler switched the session
+        lambda: AbortedError("prepared statements were lost: retry", may_run_again=True),
     ),
     (
         ("57014",),  # query_canceled
@@ -37,27 +37,27 @@ _BY_CODE: tuple[tuple[tuple[str, ...], Callable[[], Exception]], ...] = (
     ),
     (
         ("53300",),  # too_many_connections
-        lambda: OverloadedError("the database takes no more connections"),
+        lambda: OverloadedError("the database accepts no more connections"),
     ),
     (
-        ("53", "58"),  # insufficient resources, such as space on the disk; an input or output error of its own
-        lambda: UnavailableError("the database lacks space or memory", reason="DATABASE_OUT_OF_RESOURCES"),
+        ("53", "58"),  # insufficient_resources, such as disk_full; system_error, such as io_error
+        lambda: UnavailableError("the database is out of disk space or memory", reason="DATABASE_OUT_OF_RESOURCES"),
     ),
     (
-        (_CONNECTION_EXCEPTION, "57P", "25006"),  # operator intervention, read_only_sql_transaction
+        (_CONNECTION_EXCEPTION, "57P", "25006"),  # operator_intervention, read_only_sql_transaction
         lambda: UnavailableError("the database is unavailable"),
     ),
 )
-"""What makes the error for codes that begin so; the first that fits does."""
+"""The errors by prefix of the SQLSTATE. The first match applies."""
 
 DATABASE_ERRORS = (psycopg.Error, DBAPIError, PoolTimeoutError)
-"""Whatever comes of asking the database, directly or by way of SQLAlchemy."""
+"""The errors of psycopg and SQLAlchemy."""
 
 
 class UnexpectedDatabaseError(Exception):
-    """A refusal that no rule expects, which is a fault of this service unless a rule expects its constraint.
+    """A database error without a domain error. It is a bug in this service unless a rule expects the constraint.
 
-    It is raised in place of the driver's error, whose text may hold the values of the refused row.
+    It replaces the driver's error, whose text may contain values of the row.
 
     Attributes:
         constraint: the name of the violated constraint, if one was violated.
@@ -69,12 +69,12 @@ class UnexpectedDatabaseError(Exception):
 
 
 def domain_error(error: BaseException) -> Exception:
-    """Return what the caller is to be told of a database error: a new error each time."""
+    """Return a new domain error for a database error."""
     if isinstance(error, PoolTimeoutError):
         return OverloadedError("no database connection came free in time")
     origin = error.orig if isinstance(error, DBAPIError) else error
     if is_of_outdated_plan(origin):
-        return AbortedError("the schema was changed at the same time: retry", may_run_again=True)
+        return AbortedError("the schema changed during the call: retry", may_run_again=True)
     code = getattr(origin, "sqlstate", None) or ""
     for beginnings, make in _BY_CODE:
         if code.startswith(beginnings):
@@ -88,7 +88,7 @@ def domain_error(error: BaseException) -> Exception:
 
 
 def is_broken_off(error: BaseException) -> bool:
-    """Whether a connection broke, so that another one may do what this one did not."""
+    """Return whether the connection broke, so that a retry on another connection makes sense."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
     code = getattr(error, "sqlstate", None) or ""
@@ -96,18 +96,18 @@ def is_broken_off(error: BaseException) -> bool:
 
 
 def is_of_outdated_plan(error: BaseException | None) -> bool:
-    """Whether a prepared statement was refused because its columns have got other types since it was prepared."""
-    # The code says no more than that something is not supported, and the message is in the server's language.
+    """Return whether a prepared statement failed because its column types changed."""
+    # The SQLSTATE is only feature_not_supported, and the message is localized. So the source function is compared.
     return (
         isinstance(error, psycopg.errors.FeatureNotSupported) and error.diag.source_function == "RevalidateCachedQuery"
     )
 
 
 def _violated_constraint(error: BaseException | None) -> str | None:
-    """Return the name of the constraint that an error is about."""
+    """Return the name of the violated constraint."""
     return error.diag.constraint_name if isinstance(error, psycopg.Error) else None
 
 
 def _is_of_the_client(origin: BaseException | None, code: str) -> bool:
-    # Without a code, an operational error is the client library's: it could not connect, or the connection broke.
+    # An operational error without a code comes from libpq: no connection, or a broken one.
     return not code and isinstance(origin, psycopg.OperationalError)

@@ -1,4 +1,4 @@
-"""Etags (AIP-154): which version of a row a caller has seen."""
+"""Etags (AIP-154). An etag identifies a version of a row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Versioned(Protocol):
-    """A row that counts its writes."""
+    """A row with a version."""
 
     @property
     def id(self) -> uuid.UUID: ...  # noqa: D102
@@ -21,15 +21,15 @@ class Versioned(Protocol):
 
 
 def etag_of(row: Versioned) -> str:
-    """Return a row's etag: opaque, another one after each write, and never that of another row."""
+    """Return the etag of a row: opaque, different after each write, and unique to the row."""
     return hashlib.blake2b(row.id.bytes + row.row_version.to_bytes(8, "big"), digest_size=12).hexdigest()
 
 
 def check_etag(row: Versioned, etag: str) -> None:
-    """Check that a caller has seen the row as it is; an empty etag asks for no check. The row must be locked.
+    """Check that an etag is current. An empty etag is not checked. The row must be locked.
 
     Raises:
-        AbortedError: the row was changed since.
+        AbortedError: the etag is stale.
     """
     if etag and etag != etag_of(row):
         message = "the etag is stale: the resource was changed since it was read"

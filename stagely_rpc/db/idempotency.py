@@ -1,7 +1,7 @@
-"""IdempotencyStore that are kept with their effects, so that a repeated request has its effect once (AIP-155).
+"""Idempotent requests (AIP-155): stores each response in the transaction of its request.
 
-A row of `idempotency_keys` is claimed when the transaction of a request begins and gets the answer before it commits: a
-copy that comes meanwhile waits for the claim, and finds either the answer or nothing. An error leaves no row.
+The transaction first inserts a row into `idempotency_keys`, the claim, and stores the response in it before COMMIT. A
+concurrent retry waits for the claim. It then finds the response, or no row if the first call failed.
 """
 
 from __future__ import annotations
@@ -46,75 +46,75 @@ _KEEP = Statement(update(IdempotencyKey).where(*_IS_KEY).values(sealed_answer=bi
 
 
 class AlreadyAnsweredError(Exception):
-    """The request was answered before. It is no error: it ends the transaction, and carries the answer.
+    """The request has a stored response. Raised to end the transaction; the interceptor returns the response.
 
     Attributes:
         answer: the serialized response.
     """
 
     def __init__(self, answer: bytes) -> None:
-        super().__init__("the request was answered before")
+        super().__init__("the request has a stored response")
         self.answer = answer
 
 
 class IdempotencyStore:
-    """Keeps answers and gives them back.
+    """Stores responses and returns them to retries.
 
-    What is stored is encrypted: an answer may carry a secret, and the fingerprint of a request could be used to guess
-    one. Each key of a caller has an encryption key of its own, so that random nonces are never too many for one.
+    A stored response is encrypted, because it may contain a secret, and because the request's fingerprint could help to
+    guess one. Each row has its own encryption key, so that random nonces are safe.
     """
 
     def __init__(self, key: bytes, ttl_seconds: int) -> None:
         """Take the key.
 
         Args:
-            key: 32 bytes that every replica has, for this purpose alone.
-            ttl_seconds: how long an answer is kept.
+            key: 32 bytes, used only for this purpose and the same on every replica.
+            ttl_seconds: how long a response is stored.
         """
         self._key = key
         self._ttl_seconds = ttl_seconds
 
     def claim(self, call: Call) -> Query[Any]:
-        """Return the query that makes its transaction the only one to have the effect of a call's request.
+        """Return the query that claims a call's request id for the transaction.
 
-        Its value is None if the request was answered before.
+        Its result is None if the request has a stored response.
         """
         return _CLAIM.value(**_place(call), ttl_seconds=self._ttl_seconds)
 
     def stored(self, call: Call) -> Query[Any]:
-        """Return the query for the answer that a call's request got before, as it is stored."""
+        """Return the query for the stored response, which is encrypted."""
         return _STORED.value(**_place(call))
 
     def open(self, call: Call, sealed: bytes | None) -> bytes:
-        """Return the answer that a call's request got before.
+        """Decrypt the stored response of a call's request.
 
         Raises:
-            InvalidArgumentError: the id was another request's.
-            AbortedError: it expired meanwhile, or can't be read any more.
+            InvalidArgumentError: the id belongs to a different request.
+            AbortedError: the response has just expired, or can't be decrypted.
         """
-        assert call.repeatable is not None
+        assert call.idempotent_request is not None
         if sealed is None:
-            message = "the answer of this request_id expired at the same time: retry"
+            message = "the stored response of this request_id has just expired: retry"
             raise AbortedError(message, may_run_again=True)
         try:
             kept = self._cipher(call).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
         except InvalidTag:
-            # Kept under another ENCRYPTION_KEY, or changed: what it was is not known, and may not be done twice.
+            # Encrypted with another ENCRYPTION_KEY, or changed. The request must not run twice, so it fails.
             raise AbortedError(
-                "the request was answered before, and its answer can't be read any more", reason="ANSWER_UNREADABLE"
+                "the stored response of this request_id can't be decrypted", reason="ANSWER_UNREADABLE"
             ) from None
-        fingerprint = call.repeatable.fingerprint
+        fingerprint = call.idempotent_request.fingerprint
         if kept[: len(fingerprint)] != fingerprint:
             raise InvalidArgumentError.of(
-                "request_id", "was used for another request: make a new one", reason="REQUEST_ID_REUSED"
+                "request_id", "was used for a different request: generate a new one", reason="REQUEST_ID_REUSED"
             )
         return kept[len(fingerprint) :]
 
     def keep(self, call: Call, answer: bytes) -> Query[Any]:
-        """Return the query that keeps the answer of a call's request."""
-        assert call.repeatable is not None
+        """Return the query that stores the response of a call's request."""
+        assert call.idempotent_request is not None
         cipher, nonce = self._cipher(call), secrets.token_bytes(_NONCE_BYTES)
-        sealed = nonce + cipher.encrypt(nonce, call.repeatable.fingerprint + answer, None)
+        sealed = nonce + cipher.encrypt(nonce, call.idempotent_request.fingerprint + answer, None)
         return _KEEP.value(**_place(call), sealed=sealed)
 
     def _cipher(self, call: Call) -> AESGCM:
@@ -123,12 +123,12 @@ class IdempotencyStore:
 
 
 def _place(call: Call) -> dict[str, Any]:
-    assert call.repeatable is not None
-    return {"by": call.caller.service, "id": call.repeatable.request_id}
+    assert call.idempotent_request is not None
+    return {"by": call.caller.service, "id": call.idempotent_request.request_id}
 
 
 async def delete_expired(session: Executor, limit: int) -> int:
-    """Delete answers that have been kept for long enough, at most so many; return how many there were."""
+    """Delete a limited number of expired responses. Return how many were deleted."""
     expired = (
         select(_CALLER, _REQUEST_ID)
         .where(IdempotencyKey.expires_at <= func.now())
@@ -142,11 +142,11 @@ async def delete_expired(session: Executor, limit: int) -> int:
 
 
 class Expiry:
-    """Deletes expired answers every minute, a few at a time; replicas that do so at once take different rows."""
+    """Deletes expired responses every minute in small batches. Concurrent replicas delete different rows."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._periodic = Periodic("answer expiry", _EXPIRY_SECONDS, work=self.sweep)
+        self._periodic = Periodic("expiry of stored responses", _EXPIRY_SECONDS, work=self.sweep)
 
     def start(self) -> None:
         """Begin."""
@@ -157,7 +157,7 @@ class Expiry:
         await self._periodic.stop()
 
     async def sweep(self) -> None:
-        """Delete what has expired, each batch in a transaction of its own."""
+        """Delete all expired responses, each batch in its own transaction."""
         while await self._sweep_batch() == _EXPIRY_ROWS:
             pass
 

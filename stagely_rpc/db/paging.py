@@ -1,7 +1,7 @@
-"""Keyset pagination: pages by the last row seen, so that page 10,000 costs what page 1 costs.
+"""Keyset pagination. A page starts after the last row of the previous page, so every page costs the same.
 
-Every list walks an index in its own order and stops when the page is full; nothing is sorted but what
-several such walks found (`Merge`).
+Every list scans an index in list order and stops when the page is full. Only the results of several scans are sorted
+(`Merge`).
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 AnyRow = TypeVar("AnyRow", bound="Row")
 
 EVERYTHING = true()
-"""The condition of a list of which every row is visible."""
+"""The condition of a list whose rows are all visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The place of a row in a list. The order of every list is creation, newest first, and the id among equals."""
+    """The position of a row in a list. Lists are ordered by creation time and id, newest first."""
 
     created_at: datetime
     id: uuid.UUID
@@ -40,7 +40,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What to fetch: at most `size` rows, those that come after a place."""
+    """A page to fetch: at most `size` rows after a place."""
 
     size: int
     after: Cursor | None = None
@@ -48,7 +48,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[AnyRow]):
-    """A page's rows; `last` is where the next page continues, None at the end of the list."""
+    """The rows of a page. The next page continues after `last`, which is None at the end of the list."""
 
     rows: Sequence[AnyRow]
     last: Cursor | None
@@ -56,12 +56,12 @@ class Found(Generic[AnyRow]):
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """How a list is put together of several: of each of them a page is read, by an index, and the newest are kept.
+    """Merges several lists. Reads a page of each list by an index, and keeps the newest rows.
 
     Attributes:
-        owners: their product has a row for each list.
+        owners: the sources whose cross product has one row per list.
         is_owned: the condition that a row of the model is in the list of an owner.
-        are_visible: whether the owners are those alone whose rows are visible, so that rows need not be asked.
+        are_visible: whether all rows of the owners are visible, so that rows need no check.
     """
 
     owners: tuple[FromClause, ...]
@@ -75,13 +75,13 @@ def allowed_by(visible: ColumnElement[bool]) -> Select[Any]:
 
 
 def one_by_one(visible: ColumnElement[bool], known: BindParameter[Any] | None = None) -> ColumnElement[bool]:
-    """Return a condition of the form `column IN (SELECT …)` as one that is asked of each row that a walk comes by.
+    """Rewrite a condition `column IN (SELECT …)`, so that an index scan evaluates it for each row.
 
-    As a join, it would be taken for rare, and all rows be fetched and sorted; but most of those that come are visible.
+    The planner would turn it into a join, estimate few matches, and fetch and sort all rows. But most rows match.
 
     Args:
         visible: the condition.
-        known: what the column of every row is, if a filter says so: then it is asked once.
+        known: the value of the column in all rows, if a filter fixes it. Then the condition is evaluated once.
     """
     if isinstance(visible, True_):
         return visible
@@ -91,9 +91,9 @@ def one_by_one(visible: ColumnElement[bool], known: BindParameter[Any] | None = 
 
 
 class Listing(Generic[AnyRow]):
-    """How the rows of a table are listed.
+    """Lists the rows of a table.
 
-    Where every row is visible, a statement is made once for all calls with the same filters, whatever they are for.
+    If every row is visible, calls with the same filters share one compiled statement.
     """
 
     def __init__(
@@ -105,18 +105,18 @@ class Listing(Generic[AnyRow]):
         shared: Collection[str] = (),
         **filters: ColumnElement[bool],
     ) -> None:
-        """Say what can be listed.
+        """Define the list.
 
         Args:
-            row_class: of the rows; its fields are the columns that are listed.
-            equal: the columns that filters of the same name compare with what is wanted.
-            created: the column that says when a row was created.
-            walks: the filters that have an index each. Of those that apply, the first one's is walked, and the others
-                are asked of each row on the way: PostgreSQL takes them for independent, expects to find next to
-                nothing, and would fetch and sort all of it.
-            shared: those of them that are true of a good part of all rows. Only places are read by their index, which
-                has all of that: else PostgreSQL may walk the one of time, and pass what is not wanted.
-            filters: the conditions of other filters. What is wanted by one is a parameter of its name, if it has one.
+            row_class: the class of the rows. Its fields are the selected columns.
+            equal: the columns that filters of the same name compare for equality.
+            created: the column with the creation time.
+            walks: the filters with an index. The first one that applies selects the index to scan; the others are
+                evaluated for each row. Otherwise PostgreSQL would treat them as independent, expect few rows, and fetch
+                and sort all of them.
+            shared: the filters among `walks` that match a large part of all rows. For these, only places are read, with
+                an index-only scan. Otherwise PostgreSQL may scan the index by time and discard most rows.
+            filters: the conditions of other filters. The value of a filter is the parameter with its name, if any.
         """
         self._table = table_of(row_class)
         self._row_class = row_class
@@ -135,14 +135,14 @@ class Listing(Generic[AnyRow]):
         visible: ColumnElement[bool] = EVERYTHING,
         merge: Merge | None = None,
     ) -> Found[AnyRow]:
-        """Fetch one page, and look whether more follow.
+        """Fetch a page, and whether more rows follow.
 
         Args:
-            session: to ask.
-            page: which one.
-            wanted: what of each filter that applies; None for those that don't.
-            visible: what must be true of a row besides.
-            merge: of which lists this one is put together, if it is not one.
+            session: the session.
+            page: the page.
+            wanted: the value of each filter; None if the filter does not apply.
+            visible: the condition that a row is visible.
+            merge: the lists to merge, if there are several.
         """
         parameters = {name: value for name, value in wanted.items() if value is not None}
         names = frozenset(parameters)
@@ -187,21 +187,21 @@ class Listing(Generic[AnyRow]):
         return self._newest(select(*self._columns).where(*conditions), self._place)
 
     def _merged(self, conditions: Sequence[ColumnElement[bool]], merge: Merge) -> Select[Any]:
-        """Return the newest places among those of a page of each list."""
+        """Return the newest places of a page of each list."""
         each = self._newest(select(*self._place).where(merge.is_owned, *conditions), self._place)
         places = each.correlate(*merge.owners).lateral("places")
         return self._newest(select(*places.c).select_from(*merge.owners, places), tuple(places.c))
 
     def _rows_at(self, places: Select[Any]) -> Select[Any]:
-        """Return the rows at places, in their order."""
+        """Return the rows at the given places, in list order."""
         newest = places.subquery("newest")
         row = select(*self._columns).where(self._table.c.id == newest.c.id).correlate(newest)
-        # The limit says how many there are: else PostgreSQL, which does not know the page's size, may read the table.
+        # The limit tells PostgreSQL the number of rows. Without it, it may scan the whole table.
         listed = row.limit(literal_column("1")).lateral("listed")
         return select(*listed.c).select_from(newest, listed).order_by(*(column.desc() for column in newest.c))
 
     def _asked(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
-        """Return a condition that no index is chosen by."""
+        """Return a condition that the planner does not use to choose an index."""
         return select(condition).correlate(self._table).scalar_subquery()
 
     def _newest(self, statement: Select[Any], place: Sequence[ColumnElement[Any]]) -> Select[Any]:

@@ -1,7 +1,7 @@
-"""What a session is, and the session of a call that changes nothing.
+"""Sessions: the base class, and the session of calls that do not write.
 
-`execute`, `scalars` and `scalar` are SQLAlchemy's. `read` and `ask` are the fast ways beside them: `read` shares a
-statement with other calls, and `ask` sends several statements in one wait (docs/decisions/0010).
+`execute`, `scalars` and `scalar` work as in SQLAlchemy. `read` and `ask` are faster: `read` shares a statement with
+other calls, and `ask` sends several statements in one round trip (docs/decisions/0010).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ RowT = TypeVar("RowT")
 
 
 class Executor(ABC):
-    """What executes statements as a session of SQLAlchemy does.
+    """Executes statements as a session of SQLAlchemy does.
 
-    Every method raises the errors of the domain (`stagely_rpc.errors`) in place of the driver's.
+    Every method raises domain errors (`stagely_rpc.errors`) instead of the driver's errors.
     """
 
     @abstractmethod
@@ -50,16 +50,16 @@ class Executor(ABC):
 
 
 class Session(Executor):
-    """The session of one call: what it asks of the database, and what is recorded of it.
+    """The database session of one call.
 
     Attributes:
-        call: who calls, for which user, and by which policy.
-        team_id: the team that owns what the call is about, once the slice has said so.
+        call: the call, with its caller, its acting user and its policy.
+        team_id: the team that owns the resource of the call, after authorization.
         role: the acting user's role in that team.
     """
 
     def __init__(self, call: Call) -> None:
-        """Take the call; nothing is asked yet."""
+        """Take the call. Nothing is sent yet."""
         self.call = call
         self.team_id: uuid.UUID | None = None
         self.role: Role | None = None
@@ -76,7 +76,7 @@ class Session(Executor):
 
     @abstractmethod
     async def ask(self, *queries: Query[Any]) -> tuple[Any, ...]:
-        """Send queries together, and return their results."""
+        """Send queries in one round trip, and return their results."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,11 +88,11 @@ class Session(Executor):
         details: Mapping[str, object],
         action: str | None = None,
     ) -> Entry:
-        """Return an audit entry of this call. Its action is the policy's, unless the record has its own."""
+        """Return an audit entry of this call. The default action is the policy's."""
         if action is None and self.call.policy is not None:
             action = self.call.policy.action
         if action is None:
-            raise RuntimeError(f"{self.call.method} has no action to be recorded as")
+            raise RuntimeError(f"{self.call.method} has no audit action")
         caller = self.call.caller
         return Entry(
             action=action,
@@ -109,20 +109,20 @@ class Session(Executor):
         )
 
     def _check_recorded(self) -> None:
-        """Refuse to answer a call that must be recorded and is not.
+        """Check that the call was recorded, if its policy has an action.
 
         Raises:
-            RuntimeError: a service forgot to record it.
+            RuntimeError: the slice did not record it.
         """
         if self.call.policy is not None and self.call.policy.action and not self._is_recorded:
             raise RuntimeError(f"{self.call.method} recorded nothing")
 
 
 class ReadSession(Session):
-    """The session of a call that changes nothing. Each statement is a transaction of its own, on any connection."""
+    """The session of a call that does not write. Each statement is its own transaction on any connection."""
 
     def __init__(self, pool: ConnectionPool, batches: Batches, call: Call) -> None:
-        """Take what the call reads from; nothing is asked yet."""
+        """Take the pool and the batches. Nothing is sent yet."""
         super().__init__(call)
         self._pool = pool
         self._batches = batches
@@ -135,33 +135,33 @@ class ReadSession(Session):
             self._check_recorded()
 
     async def read(self, point: PointRead[RowT], *key: object) -> RowT | None:
-        """Return the row with a key, or None, as it is committed: by a statement that other calls share.
+        """Return the committed row with a key, or None. The statement is shared with other calls.
 
         Raises:
-            StagelyError: the database refused, or can't be asked.
+            StagelyError: the database refused the statement or is unavailable.
         """
         return await self._batches.do(point, key)
 
     async def ask(self, *queries: Query[Any]) -> tuple[Any, ...]:
-        """Send queries together, as one transaction, and return their results.
+        """Send queries in one round trip, as one transaction, and return their results.
 
         Raises:
-            StagelyError: the database refused, or can't be asked.
+            StagelyError: the database refused the statement or is unavailable.
         """
         return tuple(await self._pool.exchange("read", *queries))
 
     async def execute(self, statement: Executable, parameters: Parameters | None = None, /) -> Result[*tuple[Any, ...]]:
-        """Execute a statement that only reads, and return its rows. It is repeated if the connection breaks.
+        """Execute a statement that only reads, and return its rows. If the connection breaks, it is retried once.
 
         Raises:
-            StagelyError: the database refused, or can't be asked.
+            StagelyError: the database refused the statement or is unavailable.
         """
-        frozen = await self._pool.use(lambda lease: lease.fetch("read", statement, parameters), repeatable=True)
+        frozen = await self._pool.use(lambda lease: lease.fetch("read", statement, parameters), retry=True)
         return frozen()
 
     async def append(
         self, resource_id: uuid.UUID | None, project_id: uuid.UUID | None, details: Mapping[str, object]
     ) -> None:
-        """Record in the audit trail what the call is about to return. When this returns, the entry is durable."""
+        """Record in the audit log what the call will return. The entry is durable when this method returns."""
         await self._batches.do(audit_entries.APPEND, self._entry(resource_id, project_id, details))
         self._is_recorded = True

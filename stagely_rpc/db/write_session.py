@@ -1,4 +1,4 @@
-"""The session of a call, or of the service's own work, that changes something."""
+"""The session of calls and background jobs that write."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     Wake = Callable[[Collection[str]], None]
 
     class Message(Protocol):
-        """A response, as far as it matters here."""
+        """A protobuf message."""
 
         def SerializeToString(self) -> bytes:  # noqa: N802
-            """Return it as bytes."""
+            """Return the serialized message."""
             ...
 
 
@@ -57,16 +57,16 @@ _NOW = Statement(select(func.now()))
 
 
 class WriteSession(Session):
-    """A session in one READ COMMITTED transaction and, commonly, two waits.
+    """A session with one READ COMMITTED transaction. Most calls need two round trips.
 
-    The first wait is for BEGIN and for what the call must know and lock: `ask` sends several queries together.
-    `insert`, `update`, `delete` and `record` only note what to write, and return the row as it will be. The second wait
-    is for all of that, the kept answer and COMMIT. `execute`, and an `ask` after something was noted, first send what
-    was noted, as SQLAlchemy's autoflush does.
+    The first round trip is BEGIN and the queries that read and lock: `ask` sends several queries together. `insert`,
+    `update`, `delete` and `record` only queue writes; they return the row as it will be. The second round trip is all
+    queued writes, the audit entries, the stored response and COMMIT. `execute`, and an `ask` after queued writes, send
+    the queued writes first, as SQLAlchemy's autoflush does.
     """
 
     def __init__(self, pool: ConnectionPool, store: IdempotencyStore, wake: Wake, call: Call) -> None:
-        """Take what the call writes to; nothing is asked yet."""
+        """Take the pool and the store. Nothing is sent yet."""
         super().__init__(call)
         self._pool = pool
         self._store = store
@@ -93,17 +93,17 @@ class WriteSession(Session):
 
     @property
     def now(self) -> datetime:
-        """The time of the transaction, as the database has it; known once the transaction has begun."""
+        """The start time of the transaction, from the database. The transaction must have begun."""
         if self._now is None:
             raise RuntimeError("the transaction has not begun")
         return self._now
 
     async def begin(self) -> None:
-        """Begin the transaction, if nothing is to be asked first.
+        """Begin the transaction. Not needed before `ask`, `read` or `execute`, which begin it themselves.
 
         Raises:
-            AlreadyAnsweredError: the request was answered before.
-            StagelyError: the database refused, or can't be asked.
+            AlreadyAnsweredError: the request has a stored response.
+            StagelyError: the database refused the statement or is unavailable.
         """
         if self._lease is None:
             await self._begun()
@@ -117,35 +117,35 @@ class WriteSession(Session):
     @overload
     async def ask(self, *queries: Query[Any]) -> tuple[Any, ...]: ...
     async def ask(self, *queries: Query[Any]) -> tuple[Any, ...]:
-        """Send queries together within the transaction, which begins at the first, and return their results.
+        """Send queries in one round trip within the transaction, and return their results.
 
-        Each query sees what was committed before it began, so also what was committed while the query before it waited
-        for a lock. Ask what must hold under a lock after the query that takes the lock.
+        Each query sees what was committed before it started, including commits while the previous query waited for a
+        lock. So put a query whose result a lock must protect after the query that takes the lock.
 
         Raises:
-            AlreadyAnsweredError: the request was answered before.
-            StagelyError: the database refused, or can't be asked.
+            AlreadyAnsweredError: the request has a stored response.
+            StagelyError: the database refused the statement or is unavailable.
         """
         if self._lease is None:
             return tuple(await self._begun(*queries))
         return tuple(await self._send(*queries))
 
     async def read(self, point: PointRead[PointT], *key: object) -> PointT | None:
-        """Return the row with a key, or None, as the transaction sees it.
+        """Return the row with a key, or None, within the transaction.
 
         Raises:
-            AlreadyAnsweredError: the request was answered before.
-            StagelyError: the database refused, or can't be asked.
+            AlreadyAnsweredError: the request has a stored response.
+            StagelyError: the database refused the statement or is unavailable.
         """
         (found,) = await self.ask(point.query([key]))
         return point.rows_of(found, 1)[0]
 
     async def execute(self, statement: Executable, parameters: Parameters | None = None, /) -> Result[*tuple[Any, ...]]:
-        """Execute a statement within the transaction, after what was noted so far, and return its rows.
+        """Execute a statement within the transaction, after the queued writes, and return its rows.
 
         Raises:
-            AlreadyAnsweredError: the request was answered before.
-            StagelyError: the database refused, or can't be asked.
+            AlreadyAnsweredError: the request has a stored response.
+            StagelyError: the database refused the statement or is unavailable.
         """
         await self.begin()
         await self._send()
@@ -159,12 +159,12 @@ class WriteSession(Session):
     def insert(
         self, row_class: type[AnyRow], values: Mapping[str, Any], on_constraint: OnConstraint | None = None
     ) -> AnyRow:
-        """Note a new row, and return it as it will be.
+        """Queue the insertion of a row. Return the row as it will be.
 
         Args:
-            row_class: of the row.
-            values: of its columns; the others get their defaults.
-            on_constraint: by the name of a constraint, what makes the error to raise if it is violated.
+            row_class: the class of the row.
+            values: the values of its columns. Other columns get their defaults.
+            on_constraint: for each constraint that may be violated, a function that returns the error to raise.
         """
         row = rows.new_row(row_class, values, self.now)
         statement, parameters = rows.insertion(row)
@@ -174,15 +174,15 @@ class WriteSession(Session):
     async def insert_returning(
         self, row_class: type[AnyRow], values: Mapping[str, Any], on_constraint: OnConstraint | None = None
     ) -> AnyRow:
-        """Add a row now, and return it as the database made it: with its identity columns.
+        """Insert a row now, and return it with its identity columns.
 
         Args:
-            row_class: of the row.
-            values: of its columns; the database gives the others their values.
-            on_constraint: by the name of a constraint, what makes the error to raise if it is violated.
+            row_class: the class of the row.
+            values: the values of its columns. The database sets the other columns.
+            on_constraint: for each constraint that may be violated, a function that returns the error to raise.
 
         Raises:
-            StagelyError: the database refused, or can't be asked.
+            StagelyError: the database refused the statement or is unavailable.
         """
         self._on_constraint.update(on_constraint or {})
         row: AnyRow
@@ -191,14 +191,14 @@ class WriteSession(Session):
         return row
 
     def update(self, row: AnyRow, values: Mapping[str, Any], on_constraint: OnConstraint | None = None) -> AnyRow:
-        """Note a change of a row, which must be locked, and return it as it will be.
+        """Queue an update of a locked row. Return the row as it will be.
 
-        Nothing is written if no value is different.
+        If no value differs, nothing is written.
 
         Args:
-            row: as it is.
-            values: of the columns that are to change.
-            on_constraint: by the name of a constraint, what makes the error to raise if it is violated.
+            row: the current row.
+            values: the new values of columns.
+            on_constraint: for each constraint that may be violated, a function that returns the error to raise.
         """
         different = {name: value for name, value in values.items() if getattr(row, name) != value}
         if not different:
@@ -208,18 +208,18 @@ class WriteSession(Session):
         return rows.changed_row(row, different, self.now)
 
     def delete(self, row: Row) -> None:
-        """Note that a row, which must be locked, is to be deleted."""
+        """Queue the deletion of a locked row."""
         self._note(rows.deletion(type(row)).all(**rows.key_of(row)), None)
 
     def record(self, before: Row | None, after: Row | None, *, action: str | None = None, **details: object) -> None:
-        """Note an audit entry of what happens to a row.
+        """Queue an audit entry for a change of a row.
 
         Args:
-            before: the row as it was; None if it is new.
-            after: the row as it will be; None if it is deleted.
-            action: what happens, as `build_job.create`, where it is not what the RPC's policy says. The part before the
-                dot is the entry's resource type.
-            details: what else is worth knowing.
+            before: the row before the change; None if it is new.
+            after: the row after the change; None if it is deleted.
+            action: the action, such as `build_job.create`. Default: the action of the RPC's policy. The part before the
+                dot is the resource type.
+            details: further details.
         """
         row = before if after is None else after
         assert row is not None
@@ -230,12 +230,12 @@ class WriteSession(Session):
         self._is_recorded = True
 
     def answer(self, response: Answer) -> Answer:
-        """Return the response, which is kept with the effect: a repetition of the request gets it again (AIP-155)."""
-        self._answer = response.SerializeToString() if self.call.repeatable else b""
+        """Set the response of the call, which is stored for retries (AIP-155). Return it."""
+        self._answer = response.SerializeToString() if self.call.idempotent_request else b""
         return response
 
     def wake(self, topic: str) -> None:
-        """Wake those who wait for a topic, after COMMIT and never before it. A wake-up may be lost."""
+        """Notify the listeners of a topic after COMMIT. A notification may be lost."""
         self._topics[topic] = None
 
     def _note(self, write: Query[Any], on_constraint: OnConstraint | None) -> None:
@@ -243,9 +243,9 @@ class WriteSession(Session):
         self._on_constraint.update(on_constraint or {})
 
     async def _begun(self, *queries: Query[Any]) -> list[Any]:
-        """Begin the transaction, and send queries in the same wait; return their results."""
+        """Begin the transaction and send queries in the same round trip. Return their results."""
         self._lease = await self._pool.lease()
-        claims = [] if self.call.repeatable is None else [self._store.claim(self.call)]
+        claims = [] if self.call.idempotent_request is None else [self._store.claim(self.call)]
         _, self._now, *results = await self._run("write", [BEGIN, _NOW.value(), *claims, *queries])
         if claims and results[0] is None:
             (sealed,) = await self._send(self._store.stored(self.call))
@@ -253,25 +253,25 @@ class WriteSession(Session):
         return results[len(claims) :]
 
     async def _send(self, *queries: Query[Any]) -> list[Any]:
-        """Send what was noted so far, then queries, in one wait; return the results of the queries."""
+        """Send the queued writes and then the queries in one round trip. Return the results of the queries."""
         writes, self._writes = self._writes, []
         if not writes and not queries:
             return []
         return (await self._run("write", [*writes, *queries]))[len(writes) :]
 
     async def _commit(self) -> None:
-        """Send every write, the audit entries and the answer, and commit; then wake who waits.
+        """Send the queued writes, the audit entries and the stored response, and commit. Then notify the listeners.
 
         Raises:
-            RuntimeError: a servicer forgot `answer`.
+            RuntimeError: the servicer did not call `answer`.
         """
         if self.call.policy is not None and self._answer is None:
-            raise RuntimeError(f"{self.call.method} ended its transaction without an answer")
-        if self._lease is None and not self._entries and not self.call.repeatable:
+            raise RuntimeError(f"{self.call.method} did not call session.answer")
+        if self._lease is None and not self._entries and not self.call.idempotent_request:
             return
         await self.begin()
         recorded = [audit_entries.appending(self._entries)] if self._entries else []
-        kept = [self._store.keep(self.call, self._answer or b"")] if self.call.repeatable else []
+        kept = [self._store.keep(self.call, self._answer or b"")] if self.call.idempotent_request else []
         await self._run("commit", [*self._writes, *recorded, *kept, b"COMMIT"])
         if self._topics:
             self._wake(tuple(self._topics))
@@ -285,7 +285,7 @@ class WriteSession(Session):
             raise
 
     def _raise_expected(self, violation: UnexpectedDatabaseError) -> None:
-        """Raise the error for a violated constraint, if a rule expects it."""
+        """Raise the error of `on_constraint` for a violated constraint, if there is one."""
         make_error = self._on_constraint.get(violation.constraint or "")
         if make_error is not None:
             raise make_error() from violation

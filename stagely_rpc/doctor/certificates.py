@@ -1,4 +1,4 @@
-"""The files that the port's TLS and its callers' permissions come from."""
+"""Checks of the TLS files and the permissions file."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
 
 def certificate(settings: Settings) -> Outcome:
-    """Check that the port has a certificate that clients accept, and for how long."""
+    """Check that the port's certificate is valid, and for how long."""
     if settings.tls_cert_file is None or settings.tls_key_file is None:
-        return ok("none: the port is without TLS")
+        return ok("none: the port has no TLS")
     try:
         pair = load_key_pair(settings.tls_cert_file, settings.tls_key_file)
     except CertificateError as error:
-        return fail(str(error), "replace the file; the service reads it again by itself")
-    found = f"good until {pair.certificate.not_valid_after_utc:%FT%TZ}"
+        return fail(str(error), "replace the file; the service reloads it")
+    found = f"valid until {pair.certificate.not_valid_after_utc:%FT%TZ}"
     if expires_soon(pair.certificate):
-        return warn(found, "renew it; the service reads it again by itself")
+        return warn(found, "renew it; the service reloads the file")
     return ok(found)
 
 
 def client_authorities(settings: Settings) -> Outcome:
-    """Check that the authorities of callers' certificates can be read."""
+    """Check that the authorities of client certificates can be read."""
     if settings.tls_client_ca_file is None:
-        return ok("none: callers show no certificate")
+        return ok("none: callers present no certificate")
     try:
         load_authorities(settings.tls_client_ca_file)
     except CertificateError as error:
-        return fail(str(error), "replace the file; the service reads it again by itself")
-    return ok(f"{settings.tls_client_ca_file} can be used")
+        return fail(str(error), "replace the file; the service reloads it")
+    return ok(f"{settings.tls_client_ca_file} is valid")
 
 
 def permissions_file(settings: Settings) -> Outcome:
@@ -46,5 +46,5 @@ def permissions_file(settings: Settings) -> Outcome:
     try:
         permissions = load_permissions(settings.permissions_file)
     except PermissionsError as error:
-        return fail(str(error), "mend the file; the service reads it again by itself")
+        return fail(str(error), "fix the file; the service reloads it")
     return ok(f"{settings.permissions_file} names {len(permissions)} identities")

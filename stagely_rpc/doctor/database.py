@@ -1,4 +1,4 @@
-"""The database, as the role of DATABASE_URL sees it."""
+"""The checks of the database, with the role of DATABASE_URL."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from stagely_rpc.db.driver.failures import one_line, why_unreachable
-from stagely_rpc.doctor import privileges, room, stored, tls
-from stagely_rpc.doctor.connection import clock, version, writable
+from stagely_rpc.doctor import pool, privileges, stored, tls
 from stagely_rpc.doctor.findings import Finding, fail, skipped
+from stagely_rpc.doctor.postgres import clock, version, writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ _CHECKS: dict[str, Check] = {
     "database tls": tls.encryption,
     "database writes": writable,
     "clock": clock,
-    "connections": room.connections,
+    "connections": pool.fits,
 }
 _CHECKS_OF_THE_SCHEMA: dict[str, Check] = {
     "privileges": privileges.privileges,
@@ -38,7 +38,7 @@ NAMES = (_REACH, *_CHECKS, _SCHEMA, *_CHECKS_OF_THE_SCHEMA)
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Yield what is found of the database; what can't be looked at is skipped."""
+    """Yield the findings about the database. Checks that can't run are skipped."""
     url = settings.database_url.get_secret_value()
     try:
         connection = psycopg.connect(
@@ -56,7 +56,7 @@ def _out_of_reach(reason: str) -> Outcome:
     if distrusted := tls.distrust(reason):
         more, advice = distrusted
         return fail(f"out of reach: {reason}: {more}", advice)
-    return fail(f"out of reach: {reason}", "check DATABASE_URL, and that PostgreSQL takes connections from here")
+    return fail(f"out of reach: {reason}", "check DATABASE_URL, and that PostgreSQL accepts connections from this host")
 
 
 def _findings_on(connection: psycopg.Connection, settings: Settings) -> Iterator[Finding]:
@@ -67,7 +67,7 @@ def _findings_on(connection: psycopg.Connection, settings: Settings) -> Iterator
     schema = _finding(_SCHEMA, stored.schema, connection, settings)
     yield schema
     if schema.status == "fail":
-        yield from skipped(_CHECKS_OF_THE_SCHEMA, "the schema is not the one that is needed")
+        yield from skipped(_CHECKS_OF_THE_SCHEMA, "the schema is at the wrong revision")
         return
     for name, check in _CHECKS_OF_THE_SCHEMA.items():
         yield _finding(name, check, connection, settings)
@@ -77,5 +77,5 @@ def _finding(name: str, check: Check, connection: psycopg.Connection, settings: 
     try:
         return Finding(name, *check(connection, settings))
     except psycopg.Error as error:
-        outcome = fail(f"can't be looked at: {one_line(error)}", "let the role of DATABASE_URL look at it")
+        outcome = fail(f"can't be checked: {one_line(error)}", "grant the role of DATABASE_URL the right to read it")
         return Finding(name, *outcome)

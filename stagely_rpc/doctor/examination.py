@@ -1,4 +1,4 @@
-"""All checks, in the order in which they depend on each other."""
+"""All checks, in the order of their dependencies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stagely_rpc.doctor.findings import Outcome
 
 _OUTSIDE_THE_DATABASE: dict[str, Callable[[Settings], Outcome]] = {
-    "redis": redis.answer,
+    "redis": redis.ping,
     "certificate": certificates.certificate,
     "client authority": certificates.client_authorities,
     "permissions file": certificates.permissions_file,
@@ -25,16 +25,16 @@ _OUTSIDE_THE_DATABASE: dict[str, Callable[[Settings], Outcome]] = {
 
 
 def examine() -> Iterator[Finding]:
-    """Yield what each check finds, as it finds it."""
+    """Run the checks, and yield each finding at once."""
     try:
         settings = load(Settings)
     except SettingsError as error:
         for line in error.lines:
             name = line.partition(": ")[0]
-            yield Finding("settings", "fail", line, f"set {name}; docs/running.md says what it may be")
-        yield from skipped([*database.NAMES, *_OUTSIDE_THE_DATABASE], "the settings are not good")
+            yield Finding("settings", "fail", line, f"set {name}; docs/settings.md lists the allowed values")
+        yield from skipped([*database.NAMES, *_OUTSIDE_THE_DATABASE], "the settings are invalid")
         return
-    yield Finding("settings", "ok", f"good for {settings.environment}")
+    yield Finding("settings", "ok", f"valid for ENVIRONMENT={settings.environment}")
     yield from database.findings(settings)
-    for name, look in _OUTSIDE_THE_DATABASE.items():
-        yield Finding(name, *look(settings))
+    for name, check in _OUTSIDE_THE_DATABASE.items():
+        yield Finding(name, *check(settings))

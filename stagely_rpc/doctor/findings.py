@@ -25,9 +25,9 @@ class Finding:
 
     Attributes:
         check: the name of the check.
-        status: `fail` if the service can't work like this, `warn` if it soon might not.
+        status: `fail` if the service can't work, `warn` if it may stop working soon.
         found: what the check found.
-        advice: what to do; empty if nothing.
+        advice: what to do; empty if nothing is wrong.
     """
 
     check: str
@@ -47,7 +47,7 @@ def ok(found: str) -> Outcome:
 
 
 def warn(found: str, advice: str) -> Outcome:
-    """Return the outcome of a problem that the service can work with."""
+    """Return the outcome of a problem that the service can work with for now."""
     return Outcome("warn", found, advice)
 
 
@@ -57,6 +57,6 @@ def fail(found: str, advice: str) -> Outcome:
 
 
 def skipped(checks: Iterable[str], because: str) -> Iterator[Finding]:
-    """Yield a finding for each check that can't run."""
+    """Yield a `skipped` finding for each check."""
     for check in checks:
         yield Finding(check, "skipped", because)

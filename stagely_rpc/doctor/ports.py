@@ -1,4 +1,4 @@
-"""Checks of the ports: each is free, or the service already answers on it."""
+"""Checks of the ports: each is free, or the service already listens on it."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def service(settings: Settings) -> Outcome:
     port = settings.port
     if settings.tls_cert_file is None:
         return _free(settings, port, "PORT") or _health_at(settings, port, "PORT")
-    return _free(settings, port, "PORT") or ok(f"{port} is taken, with TLS: HEALTH_PORT tells by whom")
+    return _free(settings, port, "PORT") or ok(f"{port} is taken, and has TLS: see the health port")
 
 
 def health(settings: Settings) -> Outcome:
-    """Check the port for health checks."""
+    """Check the health port: free, or taken by a service that is SERVING."""
     port = settings.health_port
     if port is None:
         return ok("none")
@@ -39,7 +39,7 @@ def health(settings: Settings) -> Outcome:
 
 
 def metrics(settings: Settings) -> Outcome:
-    """Check the port of the metrics: free, or taken by a listener that serves them."""
+    """Check the metrics port: free, or taken by this service's metrics."""
     port = settings.metrics_port
     if port is None:
         return ok("none")
@@ -49,33 +49,33 @@ def metrics(settings: Settings) -> Outcome:
 def _health_at(settings: Settings, port: int, variable: str) -> Outcome:
     with grpc.insecure_channel(_address(settings, port), options=[("grpc.enable_http_proxy", 0)]) as channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(
+            response = health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_SECONDS
             )
         except grpc.RpcError:
             return _taken(port, variable)
-    status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
-    found = f"{port} is answered by a service that is {status}"
-    if answer.status == health_pb2.HealthCheckResponse.SERVING:
+    status = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+    found = f"{port} is taken by a service that is {status}"
+    if response.status == health_pb2.HealthCheckResponse.SERVING:
         return ok(found)
-    return fail(found, "its log has the reason after `not serving`")
+    return fail(found, "see its log for the reason, in the line `not serving`")
 
 
 def _metrics_at(settings: Settings, port: int) -> Outcome:
     try:
-        with urlopen(f"http://{_address(settings, port)}/metrics", timeout=_TIMEOUT_SECONDS) as answer:
-            is_ours = _BUILD_INFO in answer.read()
+        with urlopen(f"http://{_address(settings, port)}/metrics", timeout=_TIMEOUT_SECONDS) as response:
+            is_ours = _BUILD_INFO in response.read()
     except (OSError, HTTPException):
         is_ours = False
-    return ok(f"{port} answers with metrics") if is_ours else _taken(port, "METRICS_PORT")
+    return ok(f"{port} serves metrics") if is_ours else _taken(port, "METRICS_PORT")
 
 
 def _taken(port: int, variable: str) -> Outcome:
-    return warn(f"{port} is taken by something else", f"end what listens there, or set {variable}")
+    return warn(f"{port} is taken by another program", f"stop that program, or set {variable}")
 
 
 def _free(settings: Settings, port: int, variable: str) -> Outcome | None:
-    """Return the outcome of binding a port; None if something already listens there."""
+    """Return the outcome of binding a port; None if the port is taken."""
     try:
         host = settings.host.strip("[]")
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -85,9 +85,9 @@ def _free(settings: Settings, port: int, variable: str) -> Outcome | None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return None
-        found = f"{settings.host}:{port} can't be listened on: {(error.strerror or '').lower()}"
+        found = f"can't listen on {settings.host}:{port}: {(error.strerror or '').lower()}"
         return fail(found, f"set HOST or {variable}")
-    return ok(f"{port} is free" if port else "a free one")
+    return ok(f"{port} is free" if port else "0 takes a free port")
 
 
 def _address(settings: Settings, port: int) -> str:

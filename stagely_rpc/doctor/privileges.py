@@ -29,7 +29,7 @@ _OWNS_ALL = "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class WHERE
 
 
 def privileges(connection: psycopg.Connection, _: Settings) -> Outcome:
-    """Check that the role has the privileges that the service needs. Those for migrations are only reported."""
+    """Check that the role has the privileges that the service needs. The right to migrate is reported, not required."""
     needed = [(table, privilege) for table, privileges in _TABLES.items() for privilege in privileges]
     missing = connection.execute(_MISSING, [list(column) for column in zip(*needed, strict=True)]).fetchall()
     role = connection.info.user
@@ -38,5 +38,5 @@ def privileges(connection: psycopg.Connection, _: Settings) -> Outcome:
         lacks = ", ".join(f"{privilege} on {table}" for table, privilege in missing)
         return fail(f"role {role} lacks {lacks}", grants)
     (owns,) = connection.execute(_OWNS_ALL, [list(_TABLES)]).fetchone() or (False,)
-    migrating = "may migrate" if owns else "is not their owner: another role migrates"
-    return ok(f"role {role} may use all {len(_TABLES)} tables, and {migrating}")
+    migrating = "can migrate" if owns else "can't migrate: another role owns them"
+    return ok(f"role {role} can use all {len(_TABLES)} tables, and {migrating}")

@@ -1,4 +1,4 @@
-"""Check of Redis. Redis only sends wake-ups: without it the service works, but notices changes later."""
+"""Check of Redis, which only sends wake-ups. Without Redis, the service works but notices changes later."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 2.0
 
 
-def answer(settings: Settings) -> Outcome:
+def ping(settings: Settings) -> Outcome:
     """Check that Redis answers a PING."""
-    from redis import Redis, RedisError  # noqa: PLC0415 - nothing else needs it yet
+    from redis import Redis, RedisError  # noqa: PLC0415 - nothing else uses it yet
 
     if settings.redis_url is None:
         return ok("not used")
@@ -28,5 +28,5 @@ def answer(settings: Settings) -> Outcome:
     except (RedisError, OSError, ValueError) as error:
         # The error text may quote the URL, including the password.
         found = f"does not answer PING: {type(error).__name__}"
-        return warn(found, "check REDIS_URL, and that Redis takes connections from here")
+        return warn(found, "check REDIS_URL, and that Redis accepts connections from this host")
     return ok("answers PING")

@@ -1,4 +1,4 @@
-"""Check of TLS to the database: whether an attacker on the network can read, or impersonate the server."""
+"""Check of TLS to the database: whether an attacker on the network can read the traffic or impersonate the server."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from stagely_rpc.doctor.connection import value
 from stagely_rpc.doctor.findings import ok, warn
+from stagely_rpc.doctor.postgres import value
 from stagely_rpc.identity.certificates import expires_soon
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from stagely_rpc.settings.model import Settings
 
 _VERIFIED = {
-    "verify-ca": "the server's certificate is verified, its name is not",
+    "verify-ca": "the server's certificate is verified, but not its name",
     "verify-full": "the server's certificate and name are verified",
 }
-_RENEW = "renew it, and reload PostgreSQL"
+_RENEW = "renew the certificate, and reload PostgreSQL"
 _VERIFY = "set sslmode=verify-full and sslrootcert in DATABASE_URL"
 # Behind a pooler, PostgreSQL sees the pooler's connection instead; the pid then differs.
 _PROTOCOL = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND pid = {}"
@@ -41,27 +41,29 @@ _TIMEOUT_SECONDS = 5.0
 
 
 def encryption(connection: psycopg.Connection, _: Settings) -> Outcome:
-    """Check that no attacker on the network can read, or impersonate the server."""
+    """Check that no attacker on the network can read the traffic or impersonate the server."""
     info = connection.info
     if info.host.startswith(("/", "@")):
-        return ok("a socket of this host")
+        return ok("not needed: a Unix socket")
     if not connection.pgconn.ssl_in_use:
-        return ok("none, on this host") if _is_loopback(info.hostaddr) else warn("none, over the network", _VERIFY)
+        return (
+            ok("not needed: on this host") if _is_loopback(info.hostaddr) else warn("no TLS over the network", _VERIFY)
+        )
     protocol = value(connection, _PROTOCOL.format(info.backend_pid)) or "on"
     mode = _effective_mode(info.get_parameters())
     if mode not in _VERIFIED:
         return warn(f"{protocol}, and the server's certificate is not verified ({mode})", _VERIFY)
-    return _for_how_long(f"{protocol}, and {_VERIFIED[mode]} ({mode})", _certificate_of(info.hostaddr, info.port))
+    return _with_expiry(f"{protocol}, and {_VERIFIED[mode]} ({mode})", _certificate_of(info.hostaddr, info.port))
 
 
-def _for_how_long(found: str, certificate: x509.Certificate | None) -> Outcome:
+def _with_expiry(found: str, certificate: x509.Certificate | None) -> Outcome:
     if certificate is None or not expires_soon(certificate):
         return ok(found)
-    return warn(f"{found}, until {certificate.not_valid_after_utc:%FT%TZ}", _RENEW)
+    return warn(f"{found}, valid until {certificate.not_valid_after_utc:%FT%TZ}", _RENEW)
 
 
 def _effective_mode(parameters: Mapping[str, str]) -> str:
-    """Return the sslmode that libpq applies: with a root certificate, `require` verifies, for compatibility."""
+    """Return the sslmode that libpq applies. With a root certificate, libpq treats `require` as `verify-ca`."""
     root = parameters.get("sslrootcert")
     mode = parameters.get("sslmode", "verify-full" if root == "system" else "prefer")
     return "verify-ca" if mode == "require" and root else mode
@@ -84,18 +86,21 @@ def distrust(reason: str) -> tuple[str, str] | None:
     if refused is None:
         return None
     shown = _certificate_of(refused["address"] or refused["host"], int(refused["port"]))
-    return None if shown is None else _fault_of(shown)
+    return None if shown is None else _reason_for_distrust(shown)
 
 
-def _fault_of(certificate: x509.Certificate) -> tuple[str, str]:
+def _reason_for_distrust(certificate: x509.Certificate) -> tuple[str, str]:
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     now = dt.datetime.now(dt.UTC)
     if ends <= now:
         return f"the server's certificate expired at {ends:%FT%TZ}", _RENEW
     if begins > now:
-        return f"the server's certificate is not good before {begins:%FT%TZ}", "synchronise the clocks by NTP"
+        return f"the server's certificate is not valid before {begins:%FT%TZ}", "synchronise the clocks with NTP"
     issuer = " ".join(certificate.issuer.rfc4514_string().split())
-    return f"the server's certificate is of {issuer}", "set sslrootcert in DATABASE_URL to that authority's certificate"
+    return (
+        f"the server's certificate was issued by {issuer}",
+        "set sslrootcert in DATABASE_URL to the issuer's certificate",
+    )
 
 
 def _certificate_of(host: str, port: int) -> x509.Certificate | None:

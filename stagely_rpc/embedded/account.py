@@ -1,4 +1,4 @@
-"""Who runs PostgreSQL when root starts it: PostgreSQL refuses to run as root."""
+"""The account that runs PostgreSQL when root starts it, because PostgreSQL refuses to run as root."""
 
 from __future__ import annotations
 
@@ -28,26 +28,27 @@ _log = logging.getLogger(__name__)
 
 
 class Account(NamedTuple):
-    """The user and group to run a child process as; None stands for our own, as in `subprocess.Popen`."""
+    """The user and group of a child process. None means this process's own, as in `subprocess.Popen`."""
 
     uid: int | None = None
     gid: int | None = None
 
     @property
     def extra_groups(self) -> list[int] | None:
-        """No supplementary group of root's may reach the child."""
+        """The supplementary groups of the child process: none of root's."""
         return None if self.uid is None else []
 
 
 class NoAccountError(Exception):
-    """Root has no unprivileged user to run PostgreSQL as, and could not add one."""
+    """There is no unprivileged user to run PostgreSQL as, and root could not add one."""
 
 
 def account_for(directory: Path) -> Account:
-    """Return the account that owns what is under `directory`.
+    """Return the account that runs PostgreSQL with its data in `directory`.
 
-    Not root: ourselves. Root: the folder's owner where that is another user already (so that `sudo` leaves a
-    user's data to that user), else the system user `stagely-postgres`, added when it is missing.
+    If this process is not root, that is its own account. For root, it is the directory's owner, so that `sudo` leaves
+    a user's data with that user. If root owns the directory, it is the system user `stagely-postgres`, which is added
+    if it is missing.
 
     Raises:
         NoAccountError: the system user is missing and cannot be added.
@@ -60,43 +61,46 @@ def account_for(directory: Path) -> Account:
     return _system_account()
 
 
-def let_through(path: Path, account: Account) -> None:
-    """Let `account` reach `path`: every folder above it is opened for passing through, never for listing.
+def grant_traversal(path: Path, account: Account) -> None:
+    """Let `account` reach `path`: add execute permission, but not read permission, to each directory above it.
 
-    Does nothing when the account is our own. Each folder changed is named in a warning.
+    Does nothing if the account is this process's own. Logs a warning for each changed directory.
     """
     if account.uid is None:
         return
-    for folder in path.parents:
-        found = folder.stat()
-        passing = _passing_bit(found, account)
-        if not found.st_mode & passing:
-            folder.chmod(stat.S_IMODE(found.st_mode) | passing)
+    for directory in path.parents:
+        found = directory.stat()
+        execute = _execute_bit(found, account)
+        if not found.st_mode & execute:
+            directory.chmod(stat.S_IMODE(found.st_mode) | execute)
             _log.warning(
-                "opened %s for passing through: root runs postgresql as the uid %d",
-                folder,
+                "added execute permission to %s: root runs postgresql as the uid %d",
+                directory,
                 account.uid,
             )
 
 
-def let_read(tree: Path, account: Account) -> None:
-    """Let `account` read and run what is in `tree`, if there is one, where root installed it under a umask like 077."""
+def grant_read(tree: Path, account: Account) -> None:
+    """Let `account` read and run the files in `tree`, if it exists.
+
+    The files are private to root if root installed them with a umask such as 077. Logs a warning if it changes them.
+    """
     if account.uid is None or not tree.exists() or tree.stat().st_mode & stat.S_IROTH:
         return
     for path in (tree, *tree.rglob("*")):
         mode = stat.S_IMODE(path.stat().st_mode)
         path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
     _log.warning(
-        "opened %s for reading (o+rX): root runs postgresql as the uid %d",
+        "added read permission (o+rX) to %s: root runs postgresql as the uid %d",
         tree,
         account.uid,
     )
 
 
-def _passing_bit(folder: os.stat_result, account: Account) -> int:
-    if folder.st_uid == account.uid:
+def _execute_bit(directory: os.stat_result, account: Account) -> int:
+    if directory.st_uid == account.uid:
         return stat.S_IXUSR
-    if folder.st_gid == account.gid:
+    if directory.st_gid == account.gid:
         return stat.S_IXGRP
     return stat.S_IXOTH
 
@@ -106,7 +110,7 @@ def _system_account() -> Account:
         return _named_account()
     try:
         subprocess.run((*_ADD_ACCOUNT, ACCOUNT_NAME), check=False, capture_output=True)
-        # Looked up whatever useradd said: another process may have added it at the same time.
+        # Look up the user even if useradd failed: another process may have added it at the same time.
         return _named_account()
     except (OSError, KeyError) as missing:
         message = f"postgresql does not run as root, and the user {ACCOUNT_NAME} cannot be added: run as another user"

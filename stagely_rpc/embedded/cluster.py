@@ -1,4 +1,4 @@
-"""One PostgreSQL cluster on disk and its server process: initdb, start, stop, and what a killed process left behind."""
+"""A PostgreSQL cluster on disk and its server process: initdb, start, stop, and cleanup after a killed process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.01
 _ORPHANS_SECONDS = 10.0
 _PID_FILE_LINES = 8
 _ORPHANS = "shared memory block"
-# Not ours: PGPORT, PGDATA, LC_ALL and their like would change what the programs do.
+# The programs don't inherit our environment: variables such as PGPORT, PGDATA and LC_ALL would affect them.
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 _INITDB = (
     *(
@@ -40,7 +40,7 @@ _INITDB = (
 
 
 class ClusterError(Exception):
-    """The cluster cannot be made, started or stopped; the message is one line for people."""
+    """The cluster cannot be created, started or stopped. The message is one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class Postmaster:
     log: Path
 
     def stop(self) -> None:
-        """Ask for a fast shutdown and wait for it; does nothing when the process has ended.
+        """Request a fast shutdown and wait for it. Does nothing if the process has ended.
 
         Raises:
-            ClusterError: it is still there after `STOP_SECONDS`.
+            ClusterError: the server still runs after `STOP_SECONDS`.
         """
         self.process.send_signal(signal.SIGINT)
         try:
@@ -67,7 +67,7 @@ class Postmaster:
 class Cluster:
     """The cluster in `directory`/data, run by `account` with the programs in `programs`.
 
-    One process at a time may use it: the caller holds a lock on the folder.
+    Only one process at a time may use it: the caller must hold a lock on the folder.
     """
 
     programs: Path
@@ -76,7 +76,7 @@ class Cluster:
 
     @property
     def data(self) -> Path:
-        """PostgreSQL's own folder."""
+        """PostgreSQL's data folder."""
         return self.directory / "data"
 
     @property
@@ -85,10 +85,10 @@ class Cluster:
         return self.directory / "postgres.log"
 
     def initialise(self, *, sync: bool) -> None:
-        """Make the cluster when there is none; an interrupted attempt leaves nothing that counts.
+        """Create the cluster if there is none. An interrupted attempt has no effect: the next one starts over.
 
         Raises:
-            ClusterError: there is one of another major version, or initdb fails.
+            ClusterError: the cluster has another major version, or initdb fails.
         """
         if self.data.exists():
             self._check_version()
@@ -100,14 +100,14 @@ class Cluster:
         with self._spawn("initdb", *arguments, output=subprocess.PIPE) as initdb:
             output, _ = initdb.communicate()
         if initdb.returncode:
-            raise ClusterError(f"initdb failed in {self.directory}: {_verdict(output)}")
+            raise ClusterError(f"initdb failed in {self.directory}: {_error_line(output)}")
         draft.rename(self.data)
 
     def start(self, settings: Mapping[str, str]) -> Postmaster:
-        """Start the server and wait until it takes connections, crash recovery included.
+        """Start the server and wait until it accepts connections, including crash recovery.
 
         Raises:
-            ClusterError: it does not start, or is not ready after `START_SECONDS`.
+            ClusterError: the server does not start, or is not ready after `START_SECONDS`.
         """
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
@@ -116,7 +116,7 @@ class Cluster:
             try:
                 return self._start_once(settings)
             except _OrphansError:
-                # Children of a killed postmaster leave when they notice; until then PostgreSQL protects the data.
+                # Children of a killed postmaster exit when they notice its end. Until then, no server can start.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(10 * _POLL_SECONDS)
@@ -125,7 +125,7 @@ class Cluster:
         """Stop the server that a killed process left behind.
 
         Raises:
-            ClusterError: it is still there after `STOP_SECONDS`.
+            ClusterError: the server still runs after `STOP_SECONDS`.
         """
         pid = self._pid_on_file()
         if pid is None or not Path(f"/proc/{pid}").exists():
@@ -134,10 +134,10 @@ class Cluster:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGINT)
             if not _within(STOP_SECONDS, lambda: self._pid_on_file() != pid or not _command_line(pid)):
-                raise ClusterError(f"the postgresql left behind (pid {pid}) does not stop, see {self.log}")
+                raise ClusterError(f"the postgresql of a killed process (pid {pid}) does not stop, see {self.log}")
         if self._pid_on_file() == pid:
-            # A process that was killed and is on its way out, a zombie, or a stranger that was given the dead server's
-            # pid: PostgreSQL would take it for the server.
+            # The pid belongs to a dying process, a zombie, or another program that got the dead server's pid.
+            # PostgreSQL would mistake that process for the server.
             for file in (self._pid_file, *self.directory.glob(".s.PGSQL.*.lock")):
                 file.unlink(missing_ok=True)
 
@@ -159,8 +159,8 @@ class Cluster:
         found = version_file.read_text(encoding="ascii").strip() if version_file.exists() else "unknown"
         if found != str(POSTGRES_MAJOR):
             raise ClusterError(
-                f"{self.data} is of postgresql {found}, this is postgresql {POSTGRES_MAJOR}: "
-                "dump it with its own version, or use another folder"
+                f"{self.data} has data of postgresql {found}, this is postgresql {POSTGRES_MAJOR}: "
+                "dump it with that version, or use another folder"
             )
 
     def _start_once(self, settings: Mapping[str, str]) -> Postmaster:
@@ -183,16 +183,16 @@ class Cluster:
             raise ClusterError(f"postgresql is not ready after {START_SECONDS:.0f} s, see {self.log}")
         if process.returncode is None:
             return
-        verdict = _verdict(self.log.read_bytes())
-        failure = _OrphansError if _ORPHANS in verdict else ClusterError
-        raise failure(f"postgresql does not start, see {self.log}: {verdict}")
+        error_line = _error_line(self.log.read_bytes())
+        failure = _OrphansError if _ORPHANS in error_line else ClusterError
+        raise failure(f"postgresql does not start, see {self.log}: {error_line}")
 
     def _is_ready(self, pid: int) -> bool:
         lines = self._pid_lines()
         return len(lines) == _PID_FILE_LINES and lines[0] == str(pid) and lines[-1].strip() == "ready"
 
     def _spawn(self, program: str, *arguments: str, output: int) -> subprocess.Popen[bytes]:
-        """Run a program in a session of its own, out of reach of the terminal's Ctrl-C."""
+        """Run a program in its own session, so that the terminal's Ctrl-C does not reach it."""
         return subprocess.Popen(
             (self.programs / program, *arguments),
             cwd="/",
@@ -222,15 +222,15 @@ def _within(seconds: float, done: Callable[[], bool]) -> bool:
 
 
 def _command_line(pid: int) -> list[str]:
-    """Return the arguments of a live process; none for one that has ended, reaped or not."""
+    """Return the arguments of a live process, or nothing if the process has ended, even if it is not reaped yet."""
     with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="surrogateescape").split("\0")[:-1]
     return []
 
 
-def _verdict(output: bytes) -> str:
-    """Return the last line that says why, or else the last line: after it often comes a hint or a farewell."""
-    lines = output.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+def _error_line(output: bytes) -> str:
+    """Return the last FATAL or PANIC line, or else the last line. PostgreSQL often logs more lines after the error."""
+    lines = output.decode(errors="replace").strip().splitlines() or ["no output"]
     return next(
         (line for line in reversed(lines) if "FATAL:" in line or "PANIC:" in line),
         lines[-1],

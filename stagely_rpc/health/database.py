@@ -20,7 +20,7 @@ DatabaseCheck = Callable[[Connection], Awaitable[None]]
 """A check of the database. It raises UnhealthyError."""
 
 CONNECT_TIMEOUT_SECONDS = 2
-"""The timeout for each host of the URL. The driver allows no shorter one."""
+"""The timeout for each host of the URL, and the shortest that the driver allows."""
 
 # A session keeps the default that it started with. Settings of the database and its roles apply to later sessions.
 IS_READ_ONLY = r"""
@@ -47,7 +47,7 @@ class DatabaseProbe:
 
         Args:
             url: a libpq URL.
-            checks: run after the checks that the database is reachable, recent enough and writable.
+            checks: run after the checks that the database is recent enough and writable.
         """
         self._url = url
         self._checks = (_version_check, _writable_check, *checks)
@@ -61,7 +61,7 @@ class DatabaseProbe:
             UnhealthyError: it is unreachable, too old or read-only, or a check failed.
         """
         try:
-            await self._look()
+            await self._probe()
         except psycopg.errors.ConnectionTimeout as error:
             reason = f"the database did not answer within {CONNECT_TIMEOUT_SECONDS} s"
             raise UnhealthyError(Cause.DATABASE_SILENT, reason) from error
@@ -80,11 +80,11 @@ class DatabaseProbe:
         if self._connection is not None:
             await self._connection.close()
 
-    async def _look(self) -> None:
+    async def _probe(self) -> None:
         # A failed check drops its connection; the next check opens another one.
         connection, self._connection = self._connection or await self._connected(), None
         try:
-            await _ended_with_its_caller(self._check(connection), connection)
+            await _end_with_caller(self._check(connection), connection)
         except BaseException:
             await connection.close()
             raise
@@ -113,24 +113,25 @@ def _has_failed(task: asyncio.Task[Connection]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
 
 
-async def _ended_with_its_caller(work: Awaitable[None], connection: Connection) -> None:
-    """Do work on a connection. If the caller is cancelled, close the socket, so that the work ends at once.
+async def _end_with_caller(work: Awaitable[None], connection: Connection) -> None:
+    """Await work on a connection. If the caller is cancelled, shut down the socket, so that the work ends at once.
 
-    A cancelled psycopg would first send a cancel request over another connection, and a hung database does not answer.
+    On cancellation, psycopg would first send a cancel request over another connection. A hung database does not
+    respond to it.
     """
     working = asyncio.ensure_future(work)
     try:
         await asyncio.shield(working)
     except asyncio.CancelledError:
-        _hang_up(connection)
+        _shut_down(connection)
         with suppress(psycopg.Error, UnhealthyError):
             await working
         raise
 
 
-def _hang_up(connection: Connection) -> None:
-    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
-        line.shutdown(socket.SHUT_RDWR)
+def _shut_down(connection: Connection) -> None:
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)
 
 
 async def _version_check(connection: Connection) -> None:
@@ -170,6 +171,6 @@ def check_revision(found: str | None, needed: str) -> None:
         )
 
 
-async def _value(connection: Connection, query: str) -> Any:  # noqa: ANN401 - whatever the query is for
+async def _value(connection: Connection, query: str) -> Any:  # noqa: ANN401 - the type depends on the query
     row = await (await connection.execute(query.encode())).fetchone()
     return row[0] if row else None

@@ -19,9 +19,9 @@ def pool_probe(stalled_seconds: Callable[[], float]) -> Probe:
         stalled_seconds: returns how long calls have waited for a connection while none was returned.
     """
 
-    async def look() -> None:
+    async def probe() -> None:
         if stalled_seconds() >= STALL_SECONDS:
-            reason = f"calls wait for connections, and none was given back for {STALL_SECONDS:g} s"
+            reason = f"calls wait for connections, and none was returned for {STALL_SECONDS:g} s"
             raise UnhealthyError(Cause.POOL_EXHAUSTED, reason)
 
-    return look
+    return probe

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stagely_rpc.health.causes import Probe
     from stagely_rpc.health.health_servicer import HealthServicer
 
-AGAIN_SECONDS = 0.25
+RECHECK_SECONDS = 0.25
 """The delay before the second probe, when the first contradicts the reported health."""
 
 _log = structlog.get_logger(__name__)
@@ -25,14 +25,14 @@ _log = structlog.get_logger(__name__)
 class Prober:
     """Changes the health when two probes in a row contradict it. The very first probe decides alone.
 
-    One lost packet does not take a replica out of a load balancer, and an intermittent database does not make the
+    A single lost packet does not take a replica out of a load balancer, and an intermittent database does not make the
     health flap. With the default settings, a lasting change is reported within 5 s:
 
     - off, worst case: the database goes silent right after a probe, and both following probes time out:
-      interval + timeout + again + timeout = 1 + 1 + 0.25 + 1 = 3.25 s. A stalled pool counts as
+      interval + timeout + recheck + timeout = 1 + 1 + 0.25 + 1 = 3.25 s. A stalled pool counts as
       stalled after 2 s, and its probes return at once: 2 + 1 + 0.25 s.
     - on, worst case: the database returns right after the probe started to connect, and that attempt is lost:
-      connect timeout + interval + again = 2 + 1 + 0.25 = 3.25 s.
+      connect timeout + interval + recheck = 2 + 1 + 0.25 = 3.25 s.
     """
 
     def __init__(
@@ -47,25 +47,25 @@ class Prober:
         """Take the probe and the servicer.
 
         Args:
-            probe: checks once.
+            probe: the check to run.
             servicer: reports the health.
             interval_seconds: the time from the end of a probe to the next one.
             timeout_seconds: the limit of a probe.
-            on_change: is called with the cause of ill health, or None, on each change.
+            on_change: called on each change, with the cause of ill health, or None if the service is healthy.
         """
         self._probe = probe
         self._servicer = servicer
         self._interval_seconds = interval_seconds
         self._timeout_seconds = timeout_seconds
         self._on_change = on_change
-        self._has_looked = False
+        self._has_reported = False
         self._cause: Cause | None = None
         self._is_in_doubt = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Probe once now, then periodically in the background."""
-        await self.look()
+        await self.check()
         self._task = asyncio.create_task(self._run(), name="health-prober")
 
     async def stop(self) -> None:
@@ -75,19 +75,19 @@ class Prober:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Probe once, and change the health if a second probe confirms the change."""
         failure = await self._failure()
         cause = None if failure is None else failure.cause
-        is_told = self._has_looked and cause is self._cause
-        if is_told or (self._has_looked and not self._is_in_doubt):
-            self._is_in_doubt = not is_told
+        is_unchanged = self._has_reported and cause is self._cause
+        if is_unchanged or (self._has_reported and not self._is_in_doubt):
+            self._is_in_doubt = not is_unchanged
             return
         self._is_in_doubt = False
-        await self._tell(cause, failure)
+        await self._report(cause, failure)
 
-    async def _tell(self, cause: Cause | None, failure: UnhealthyError | None) -> None:
-        self._has_looked, self._cause = True, cause
+    async def _report(self, cause: Cause | None, failure: UnhealthyError | None) -> None:
+        self._has_reported, self._cause = True, cause
         await self._servicer.set_ready(ready=cause is None)
         self._on_change(cause)
         if failure is None:
@@ -96,18 +96,18 @@ class Prober:
             _log.error("not serving", cause=cause, reason=str(failure))
 
     async def _failure(self) -> UnhealthyError | None:
-        looking = asyncio.ensure_future(self._probe())
+        probing = asyncio.ensure_future(self._probe())
         try:
-            await asyncio.wait({looking}, timeout=self._timeout_seconds)
-            if not looking.done():
+            await asyncio.wait({probing}, timeout=self._timeout_seconds)
+            if not probing.done():
                 return UnhealthyError(
                     Cause.DATABASE_SILENT, f"the database did not answer within {self._timeout_seconds:g} s"
                 )
         finally:
             # At most one probe hangs at a time.
-            looking.cancel()
-            await asyncio.wait({looking}, timeout=self._timeout_seconds)
-        error = looking.exception()
+            probing.cancel()
+            await asyncio.wait({probing}, timeout=self._timeout_seconds)
+        error = probing.exception()
         if error is None or isinstance(error, UnhealthyError):
             return error
         return UnhealthyError(Cause.PROBE_FAILED, f"the probe failed: {type(error).__name__}")
@@ -115,7 +115,7 @@ class Prober:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._pause_seconds())
-            await self.look()
+            await self.check()
 
     def _pause_seconds(self) -> float:
-        return min(self._interval_seconds, AGAIN_SECONDS) if self._is_in_doubt else self._interval_seconds
+        return min(self._interval_seconds, RECHECK_SECONDS) if self._is_in_doubt else self._interval_seconds

@@ -1,3 +1,3 @@
-"""What every call passes through, outermost first, as `server` lists it: from its context to its being run again."""
+"""The interceptors of every call. `server/chain.py` lists them in order."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One line for each call: its method, code, duration, peer, caller and request id. Never what is in a message."""
+"""The access log: one line per call with method, code, duration, peer, caller and request id. No message content."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _log = structlog.get_logger("stagely_rpc.access")
 
 
 class AccessLogInterceptor(ObservingInterceptor):
-    """Logs calls at info; health checks, which come every few seconds for as long as the service runs, at debug."""
+    """Logs calls at level info, and the frequent health checks at level debug."""
 
     def observer(self, method: str) -> CallLog | None:
-        """Return what logs the calls of a method; None where its level is off."""
+        """Return the observer that logs the calls of a method; None if its level is off."""
         level = logging.DEBUG if method.startswith(HEALTH_SERVICE) else logging.INFO
         if not _log.is_enabled_for(level):
             return None
@@ -35,7 +35,7 @@ class AccessLogInterceptor(ObservingInterceptor):
 
 
 class CallLog:
-    """Logs the calls of one method the way that everything is logged."""
+    """Logs the calls of one method through structlog."""
 
     def __init__(self, method: str, level: int) -> None:
         self._method = method
@@ -65,7 +65,7 @@ class CallLog:
 
 
 class JsonCallLog(CallLog):
-    """The same as finished lines: structlog's way to them costs more than the rest of the chain."""
+    """Logs the calls of one method as complete JSON lines. structlog would cost more than the rest of the chain."""
 
     def __init__(self, method: str, level: int, lines: LineWriter) -> None:
         super().__init__(method, level)
@@ -73,7 +73,7 @@ class JsonCallLog(CallLog):
         self._level_name = logging.getLevelName(level).lower()
 
     def end(self, call: Call, code: str) -> None:
-        """Have the line written soon."""
+        """Queue the line for the log writer."""
         line = self._fields(call, code)
         line["event"], line["level"], line["timestamp"] = _EVENT, self._level_name, datetime.now(UTC)
         self._put(json_line(line))

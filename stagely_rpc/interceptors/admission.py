@@ -1,4 +1,4 @@
-"""Whether a call is admitted, and whether an open stream still is."""
+"""Admission of calls, and repeated admission of open streams."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
     from stagely_rpc.wire.context import Context
 
     class Authenticator(Protocol):
-        """Finds out who calls."""
+        """Authenticates callers."""
 
         async def caller_of(self, metadata: Metadata, connection: Context) -> Caller:
-            """Return the calling service, by a call's metadata or by the connection that it came on.
+            """Return the calling service, from the call's metadata or its connection.
 
             Raises:
-                UnauthenticatedError: it has not shown who it is.
+                UnauthenticatedError: the call has no valid credentials.
             """
             ...
 
         def valid_until(self, metadata: Metadata, connection: Context) -> float | None:
-            """Return when what the caller has shown expires, in seconds since 1970; None if that is not known."""
+            """Return when the caller's credentials expire, in seconds since 1970; None if unknown."""
             ...
 
 
 class Admission:
-    """Decides about calls by who makes them, and by the policies of the contract."""
+    """Decides whether calls are admitted, by their callers and by the policies of the contract."""
 
     def __init__(self, authenticator: Authenticator, db: Database, clock: Callable[[], float] = time.time) -> None:
-        """Take what decisions are made by.
+        """Take the sources of the decisions.
 
         Args:
-            authenticator: finds out who calls.
-            db: where users and their roles are.
+            authenticator: authenticates callers.
+            db: the database with users and roles.
             clock: returns the time in seconds since 1970.
         """
         self._authenticator = authenticator
@@ -50,10 +50,10 @@ class Admission:
         self._clock = clock
 
     async def admit(self, call: Call, policy: Policy | None, context: Context) -> None:
-        """Decide whether a call may begin; the call knows its policy and its caller from then on.
+        """Admit a call. Set its policy and its caller.
 
         Raises:
-            UnauthenticatedError: the caller has not shown who it is.
+            UnauthenticatedError: the call has no valid credentials.
             PermissionDeniedError: the caller may not call this method.
         """
         call.policy = policy
@@ -61,11 +61,11 @@ class Admission:
         call.caller = await access.admit(self._db, call, _acting_user_id(call.metadata))
 
     async def admit_again(self, call: Call, context: Context) -> None:
-        """Decide whether an open stream may go on.
+        """Admit an open stream again.
 
         Raises:
-            UnauthenticatedError: what the caller has shown has expired, or is no longer trusted.
-            PermissionDeniedError: the caller, or the user that it acts for, may no longer have the stream.
+            UnauthenticatedError: the credentials have expired, or are no longer trusted.
+            PermissionDeniedError: the caller or its acting user has lost access.
         """
         caller = await self._authenticator.caller_of(call.metadata, context)
         if self.seconds_valid(call, context) <= 0:
@@ -73,7 +73,7 @@ class Admission:
         call.caller = await access.admit_again(self._db, call, caller, _acting_user_id(call.metadata))
 
     def seconds_valid(self, call: Call, context: Context) -> float:
-        """Return for how long what the caller has shown is valid; infinity if that is not known."""
+        """Return for how many seconds the caller's credentials are still valid; infinity if unknown."""
         valid_until = self._authenticator.valid_until(call.metadata, context)
         return float("inf") if valid_until is None else valid_until - self._clock()
 

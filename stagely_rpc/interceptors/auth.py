@@ -1,4 +1,4 @@
-"""Whether a call is admitted: decided before its request is decoded, and again while a stream is open."""
+"""Authorization of calls before the request is decoded, and again while a stream is open."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         """Records denials."""
 
         def note(self, entry: Entry) -> None:
-            """Record a denial soon."""
+            """Queue a denial to be recorded."""
             ...
 
 
@@ -45,11 +45,10 @@ _UNDECIDED = (TransientError, DeadlineExceededError)
 
 
 class AuthInterceptor(WrappingInterceptor):
-    """Admits calls by the policies of the contract. Health alone, and what is named open, is for everyone.
+    """Admits calls by the policies of the contract. Only open methods, such as health, are for everyone.
 
-    An open stream is authorized again every 30 s, and when the token or the certificate of its caller expires. A
-    decision that can't be made, because the database is away, is tried again ten times in another 30 s; then the stream
-    ends with the error.
+    An open stream is authorized again every 30 s, and when the caller's token or certificate expires. If the database
+    is unavailable, the check is retried ten times within another 30 s. Then the stream ends with the error.
     """
 
     def __init__(
@@ -64,9 +63,9 @@ class AuthInterceptor(WrappingInterceptor):
         """Take the policies.
 
         Args:
-            admission: decides.
-            policies: by the full names of methods. A method without one is denied to everyone.
-            open_methods: full names of the methods that anyone may call.
+            admission: decides whether a call is admitted.
+            policies: the policies by full method name. A method without a policy is denied to everyone.
+            open_methods: the full names of the methods that anyone may call.
             denials: records denials.
             reauthorize_seconds: how often an open stream is authorized again.
         """
@@ -78,7 +77,7 @@ class AuthInterceptor(WrappingInterceptor):
         self._reauthorize_seconds = reauthorize_seconds
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Admit each call of the method, and record every denial of one; leave open methods as they are."""
+        """Admit each call of the method, and record denials. Open methods are not wrapped."""
         if method in self._open_methods:
             return handler
         policy, behavior = self._policies.get(method), behavior_of(handler)
@@ -100,7 +99,7 @@ class AuthInterceptor(WrappingInterceptor):
     def _stream(self, policy: Policy | None, behavior: Behavior) -> Behavior:
         async def serve(request: object, context: Context) -> object:
             async def write(response: object) -> None:
-                # Authorize before the first response; a single response waits for the end of its session.
+                # Authorize before the first response of a stream. The session has authorized a single response.
                 call.check_decided()
                 await context.write(response)
 
@@ -117,7 +116,7 @@ class AuthInterceptor(WrappingInterceptor):
         return serve
 
     async def _reauthorize(self, call: Call, context: Context) -> NoReturn:
-        """Authorize a stream again and again, until it is denied."""
+        """Authorize a stream repeatedly until it is denied."""
         interval, failures = self._reauthorize_seconds, 0
         while True:
             pause = interval if failures == 0 else interval / _ATTEMPTS
@@ -131,7 +130,7 @@ class AuthInterceptor(WrappingInterceptor):
                     raise
 
     def _note_denial(self, call: Call, refusal: BaseException) -> None:
-        # The caller may only learn that there is nothing; the reason is the cause.
+        # The caller sees NOT_FOUND; the reason of the denial is its cause.
         denial = refusal.__cause__ if isinstance(refusal, NotFoundError) else refusal
         if isinstance(denial, (UnauthenticatedError, PermissionDeniedError)):
             self._denials.note(_entry(call, denial))

@@ -1,4 +1,4 @@
-"""How many calls and streams may be open at a time. More are refused before anything is done for them."""
+"""Limits of concurrent calls and streams. Calls beyond a limit are refused before any work is done."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from stagely_rpc.wire.context import Context
 
 MAX_OTHER_STREAMS = 1000
-"""Limit of the open streams of health and reflection together."""
+"""The limit of open streams of health and reflection together."""
 
 
 class Capacity:
     """A limited number of calls at a time.
 
     Attributes:
-        in_use: how many calls there are.
+        in_use: the number of calls now.
     """
 
     __slots__ = ("_limit", "_reason", "_what", "in_use")
@@ -31,9 +31,9 @@ class Capacity:
         """Take the limit.
 
         Args:
-            limit: how many calls may be open.
-            what: the calls, for the message of a refusal.
-            reason: of a refusal.
+            limit: the maximum number of open calls.
+            what: what the calls are called in error messages.
+            reason: the reason in errors.
         """
         self._limit = limit
         self._what = what
@@ -41,7 +41,7 @@ class Capacity:
         self.in_use = 0
 
     def take(self) -> None:
-        """Begin a call, which must `give_back` when it ends.
+        """Count a call. Its end must call `give_back`.
 
         Raises:
             OverloadedError: the limit is reached.
@@ -51,25 +51,24 @@ class Capacity:
         self.in_use += 1
 
     def give_back(self) -> None:
-        """End a call."""
+        """Stop counting a call."""
         self.in_use -= 1
 
 
 class ConcurrencyInterceptor(WrappingInterceptor):
     """Refuses calls of the contract's methods beyond a limit, and streams beyond another.
 
-    A stream stays open for as long as its caller likes, so it takes nothing from unary calls. Health and reflection
-    take nothing from either: their streams have a limit of their own, and their unary calls have none, because a busy
-    server is still alive.
+    Streams have their own limit, because a stream can stay open for any time. Health and reflection count against
+    neither limit: their streams have a separate limit, and their unary calls have none, because a busy server is alive.
     """
 
     def __init__(self, calls: int, streams: int, methods: Collection[str]) -> None:
         """Take the limits.
 
         Args:
-            calls: how many unary calls may be in progress.
-            streams: how many streams, of any kind, may be open.
-            methods: the full names of the contract's.
+            calls: the maximum number of unary calls in progress.
+            streams: the maximum number of open streams of any kind.
+            methods: the full names of the contract's methods.
         """
         super().__init__()
         self._calls = Capacity(calls, "calls in progress", "TOO_MANY_CALLS")
@@ -79,16 +78,16 @@ class ConcurrencyInterceptor(WrappingInterceptor):
 
     @property
     def calls(self) -> int:
-        """How many unary calls of the contract's methods are in progress."""
+        """The number of unary calls of the contract's methods in progress."""
         return self._calls.in_use
 
     @property
     def streams(self) -> int:
-        """How many streams of the contract's methods are open."""
+        """The number of open streams of the contract's methods."""
         return self._streams.in_use
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Count the calls of the method, and refuse those beyond the limit."""
+        """Count the calls of the method, and refuse calls beyond the limit."""
         if method in self._methods:
             return _limited(handler, self._streams if is_stream(handler) else self._calls)
         return _limited(handler, self._other_streams) if is_stream(handler) else handler

@@ -1,4 +1,4 @@
-"""The outermost interceptor: makes the `Call` that the rest of the chain and the servicers read."""
+"""The outermost interceptor: creates the `Call` that the other interceptors and the servicers read."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class ContextInterceptor(WrappingInterceptor):
-    """Sets `current_call`, and returns the request's id in the trailing `x-request-id` metadata."""
+    """Sets `current_call`, and returns the request id in the trailing metadata `x-request-id`."""
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Make the call known for as long as it runs."""
+        """Set `current_call` while the call runs."""
         behavior = behavior_of(handler)
 
         async def serve(request: object, context: Context) -> object:
@@ -32,5 +32,5 @@ def _begin(method: str, context: Context) -> None:
     peer, metadata = context.peer(), context.invocation_metadata() or ()
     request_id = request_id_from(metadata)
     context.set_trailing_metadata(((REQUEST_ID_HEADER, request_id),))
-    # The task of a call ends with it, and its copy of the context too: nothing to reset.
+    # No reset is needed: the call's task and its copy of the context end with the call.
     current_call.set(Call(method, peer, request_id, ip_of(peer), metadata=metadata))

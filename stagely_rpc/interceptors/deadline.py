@@ -1,4 +1,4 @@
-"""A deadline for calls that have none, so that no call holds its connection and its locks for ever."""
+"""A time limit for calls without a deadline, so that no call keeps its connection and its locks forever."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 class DeadlineInterceptor(WrappingInterceptor):
-    """Ends calls that have taken too long. Those that have a deadline of their own are cancelled by gRPC at its end.
+    """Ends unary calls without a deadline at a time limit. gRPC itself cancels calls at their own deadline.
 
-    Either way the call's task is cancelled, and with it, in PostgreSQL, the statement that it waits for.
+    Either way the call's task is cancelled, and so is the statement in PostgreSQL that it waits for.
     """
 
     def __init__(self, default_seconds: float) -> None:
-        """Take how long a call without a deadline may take."""
+        """Take the time limit of a call without a deadline."""
         super().__init__()
         self._default_seconds = default_seconds
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Leave streams as they are: they last as long as their callers want."""
+        """Limit unary methods. Streams are not limited."""
         del method
         if is_stream(handler):
             return handler
@@ -41,7 +41,7 @@ class DeadlineInterceptor(WrappingInterceptor):
             except TimeoutError:
                 if not limit.expired():
                     raise
-                message = f"the call had no deadline, and took longer than the {seconds:g} s that it may take then"
+                message = f"the call had no deadline, and exceeded the limit of {seconds:g} s for such calls"
                 raise DeadlineExceededError(message, reason="DEFAULT_DEADLINE_EXCEEDED") from None
 
         return with_behavior(handler, serve)

@@ -1,6 +1,6 @@
-"""The innermost interceptor: turns the bytes of a request into its message, inside the chain.
+"""The innermost interceptor: decodes requests inside the chain.
 
-gRPC decodes outside of every interceptor, and answers malformed bytes with an internal error. Here they are
+gRPC itself decodes outside the interceptors, and fails with INTERNAL on malformed bytes. Here they are
 INVALID_ARGUMENT.
 """
 
@@ -33,11 +33,11 @@ class DecodingInterceptor(WrappingInterceptor):
     """Decodes requests.
 
     Raises (to the error interceptor):
-        InvalidArgumentError: the bytes are not of the request's type.
+        InvalidArgumentError: the bytes are not a message of the request's type.
     """
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Take the decoding over from gRPC."""
+        """Decode the requests in place of gRPC."""
         del method
         decode, behavior = handler.request_deserializer, behavior_of(handler)
         if decode is None:
@@ -54,7 +54,7 @@ def _of_message(decode: Callable[[bytes], Message], behavior: Behavior) -> Behav
 
 
 def _of_stream(decode: Callable[[bytes], Message], behavior: Behavior) -> Behavior:
-    """Decode the requests whichever way they are read: from the iterator, or by `context.read`."""
+    """Decode requests that are read from the iterator or by `context.read`."""
 
     async def serve(requests: AsyncIterator[bytes], context: Context) -> object:
         async def read() -> object:
@@ -84,13 +84,13 @@ async def _decoded_stream(decode: Callable[[bytes], Message], raw: AsyncIterator
 
 
 async def _expect_cancellation() -> None:
-    """Wait at the end of the requests, in case the caller has cut them off.
+    """Wait after the last request, in case the caller has cancelled the stream.
 
-    grpc.aio ends a cancelled stream as it ends a complete one, and cancels the call a moment later: up to 4 ms were
-    measured. Without the wait, the servicer would take half of the requests for all of them.
+    grpc.aio ends the iterator of a cancelled stream as it ends a complete one, and cancels the call up to 4 ms later
+    (measured). Without the wait, the servicer would take a truncated stream for a complete one.
     """
     await asyncio.sleep(_CANCELLATION_SECONDS)
-    # A loop that was busy may run its timers before it learns of the cancellation.
+    # A busy loop may run its timers before it processes the cancellation.
     for _ in range(_CANCELLATION_TURNS):
         await asyncio.sleep(0)
 
@@ -101,5 +101,5 @@ def _decode_error(message_class: Any, raw: bytes) -> InvalidArgumentError:  # no
     descriptor = message_class.DESCRIPTOR
     violations = [Violation(path, "must be valid UTF-8") for path in malformed_text_fields(descriptor, raw)]
     return InvalidArgumentError(
-        violations or [Violation("", f"the request is no {descriptor.full_name}")], reason="MALFORMED_REQUEST"
+        violations or [Violation("", f"the request is not a valid {descriptor.full_name}")], reason="MALFORMED_REQUEST"
     )

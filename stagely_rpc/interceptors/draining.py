@@ -1,4 +1,4 @@
-"""Streams end when the server drains, and tell their callers where to resume."""
+"""Ends streams when the server drains, with the token at which the caller can resume."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from stagely_rpc.wire.context import Context
 
 RESUME_TOKEN = "resume_token"  # noqa: S105 - the name of a field
-"""The field by which a response says where its stream can be resumed."""
+"""The field of a response with the token that resumes its stream."""
 
 
 class DrainingInterceptor(WrappingInterceptor):
-    """Ends the contract's streams with UNAVAILABLE when the server drains. Unary calls go on to their end."""
+    """Ends the contract's streams with UNAVAILABLE when the server drains. Unary calls run to their end."""
 
     def __init__(self, draining: Draining, methods: Collection[str]) -> None:
-        """Take what is ended when.
+        """Take the event and the methods.
 
         Args:
-            draining: says when the server drains.
-            methods: the full names of the contract's.
+            draining: is set when the server drains.
+            methods: the full names of the contract's methods.
         """
         super().__init__()
         self._draining = draining
         self._methods = frozenset(methods)
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """End each stream of the method. Leave unary calls and other services as they are."""
+        """End each stream of the method when the server drains. Unary methods and other services are not wrapped."""
         if method not in self._methods or not is_stream(handler):
             return handler
         behavior = behavior_of(handler)
@@ -59,7 +59,7 @@ class _Responses:
     """The responses of a stream.
 
     Attributes:
-        resume_token: of the last response that was sent; empty if none had one.
+        resume_token: the token of the last response that was sent; empty if no response had one.
     """
 
     def __init__(self, context: Context) -> None:
@@ -68,5 +68,5 @@ class _Responses:
 
     async def write(self, response: object) -> None:
         await self._context.write(response)
-        # Not before: a response that is cut off is sent again after resuming, rather than never.
+        # After the write: a response that is cut off is sent again after resuming, and not lost.
         self.resume_token = getattr(response, RESUME_TOKEN, "") or self.resume_token

@@ -1,4 +1,4 @@
-"""The one place where errors become status codes. The caller gets what is fit for it; the log gets the rest."""
+"""Maps errors to status codes. The caller gets the public message; the log gets the details."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STATUS_BY_ERROR: dict[type[errors.StagelyError], grpc.StatusCode] = {
     errors.DrainingError: grpc.StatusCode.UNAVAILABLE,
 }
 
-# `context.abort` was called, or gRPC could not send a response: nothing else can be sent either.
+# `context.abort` was called, or gRPC could not send a response: no status can be sent.
 _FROM_GRPC = (grpc.aio.AbortError, grpc.aio.InternalError)
 _DETAILS_HEADER = "grpc-status-details-bin"
 
@@ -48,10 +48,10 @@ _log = structlog.get_logger(__name__)
 
 
 class ErrorInterceptor(WrappingInterceptor):
-    """Answers a domain error with its code and details, any other with INTERNAL and nothing but the request's id."""
+    """Returns a domain error with its code and details, and any other error as INTERNAL with only the request id."""
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Abort calls of the method with what went wrong in them; cancellation is no error, and passes."""
+        """Abort calls of the method with their errors. Cancellation passes through."""
         behavior = behavior_of(handler)
 
         async def serve(request: object, context: Context) -> object:
@@ -93,7 +93,7 @@ async def _abort(
 
 
 def info_of(error: errors.StagelyError) -> error_details_pb2.ErrorInfo:
-    """Return the reason of an error and, of a drained stream, where to resume it."""
+    """Return the reason of an error, with the resume token of a drained stream."""
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)
     if isinstance(error, errors.DrainingError) and error.resume_token:
         info.metadata["resume_token"] = error.resume_token
@@ -101,7 +101,7 @@ def info_of(error: errors.StagelyError) -> error_details_pb2.ErrorInfo:
 
 
 def details_of(error: errors.StagelyError) -> Iterator[Message]:
-    """Yield the `google.rpc` details that say more about an error than its code and reason."""
+    """Yield the `google.rpc` details of an error, apart from its reason."""
     if isinstance(error, errors.InvalidArgumentError):
         yield error_details_pb2.BadRequest(
             field_violations=[

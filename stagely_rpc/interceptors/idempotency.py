@@ -1,9 +1,9 @@
-"""Requests with a `request_id`: how a repetition is recognized, and what it is answered.
+"""Idempotency of requests with a `request_id` (AIP-155): recognizes retries, and returns the stored response.
 
-A stream of responses takes part: a repetition gets the response that was kept, and then the stream ends. It may write
-once with its `request_id`, as a unary call does. A stream of requests takes no part: what its effect will be is not
-known when it begins, so nothing could recognize a repetition. Its messages must have no `request_id`; what it does can
-be repeated by what the messages themselves say, such as the number of a line.
+It applies to unary calls and to streams of responses: a retry of a stream gets the stored response, and the stream
+ends. Such a stream can write once with its `request_id`, as a unary call does. It does not apply to streams of
+requests, because the effect is not known when the stream begins. Their messages have no `request_id`; use a field of
+the messages, such as a line number, to make retries safe.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 
 class IdempotencyInterceptor(WrappingInterceptor):
-    """Marks the calls that have their effect once. The write transaction makes sure of it."""
+    """Marks calls as idempotent. Their write transaction claims the request id."""
 
     def __init__(self, responses: Mapping[str, type[Message]]) -> None:
         """Take the methods.
 
         Args:
-            responses: of each method whose requests have a `request_id`, by its full name, the class of its response.
+            responses: the response class of each method whose requests have a `request_id`, by full method name.
         """
         super().__init__()
         self._responses = responses
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Leave methods whose requests have no `request_id` as they are, and those that stream requests."""
+        """Wrap methods whose requests have a `request_id` and do not stream."""
         response_class, behavior = self._responses.get(method), behavior_of(handler)
         if response_class is None or handler.request_streaming:
             return handler
@@ -49,7 +49,7 @@ class IdempotencyInterceptor(WrappingInterceptor):
             if not request.request_id:
                 return await behavior(request, context)
             call = current_call.get()
-            call.repeatable = _repeatable(call, request)
+            call.idempotent_request = _idempotent_request(call, request)
             try:
                 return await behavior(request, context)
             except AlreadyAnsweredError as before:
@@ -62,7 +62,7 @@ class IdempotencyInterceptor(WrappingInterceptor):
         return with_behavior(handler, serve)
 
 
-def _repeatable(call: Call, request: Message) -> IdempotentRequest:
+def _idempotent_request(call: Call, request: Message) -> IdempotentRequest:
     user = call.caller.user.id.bytes if call.caller.user else b""
     parts = (call.method.encode(), user, request.SerializeToString(deterministic=True))
     fingerprint = hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()

@@ -1,4 +1,4 @@
-"""How a stream is ended from outside of its handler."""
+"""Ends a stream from outside its handler."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Result = TypeVar("Result")
 async def run_until(work: Coroutine[Any, Any, Result], interruption: Coroutine[Any, Any, NoReturn]) -> Result:
     """Run the handler of a stream until it ends, or until the interruption raises.
 
-    The handler is cancelled then, and has ended when this returns. So it is if the call itself is cancelled.
+    The interruption, or a cancellation of the call, cancels the handler. The handler has ended when this returns.
 
     Raises:
-        Exception: what the handler raised, or else the interruption.
+        Exception: the error of the handler, or else of the interruption.
     """
     working, interrupting = asyncio.create_task(work), asyncio.create_task(interruption)
     try:

@@ -1,4 +1,4 @@
-"""Counts every call: while it is in progress, and by how it ended."""
+"""Metrics of every call."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class MetricsInterceptor(ObservingInterceptor):
-    """Counts calls by method and code; those of unknown methods, which anyone may name, as one."""
+    """Counts calls by method and code. All unknown methods count as one, because callers choose their names."""
 
     def __init__(self, metrics: Metrics) -> None:
         super().__init__()
         self._metrics = metrics
 
     def observer(self, method: str) -> CallMetrics:
-        """Return what counts the calls of a method."""
+        """Return the observer that counts the calls of a method."""
         return self._metrics.calls(method)
 
     async def intercept_service(
@@ -30,7 +30,7 @@ class MetricsInterceptor(ObservingInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Return the counting handler of a method; count the call here if there is no such method."""
+        """Return the counting handler of a method. If the method is unknown, count the call here."""
         handler = await super().intercept_service(continuation, handler_call_details)
         if handler is None:
             self._metrics.count_unknown_method()

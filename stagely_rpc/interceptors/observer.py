@@ -1,4 +1,4 @@
-"""What interceptors share that only observe calls: when each begins, and how it ends."""
+"""The base of interceptors that only observe calls: their begin and their end."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
         """Observes the calls of one method."""
 
         def begin(self) -> Any:  # noqa: ANN401 - whatever `end` wants to know
-            """A call begins."""
+            """A call began. Return a value for `end`."""
             ...
 
         def end(self, began: Any, code: str) -> None:  # noqa: ANN401
-            """It ended, by the name of a gRPC code; `began` is what `begin` returned."""
+            """A call ended with a gRPC code. `began` is the value that `begin` returned."""
             ...
 
 
@@ -29,28 +29,28 @@ _OK = grpc.StatusCode.OK.name
 _CANCELLED = grpc.StatusCode.CANCELLED.name
 _DEADLINE_SLACK_SECONDS = 0.1
 _LATE = grpc.StatusCode.DEADLINE_EXCEEDED.name
-# A call knows its code as it was given: by gRPC's own health service, as a number.
+# The code may be a number: gRPC's own health service sets it so.
 _NAMES: dict[object, str] = {name: code.name for code in grpc.StatusCode for name in (code, code.value[0])}
 
 
 def _why_cancelled(context: Context) -> str:
-    """Return the code that the caller has seen whose call was cancelled: because it left, or at its deadline.
+    """Return the code that the caller of a cancelled call has seen: CANCELLED or DEADLINE_EXCEEDED.
 
-    A client resets the call at its own deadline, which is a moment before the server's for the same call.
+    At its deadline the client resets the call, shortly before the server notices the deadline.
     """
     left = context.time_remaining()
     return _LATE if left is not None and left < _DEADLINE_SLACK_SECONDS else _CANCELLED
 
 
 class ObservingInterceptor(WrappingInterceptor):
-    """An interceptor that observes how each call ends. It stands outside of the error interceptor."""
+    """An interceptor that observes calls. It must be outside the error interceptor."""
 
     @abstractmethod
     def observer(self, method: str) -> Observer | None:
-        """Return who observes the calls of a method; None if nobody does."""
+        """Return the observer of a method's calls, or None."""
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Observe each call of the method, unless nobody observes it."""
+        """Observe each call of the method, if it has an observer."""
         observer, behavior = self.observer(method), behavior_of(handler)
         if observer is None:
             return handler

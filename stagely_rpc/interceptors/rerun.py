@@ -1,4 +1,4 @@
-"""Calls that lost a race are run again, so that their callers need not repeat them."""
+"""Runs calls again that lost a race, so that their callers need not retry."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _MAX_PAUSE_SECONDS = 0.01
 
 
 class RerunInterceptor(WrappingInterceptor):
-    """Runs a call again whose transaction was rolled back because another one was first.
+    """Runs a call again if its transaction was rolled back because of a concurrent one.
 
-    That is a serialization failure, a deadlock, a lock that was not available, or a row that another call added first.
-    The pauses are random, so that the calls that met do not meet again. A stream is run again only while none of its
-    messages has been read or written: a request that was read is gone, and a response can't be taken back.
+    The causes are a serialization failure, a deadlock, an unavailable lock, or a row that another call inserted first.
+    The pauses are random, so that the calls do not collide again. A stream is run again only if no message was read or
+    written yet: a consumed request is gone, and a sent response can't be taken back.
     """
 
     def __init__(self, methods: Collection[str], note_retry: Callable[[str], None] = lambda _: None) -> None:
         """Take the methods.
 
         Args:
-            methods: full names of those that change something: no others take part in races.
+            methods: the full names of the methods that write. Other methods do not lose races.
             note_retry: called with the method of each call that is run again.
         """
         super().__init__()
@@ -43,7 +43,7 @@ class RerunInterceptor(WrappingInterceptor):
         self._note_retry = note_retry
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Leave methods that change nothing as they are."""
+        """Wrap methods that write."""
         if method not in self._methods:
             return handler
         serve = self._stream(method, handler) if is_stream(handler) else self._unary(method, handler)
@@ -87,7 +87,7 @@ class _Messages:
     """The messages of a stream.
 
     Attributes:
-        have_passed: whether one was read, or waited for, or written.
+        have_passed: whether a message was read, awaited or written.
     """
 
     def __init__(self, context: Context) -> None:

@@ -1,4 +1,4 @@
-"""A span for every call: a part of the caller's trace, where the caller says that it has one (W3C Trace Context)."""
+"""A span for each call, in the caller's trace if the call has one (W3C Trace Context)."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from stagely_rpc.call import Metadata
 
 _FAULTS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
-"""The codes that are errors of a server, by OpenTelemetry's conventions for gRPC; the others are their callers'."""
+"""The codes that count as server errors, by OpenTelemetry's conventions for gRPC."""
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _NO_PARENT = Context()
 
 
 class TracingInterceptor(ObservingInterceptor):
-    """Traces calls as the sampler says; health checks, never."""
+    """Traces the calls that the sampler selects. Health checks are never traced."""
 
     def __init__(self, tracer: Tracer) -> None:
         super().__init__()
         self._tracer = tracer
 
     def observer(self, method: str) -> CallSpans | None:
-        """Return what traces the calls of a method."""
+        """Return the observer that traces the calls of a method."""
         return None if method.startswith(HEALTH_SERVICE) else CallSpans(self._tracer, method.removeprefix("/"))
 
 
 class CallSpans:
-    """Makes a span of each call of one method."""
+    """Creates a span for each call of one method."""
 
     def __init__(self, tracer: Tracer, method: str) -> None:
         self._tracer = tracer
@@ -48,7 +48,7 @@ class CallSpans:
         self._attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
 
     def begin(self) -> Span | None:
-        """Begin the span, and make it known; return None if the call is not sampled."""
+        """Start the span and set it on the call. Return None if the call is not sampled."""
         call = current_call.get()
         span = self._tracer.start_span(
             self._name, context=_parent(call.metadata), kind=SpanKind.SERVER, attributes=self._attributes
@@ -61,7 +61,7 @@ class CallSpans:
         return span
 
     def end(self, span: Span | None, code: str) -> None:
-        """End it, by the name of a gRPC code."""
+        """End the span with a gRPC code."""
         if span is None:
             return
         span.set_attribute("rpc.grpc.status_code", grpc.StatusCode[code].value[0])
@@ -71,7 +71,7 @@ class CallSpans:
 
 
 def _parent(metadata: Metadata) -> Context:
-    """Return the span of the caller, if there is one."""
+    """Return the caller's span, if any."""
     parents = values_of("traceparent", metadata)
     if len(parents) != 1:
         return _NO_PARENT

@@ -1,8 +1,8 @@
-"""How an interceptor wraps a method of any of the four kinds.
+"""Wraps methods of all four kinds: unary and streaming, in both directions.
 
-Every interceptor sees one shape: a coroutine function that returns the response or, where responses stream, writes them
-to its context. grpc.aio takes servicers in two shapes, async generators and coroutines that call `context.write`; the
-innermost interceptor turns the first into the second.
+Every interceptor sees one form of a method: a coroutine function that returns the response or, for a stream, writes the
+responses to its context. grpc.aio accepts two forms of streaming servicers: async generators, and coroutines that call
+`context.write`. The innermost interceptor converts the first form into the second.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _KINDS = {
 
 
 def is_stream(handler: grpc.RpcMethodHandler[Any, Any]) -> bool:
-    """Tell whether a method streams its requests, its responses or both."""
+    """Return whether a method streams its requests or its responses."""
     return bool(handler.request_streaming or handler.response_streaming)
 
 
 def behavior_of(handler: grpc.RpcMethodHandler[Any, Any]) -> Behavior:
-    """Return the coroutine function that serves the method, whatever its kind."""
+    """Return the coroutine function that serves a method of any kind."""
     behavior: Any = getattr(handler, _KINDS[handler.request_streaming, handler.response_streaming])
     return _writing(behavior) if inspect.isasyncgenfunction(behavior) else behavior
 
 
 def _writing(generate: Callable[[Any, Context], AsyncGenerator[Any, None]]) -> Behavior:
-    """Return the coroutine function that writes what an async generator yields."""
+    """Return a coroutine function that writes the responses of an async generator."""
 
     async def serve(request: object, context: Context) -> None:
         async with aclosing(generate(request, context)) as responses:
@@ -54,12 +54,12 @@ def _writing(generate: Callable[[Any, Context], AsyncGenerator[Any, None]]) -> B
 def with_behavior(
     handler: grpc.RpcMethodHandler[Any, Any], behavior: Behavior, **changes: object
 ) -> grpc.RpcMethodHandler[Any, Any]:
-    """Return the handler with another coroutine function to serve it.
+    """Return a copy of a handler with another coroutine function.
 
     Args:
-        handler: of the method.
-        behavior: what serves it.
-        changes: of the handler's other attributes.
+        handler: the handler of a method.
+        behavior: the coroutine function.
+        changes: changes of the handler's other attributes.
     """
     kind = _KINDS[handler.request_streaming, handler.response_streaming]
     replaced: grpc.RpcMethodHandler[Any, Any] = handler._replace(**{kind: behavior}, **changes)  # type: ignore[attr-defined]
@@ -69,7 +69,7 @@ def with_behavior(
 class WrappingInterceptor(grpc.aio.ServerInterceptor):
     """An interceptor that wraps each method once, at its first call.
 
-    Each wraps with a plain coroutine: a context manager around the call would cost more than what is in it.
+    It wraps with a plain coroutine. A context manager around the call would cost more than its content.
     """
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class WrappingInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Return the wrapped handler of a method; None, that is UNIMPLEMENTED, if there is no such method."""
+        """Return the wrapped handler of a method; None (UNIMPLEMENTED) if there is no such method."""
         method: str = handler_call_details.method
         if method not in self._wrapped:
             handler = await continuation(handler_call_details)
@@ -91,4 +91,4 @@ class WrappingInterceptor(grpc.aio.ServerInterceptor):
 
     @abstractmethod
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Return a handler that does what this interceptor is for, around the given one."""
+        """Return the given handler, wrapped."""

@@ -1,4 +1,4 @@
-"""The program of one worker of `serve --workers`, which the supervisor starts: `python -m stagely_rpc.process 1 7`."""
+"""The program of a worker. The supervisor starts it: `python -m stagely_rpc.process 1 7`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from stagely_rpc.process.startup import lean_imports
 
 
 def main() -> None:
-    """Serve as the worker with a number, linked to the supervisor by an open socket."""
+    """Run the worker with a number. The second argument is the descriptor of its socket to the supervisor."""
     number, descriptor = map(int, sys.argv[1:])
-    # gRPC's core would say in lines of its own what the server says in one.
+    # Silence gRPC's core, because the server logs the same errors itself.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     with lean_imports():
         from stagely_rpc.process.worker import run  # noqa: PLC0415

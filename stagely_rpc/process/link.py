@@ -1,6 +1,6 @@
-"""Between the supervisor and a worker: a socket on which the worker says one line, and whose end each side notices.
+"""The link between the supervisor and a worker: a socket pair on which the worker sends one line.
 
-The kernel closes a process's end however the process ends. So a worker learns that its supervisor was killed.
+The kernel closes the socket of a process that ends in any way, so each side notices the end of the other.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ class WorkerEnd:
 
 
 class SupervisorEnd:
-    """The end of the link that the supervisor has. A context manager: leaving it closes the socket."""
+    """The supervisor's end of the link. A context manager that closes the socket."""
 
     def __init__(self) -> None:
-        """Open a link; `worker_descriptor` is for the worker to inherit."""
+        """Open a link. The worker inherits `worker_descriptor`."""
         self._socket, self._worker_socket = socket.socketpair()
 
     @property
@@ -74,7 +74,7 @@ class SupervisorEnd:
         self._worker_socket.close()
 
     async def word(self) -> Endpoints | Problem | None:
-        """Wait for the worker's line; None if it ended without one."""
+        """Wait for the worker's line; None if the worker ended without a line."""
         self._socket.setblocking(False)
         said = b""
         while not said.endswith(b"\n"):

@@ -1,4 +1,4 @@
-"""The metrics of all workers in one place: each writes files, and the supervisor answers with their sum."""
+"""The metrics of all workers. Each worker writes files, and the supervisor serves the sums."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""By which prometheus-client, in a worker, knows where its files are to be."""
+"""The variable that tells prometheus-client in a worker where to write its files."""
 
 
 class WorkersMetrics:
-    """What is counted by all workers together.
+    """The metrics of all workers.
 
     Attributes:
-        address: host and port where they are read, while they are.
-        registry: of what is read there.
+        address: host and port of the metrics, while they are served.
+        registry: the registry that is served.
     """
 
     def __init__(self, directory: str, pids: Callable[[], Mapping[int, int]], revision: str) -> None:
-        """Take where the workers count.
+        """Take the sources of the metrics.
 
         Args:
-            directory: of their files.
-            pids: the process ids of those that run, by their numbers.
-            revision: of the schema that this version needs.
+            directory: the directory of the workers' files.
+            pids: returns the process ids of the running workers by number.
+            revision: the schema revision that this version needs.
         """
         self.address: str | None = None
         self._directory = directory
@@ -47,16 +47,16 @@ class WorkersMetrics:
 
         Args:
             host: the address.
-            port: 0 takes a free one.
+            port: the port; 0 takes a free port.
 
         Raises:
-            ListenError: the port can't be had.
+            ListenError: the port can't be opened.
         """
         with metrics_port(host, port, self.registry) as taken:
             self.address = f"{host}:{taken}"
             yield
 
     def note_end(self, number: int) -> None:
-        """Drop the live gauges of a worker that ended. Its counters stay."""
+        """Remove the live gauges of a worker that ended. Its counters stay."""
         mark_process_dead(number, self._directory)  # type: ignore[no-untyped-call]
         self._restarts.labels(str(number)).inc()

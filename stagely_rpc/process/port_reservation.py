@@ -1,4 +1,4 @@
-"""A port that is taken once, for all workers: each of them listens on it with SO_REUSEPORT."""
+"""Reserves a port for all workers. Each worker listens on it with SO_REUSEPORT."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def held(host: str, port: int) -> Iterator[int]:
-    """Hold a port for the workers of this process, for as long as the block runs, and give it.
+    """Reserve a port for the workers of this process while the block runs. Yield the port.
 
     Args:
-        host: the address, as the workers listen on it.
-        port: 0 takes a free one.
+        host: the address that the workers listen on.
+        port: the port; 0 takes a free port.
 
     Raises:
-        ListenError: it is taken, if only by the workers of another supervisor.
+        ListenError: the port is taken, maybe by the workers of another supervisor.
     """
     with ExitStack() as holding:
         try:
@@ -36,15 +36,16 @@ def held(host: str, port: int) -> Iterator[int]:
 
 
 def _claim(claim: socket.socket, host: str, port: int) -> None:
-    """Keep other supervisors off while no worker listens: with SO_REUSEPORT they could all have the port.
+    """Block other supervisors, which could share the port with SO_REUSEPORT.
 
-    A name in Linux's abstract namespace belongs to one process, ends with it, and is apart where the ports are apart.
+    The claim is a socket in Linux's abstract namespace: one process can bind its name, it ends with the process, and it
+    is per network namespace, as ports are.
     """
     claim.bind(f"\0stagely-rpc {host}:{port}")
 
 
 def _take(holding: ExitStack, host: str, port: int) -> int:
-    """Bind a port and do not listen: no connection comes here, and nobody but the workers can bind it."""
+    """Bind a port without listening. It gets no connections, and only processes with SO_REUSEPORT can bind it too."""
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, *_, address = found[0]
     if port:
@@ -57,7 +58,7 @@ def _take(holding: ExitStack, host: str, port: int) -> int:
 
 
 def _check_nobody_listens(family: int, address: Address) -> None:
-    """Raise OSError where one listens, even one that would share: SO_REUSEPORT alone would join it."""
+    """Raise OSError if any process listens on the port. With SO_REUSEPORT alone, binding would succeed."""
     with socket.socket(family) as alone:
         alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         alone.bind(address)

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _KILLED = 128
-"""An exit code above this says by which signal a process ended."""
+"""An exit code above this is this number plus the signal that ended the process."""
 
 
 async def serve(settings: Settings, on_ready: Callable[[Server], None], *, has_children: bool = False) -> None:
     """Run a server until SIGTERM or SIGINT. A second signal ends the process at once.
 
     Args:
-        settings: of the server.
-        on_ready: called once the server answers.
-        has_children: whether a second SIGINT must unwind the stack, because its callers end other processes.
+        settings: the settings of the server.
+        on_ready: called when the server serves.
+        has_children: whether a second SIGINT must unwind the stack, because callers must end other processes.
 
     Raises:
         StartupError: the server can't start.
@@ -49,7 +49,7 @@ async def serve(settings: Settings, on_ready: Callable[[Server], None], *, has_c
 
 
 def _end_by(number: signal.Signals) -> None:
-    """End at once, as a signal ends a process by default; the first process of a container, which it would not, too."""
+    """End the process at once, as the signal does by default. This works for the first process of a container too."""
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
     os._exit(_KILLED + number)

@@ -1,4 +1,4 @@
-"""Divides the limits of the settings among the workers. The sum of the shares is the setting."""
+"""Divides the limits in the settings among the workers. The shares add up to the setting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DIVIDED = ("database_pool_size", "database_pool_idle", "max_concurrent_rpcs", "
 
 
 def shares(settings: Settings) -> list[dict[str, str]]:
-    """Return, for each worker, the environment variables of its shares."""
+    """Return the environment variables with each worker's shares."""
     columns = [divided(getattr(settings, name), settings.workers) for name in _DIVIDED]
     names = [name.upper() for name in _DIVIDED]
     return [dict(zip(names, map(str, row), strict=True)) for row in zip(*columns, strict=True)]

@@ -1,4 +1,4 @@
-"""A worker slot: it runs one process after another. Each is a fresh program that shares nothing with the last one."""
+"""A worker slot runs one process after another. Each process is a new program."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class End:
     """How a process ended.
 
     Attributes:
-        exit_code: as `subprocess` has it: negative for a signal.
-        served: whether it had said that it serves.
-        problem: why it could not start, if it said so.
-        lived_seconds: how long it ran.
+        exit_code: the exit code as in `subprocess`: negative for a signal.
+        served: whether the process had reported that it serves.
+        problem: why the process could not start, if it reported that.
+        lived_seconds: the run time of the process.
     """
 
     exit_code: int
@@ -46,22 +46,22 @@ class Overseer(Protocol):
     """Is notified about the processes of a slot."""
 
     def note_ready(self, number: int, endpoints: Endpoints) -> None:
-        """A worker serves."""
+        """A worker started to serve."""
         ...
 
     def note_end(self, number: int, end: End, restart_in_seconds: float) -> None:
-        """A worker ended that was not asked to."""
+        """A worker ended without being stopped."""
         ...
 
 
 class Backoff:
-    """How long to wait before a worker is replaced: longer each time, until one has run for a good while."""
+    """The delay before a worker is replaced. It grows until a worker has run for long enough."""
 
     def __init__(self) -> None:
         self._delay_seconds = _FIRST_DELAY_SECONDS
 
     def after(self, lived_seconds: float) -> float:
-        """Return how many seconds to wait now."""
+        """Return the next delay in seconds."""
         if lived_seconds >= _GOOD_WHILE_SECONDS:
             self._delay_seconds = _FIRST_DELAY_SECONDS
         delay = self._delay_seconds
@@ -73,11 +73,11 @@ class Slot:
     """Keeps one worker running."""
 
     def __init__(self, number: int, environment: Mapping[str, str], overseer: Overseer) -> None:
-        """Start nothing yet.
+        """Create the slot without a process.
 
         Args:
-            number: of the worker, from 1.
-            environment: of its processes.
+            number: the number of the worker, from 1.
+            environment: the environment of its processes.
             overseer: is notified about the processes.
         """
         self.number = number
@@ -89,12 +89,12 @@ class Slot:
 
     @property
     def pid(self) -> int | None:
-        """The process that runs, if there is one."""
+        """The running process, if any."""
         process = self._process
         return None if process is None or process.returncode is not None else process.pid
 
     async def run(self) -> bool:
-        """Start the worker, and again whenever it ends, until it is to stop; return whether it drained then."""
+        """Start the worker, and restart it when it ends, until it is stopped. Return whether it drained."""
         while not self._stopping.is_set():
             end = await self._run_process()
             if self._stopping.is_set():
@@ -105,7 +105,7 @@ class Slot:
         return True
 
     def stop(self) -> None:
-        """Let the worker drain, and do not start it again."""
+        """Drain the worker, and do not restart it."""
         self._stopping.set()
         self._send(signal.SIGTERM)
 
@@ -124,7 +124,7 @@ class Slot:
         return End(exit_code, isinstance(word, Endpoints), problem, time.monotonic() - began)
 
     async def _until_it_ends(self) -> tuple[Endpoints | Problem | None, int]:
-        """Start a process and wait for its end; return what it said, and its exit code."""
+        """Start a process and wait for its end. Return what it reported, and its exit code."""
         with SupervisorEnd() as link:
             self._process = await self._start(link)
             if self._stopping.is_set():
@@ -148,7 +148,7 @@ class Slot:
     def _send(self, number: signal.Signals) -> None:
         if (pid := self.pid) is not None:
             with suppress(ProcessLookupError):
-                # The process's own method looks first whether it has ended, and so takes its exit code from who waits.
+                # The process's own method polls first, which would take the exit code from the waiting task.
                 os.kill(pid, number)
 
     async def _pause(self, seconds: float) -> None:

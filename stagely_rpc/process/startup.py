@@ -1,4 +1,4 @@
-"""What makes a start quick and a process small, and has nothing to do with what the process then does."""
+"""Makes the start of a process faster and its memory smaller."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _RICH = "rich"
 
 @contextmanager
 def lean_imports() -> Iterator[None]:
-    """Import in this block what serves: a quarter quicker, and 5 MB smaller.
+    """A block for the imports of the server. It makes them 25 % faster and the process 5 MB smaller.
 
-    The garbage collector would go through all that is imported again and again, and find nothing. And structlog imports
-    rich where it is installed, for tracebacks in colour that no log here has.
+    It pauses the garbage collector, which would traverse all imported objects repeatedly. It also keeps structlog from
+    importing rich, which the logs don't use.
     """
     gc.disable()
     is_imported = _RICH in sys.modules
@@ -33,6 +33,6 @@ def lean_imports() -> Iterator[None]:
 
 
 def settle() -> None:
-    """Exclude the objects of the start from garbage collection: they live as long as the process."""
+    """Exclude the current objects from garbage collection, because they live as long as the process."""
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""The service as several processes: ports, shares and metrics for them, and signals to all."""
+"""Runs the service as several processes: their ports, shares and metrics, and signals to all."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _log = structlog.get_logger(__name__)
 
 
 async def supervise(settings: Settings, revision: str) -> bool:
-    """Run as many workers as the settings say until SIGTERM or SIGINT; a second signal ends them at once.
+    """Run the workers until SIGTERM or SIGINT. A second signal ends them at once.
 
     Args:
-        settings: of the whole.
-        revision: of the schema that this version needs, for the metrics.
+        settings: the settings of the service.
+        revision: the schema revision that this version needs, for the metrics.
 
     Returns:
-        Whether every worker let its calls end.
+        Whether every worker drained.
 
     Raises:
         ListenError: a port is taken.
-        WorkerStartError: no worker can start, or the platform can't spread connections over several.
+        WorkerStartError: no worker can start, or the platform can't spread connections over processes.
     """
     if sys.platform != "linux":
-        raise WorkerStartError("WORKERS: more than one needs Linux, which spreads connections by SO_REUSEPORT")
+        raise WorkerStartError("WORKERS: more than one worker needs Linux, where SO_REUSEPORT spreads connections")
     with ExitStack() as holding:
         environment = {**os.environ, "WORKERS": "1", **_ports(holding, settings)}
         directory = None
@@ -55,7 +55,7 @@ async def supervise(settings: Settings, revision: str) -> bool:
 
 
 def _ports(holding: ExitStack, settings: Settings) -> dict[str, str]:
-    """Take the ports, and return them as variables."""
+    """Reserve the ports, and return them as environment variables."""
     ports = {"PORT": settings.port, "HEALTH_PORT": settings.health_port}
     return {
         name: str(holding.enter_context(held(settings.host, port))) for name, port in ports.items() if port is not None
@@ -63,5 +63,5 @@ def _ports(holding: ExitStack, settings: Settings) -> dict[str, str]:
 
 
 def _directory(holding: ExitStack) -> str:
-    """Make a directory for what the workers count, which is gone at the end."""
+    """Create a temporary directory for the metrics of the workers."""
     return holding.enter_context(tempfile.TemporaryDirectory(prefix="stagely-rpc-metrics-", ignore_cleanup_errors=True))

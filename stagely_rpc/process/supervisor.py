@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from stagely_rpc.transport.endpoints import Endpoints
 
 _LATE_SECONDS = 10.0
-"""How much longer than the pause and the grace of its calls a worker may take to end."""
+"""The time that a worker may take to end, in addition to the pause and the grace period."""
 
 _log = structlog.get_logger(__name__)
 
 
 class WorkerStartError(Exception):
-    """No worker can start: one line that says why, without a secret."""
+    """No worker can start. The message is one line without secrets."""
 
 
 class Supervisor:
@@ -35,13 +35,13 @@ class Supervisor:
     def __init__(
         self, settings: Settings, environment: Mapping[str, str], metrics_directory: str | None, revision: str
     ) -> None:
-        """Start nothing yet.
+        """Create the slots without processes.
 
         Args:
-            settings: of the whole.
-            environment: of every worker, but for what it has a share of.
-            metrics_directory: where the workers count; None if nothing is counted.
-            revision: of the schema that this version needs, for the metrics.
+            settings: the settings of the service.
+            environment: the environment of every worker, without its shares.
+            metrics_directory: the directory of the workers' metrics; None without metrics.
+            revision: the schema revision that this version needs, for the metrics.
         """
         self.metrics = None if metrics_directory is None else WorkersMetrics(metrics_directory, self.pids, revision)
         self._stop_seconds = settings.shutdown_pause_seconds + settings.shutdown_grace_seconds
@@ -53,24 +53,24 @@ class Supervisor:
         self._stop = asyncio.Event()
 
     def pids(self) -> dict[int, int]:
-        """Return the process ids of the workers that run, by their numbers."""
+        """Return the process ids of the running workers by number."""
         return {slot.number: pid for slot in self._slots if (pid := slot.pid) is not None}
 
     def stop(self) -> None:
-        """Let the workers drain; asked again, end them at once."""
+        """Drain the workers. The second call ends them at once."""
         if self._stop.is_set():
             self._kill()
         self._stop.set()
 
     async def run(self) -> bool:
-        """Run the workers until they are to stop; return whether all of them drained.
+        """Run the workers until they are stopped. Return whether all of them drained.
 
         Raises:
-            WorkerStartError: none can start.
+            WorkerStartError: no worker can start.
         """
         running = [asyncio.create_task(slot.run(), name=f"worker-{slot.number}") for slot in self._slots]
         told = asyncio.create_task(self._stop.wait())
-        # A slot ends by itself only by a fault of its own, which is raised when the others have drained.
+        # A slot ends by itself only with a bug, which is raised after the others have drained.
         await asyncio.wait({told, *running}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
         await self._drain(running)

@@ -1,4 +1,4 @@
-"""A server that is one of several workers: its supervisor says when it stops, and hears how it starts."""
+"""A worker: a server that a supervisor starts and stops, and that reports its start."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CANNOT_START = 2
 
 
 def run(number: int, descriptor: int) -> int:
-    """Serve until SIGTERM or SIGINT, or until the supervisor is gone; return the exit code.
+    """Serve until SIGTERM or SIGINT, or until the supervisor has ended. Return the exit code.
 
     Args:
-        number: of the worker.
-        descriptor: of the socket that links it to its supervisor.
+        number: the number of the worker.
+        descriptor: the descriptor of the socket to the supervisor.
     """
     link, settings = WorkerEnd(descriptor), load(Settings)
     configure_logs(settings.log_level, json=settings.environment == "production")
@@ -40,7 +40,7 @@ def run(number: int, descriptor: int) -> int:
 async def _serve(settings: Settings, link: WorkerEnd) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    # A second signal changes nothing: the first may have come to all processes, and then again from the supervisor.
+    # Ignore further signals: a terminal signals all processes, and the supervisor signals the worker again.
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
     link.when_closed(stop.set)
@@ -50,7 +50,7 @@ async def _serve(settings: Settings, link: WorkerEnd) -> None:
         link.say_ready(server.endpoints)
         await stop.wait()
         await server.stop()
-    # Nor does one that comes while the process ends, which takes a moment more: without the loop, it would be killed.
+    # Ignore signals while the process ends, too. Without a handler, they would kill it.
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(each)
         signal.signal(each, signal.SIG_IGN)

@@ -1,3 +1,3 @@
-"""The composition root: the one package that knows every part."""
+"""The composition root: the only package that imports every part."""
 
 from __future__ import annotations

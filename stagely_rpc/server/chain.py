@@ -1,4 +1,4 @@
-"""The chain: what every call passes through before it reaches a servicer, and in which order."""
+"""The chain of interceptors, in order."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def build_chain(
     """Return the interceptors, outermost first.
 
     Args:
-        settings: of the server.
-        parts: what the interceptors use.
-        services: of the contract.
+        settings: the settings of the server.
+        parts: the parts that the interceptors use.
+        services: the services of the contract.
         reauthorize_seconds: how often an open stream is authorized again.
     """
     metrics = parts.metrics

@@ -1,4 +1,4 @@
-"""A running server: made of the parts that `wiring` builds, started and stopped in order."""
+"""A server: creates its parts with `wiring`, and starts and stops them in order."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ _log = structlog.get_logger(__name__)
 
 
 class StartupError(Exception):
-    """The server can't start: one line that says why, without a secret."""
+    """The server can't start. The message is one line without secrets."""
 
 
 class Server:
-    """The service: from settings to a port that answers, and back."""
+    """The gRPC server with all its parts."""
 
     def __init__(self, settings: Settings, *, supervised: bool = False) -> None:
-        """Make every part; nothing connects or listens yet.
+        """Create every part. Nothing connects or listens yet.
 
         Args:
-            settings: of the server.
-            supervised: whether it is one of several workers: they share the ports, and their supervisor speaks for
-                them and answers with the metrics of all.
+            settings: the settings of the server.
+            supervised: whether the server is one of several workers. Workers share the ports; their supervisor
+                announces the service and serves the metrics of all workers.
 
         Raises:
             StartupError: a certificate or the permissions file can't be used.
@@ -107,17 +107,17 @@ class Server:
 
     @property
     def port(self) -> int:
-        """Where the service listens."""
+        """The port of the service."""
         return self._ports.port
 
     @property
     def health_port(self) -> int | None:
-        """Where health alone is answered in plaintext, if that is asked for."""
+        """The plaintext port for health checks only, if any."""
         return self._ports.health_port
 
     @property
     def endpoints(self) -> Endpoints:
-        """How the service is reached, once it listens."""
+        """The endpoints of the service. It must be listening."""
         host = self._settings.host
         tls: Literal["server", "mutual"] = "mutual" if self._authenticator.accepts_certificates else "server"
         return Endpoints(
@@ -135,11 +135,11 @@ class Server:
         return ChainParts(self._db, self._authenticator, self._denials, self._draining, self._metrics, self._tracing)
 
     async def start(self) -> None:
-        """Connect, check and listen. What was started is stopped again if anything after it does not start.
+        """Connect, check and listen. If a part does not start, the parts that did are stopped.
 
         Raises:
-            StartupError: the database is away or its schema behind, it holds secrets of another encryption key, the key
-                set of tokens can't be read, or the port is taken.
+            StartupError: the database can't be reached, its schema is out of date, its secrets are encrypted with
+                another key, the key set for tokens can't be read, or a port is taken.
         """
         async with AsyncExitStack() as starting:
             try:
@@ -149,7 +149,7 @@ class Server:
             self._running = starting.pop_all()
 
     async def start_unless(self, stop: asyncio.Event) -> bool:
-        """Start, unless it is said to stop meanwhile: a database that hangs may take for ever. Return whether it runs.
+        """Start, or give up when `stop` is set, because a hanging database can delay a start. Return whether it runs.
 
         Raises:
             StartupError: as `start` does.
@@ -161,13 +161,13 @@ class Server:
             starting.cancel()
             await asyncio.wait({starting})
         if starting.cancelled():
-            _log.info("stopped before it had started")
+            _log.info("stopped before startup finished")
             return False
         await starting
         return True
 
     async def _start(self, starting: AsyncExitStack) -> None:
-        """Start every part, and give the stack what stops it: at the end the parts stop in the opposite order."""
+        """Start every part, and push its stop onto the stack, so that the parts stop in reverse order."""
         if self._tracing is not None:
             starting.push_async_callback(self._tracing.stop)
         starting.push_async_callback(self._db.close)
@@ -178,7 +178,7 @@ class Server:
             await self._keyring.check(transaction)
         starting.push_async_callback(self._authenticator.stop)
         await self._authenticator.start()
-        # What the last calls leave to be recorded is recorded, then sealed.
+        # Stopping records the denials of the last calls, then seals them.
         for part in (self._sampling, self._sealer, self._denials, self._expiry):
             if part is not None:
                 part.start()
@@ -196,7 +196,7 @@ class Server:
             self.endpoints.announce()
 
     async def stop(self) -> None:
-        """Say NOT_SERVING, and serve on until balancers know; then end streams, let calls end, and close everything."""
+        """Report NOT_SERVING, and serve on for the pause. Then end streams, wait for calls, and close everything."""
         await self._health.enter_graceful_shutdown()
         _log.info("stopping", pause_seconds=self._settings.shutdown_pause_seconds)
         await asyncio.sleep(self._settings.shutdown_pause_seconds)

@@ -1,4 +1,4 @@
-"""Which servicer answers each service, and which protocol files the services come from."""
+"""The servicers, and the services of the contract."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _FILES = (
     user_pb2,
 )
 SERVICES = tuple(service for file in _FILES for service in file.DESCRIPTOR.services_by_name.values())
-"""The services of the contract, as protobuf describes them."""
+"""The descriptors of the contract's services."""
 
 
 def add_servicers(
@@ -71,7 +71,7 @@ def add_servicers(
     chain_key: ChainKey | None,
     health_servicer: HealthServicer,
 ) -> None:
-    """Add every servicer, and reflection, to a server that has not started."""
+    """Add every servicer and reflection to a server that has not started."""
     pages, target = build_page_tokens(settings), without_registration(server)
     audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditServicer(db, pages, chain_key), target)
     cloud_provider_pb2_grpc.add_CloudProviderServiceServicer_to_server(

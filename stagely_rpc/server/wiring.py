@@ -1,4 +1,4 @@
-"""The parts of a server that the settings choose and shape."""
+"""Builds the parts of a server from the settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _SAMPLE_SECONDS = 1.0
 
 
 def build_database(settings: Settings, metrics: Metrics | None, tracing: Tracing | None) -> Database:
-    """Return the database; nothing connects yet."""
+    """Return the database. Nothing connects yet."""
     limits = PoolLimits(
         size=settings.database_pool_size,
         idle=settings.database_pool_idle,
@@ -63,7 +63,7 @@ def build_database(settings: Settings, metrics: Metrics | None, tracing: Tracing
 
 
 def build_keyring(settings: Settings, metrics: Metrics | None, tracing: Tracing | None) -> Keyring:
-    """Return what seals and opens values."""
+    """Return the keyring."""
     observers: list[key_observer.KeyObserver] = [] if metrics is None else [metrics.keys]
     if tracing is not None:
         from stagely_rpc.telemetry.traces.spans import KeySpans  # noqa: PLC0415 - as in `build_tracing`
@@ -73,7 +73,7 @@ def build_keyring(settings: Settings, metrics: Metrics | None, tracing: Tracing 
 
 
 def build_tracing(settings: Settings, metrics: Metrics | None) -> Tracing | None:
-    """Return what traces calls, if there is a collector."""
+    """Return the tracing, if a collector is configured."""
     if settings.otel_exporter_otlp_endpoint is None:
         return None
     from stagely_rpc.telemetry.traces.exporter import Tracing  # noqa: PLC0415 - only who traces needs OpenTelemetry
@@ -85,7 +85,7 @@ def build_tracing(settings: Settings, metrics: Metrics | None) -> Tracing | None
 
 
 def build_tracing_interceptors(tracing: Tracing | None) -> list[ServerInterceptor]:
-    """Return what makes a span of each call; nothing, if there is no collector."""
+    """Return the tracer; a no-op tracer without a collector."""
     if tracing is None:
         return []
     from stagely_rpc.interceptors.tracing import TracingInterceptor  # noqa: PLC0415 - as in `build_tracing`
@@ -94,19 +94,19 @@ def build_tracing_interceptors(tracing: Tracing | None) -> list[ServerIntercepto
 
 
 def build_denials(db: Database, metrics: Metrics | None) -> Denials:
-    """Return what writes denials into the trail."""
+    """Return the writer of denials to the audit log."""
     return Denials(db) if metrics is None else Denials(db, metrics.trail.denied)
 
 
 def build_sealer(db: Database, key: ChainKey | None, metrics: Metrics | None) -> Sealer | None:
-    """Return what seals the trail; None without a key."""
+    """Return the sealer of the audit log; None without an encryption key."""
     return None if key is None else Sealer(db, key, None if metrics is None else metrics.trail)
 
 
 def build_concurrency_interceptor(
     settings: Settings, methods: Collection[str], metrics: Metrics | None
 ) -> ConcurrencyInterceptor:
-    """Return what limits calls and streams; the metrics show how many streams are open."""
+    """Return the interceptor that limits calls and streams. The metrics show the number of open streams."""
     made = ConcurrencyInterceptor(settings.max_concurrent_rpcs, settings.max_concurrent_streams, methods)
     if metrics is not None:
         metrics.watch_streams(lambda: made.streams)
@@ -114,20 +114,20 @@ def build_concurrency_interceptor(
 
 
 def build_rerun_interceptor(methods: Collection[str], metrics: Metrics | None) -> RerunInterceptor:
-    """Return what runs calls again."""
+    """Return the interceptor that runs calls again."""
     return RerunInterceptor(methods) if metrics is None else RerunInterceptor(methods, metrics.count_retry)
 
 
 def build_page_tokens(settings: Settings) -> PageTokens:
-    """Return what makes page tokens that every replica takes."""
+    """Return the page tokens, which every replica accepts."""
     return PageTokens(_derived_key(settings, b"page tokens"))
 
 
 def build_server_certificates(settings: Settings) -> ServerCertificates | None:
-    """Return the certificates of the port; None if it is plain.
+    """Return the certificates of the port; None without TLS.
 
     Raises:
-        CertificateError: they can't be used.
+        CertificateError: a file can't be used.
     """
     if settings.tls_cert_file is None or settings.tls_key_file is None:
         return None
@@ -135,7 +135,7 @@ def build_server_certificates(settings: Settings) -> ServerCertificates | None:
 
 
 def build_authenticator(settings: Settings) -> Authenticator:
-    """Return what finds out who calls.
+    """Return the authenticator.
 
     Raises:
         PermissionsError: the permissions file can't be used.
@@ -146,7 +146,7 @@ def build_authenticator(settings: Settings) -> Authenticator:
 
 
 def build_metrics(settings: Settings, *, supervised: bool) -> Metrics | None:
-    """Return the metrics, if they are asked for; those of a worker are read by its supervisor, from files."""
+    """Return the metrics, if enabled. The supervisor reads the metrics of a worker from files."""
     if settings.metrics_port is None:
         return None
     from stagely_rpc.telemetry.metrics.http import registry_of, this_process  # noqa: PLC0415
@@ -161,7 +161,7 @@ def build_metrics(settings: Settings, *, supervised: bool) -> Metrics | None:
 def build_grpc_server(
     interceptors: Sequence[ServerInterceptor], options: Sequence[tuple[str, int]], metrics: Metrics | None
 ) -> grpc.aio.Server:
-    """Return the server that is gRPC's; the metrics tell how many calls come to it."""
+    """Return the gRPC server. The metrics show the number of calls that arrive."""
     if metrics is None:
         return grpc.aio.server(interceptors=interceptors, options=options)
     from stagely_rpc.transport.channelz import calls_begun, server_ids  # noqa: PLC0415 - as in `build_metrics`
@@ -174,9 +174,10 @@ def build_grpc_server(
 
 
 def build_health_listener(db: Database, metrics: Metrics | None) -> Callable[[Cause | None], None]:
-    """Return what is told when health changes.
+    """Return the listener for changes of health.
 
-    Sessions that began while the database was read-only would stay so: once it is not, they are replaced.
+    Connections that were opened while the database was read-only would stay read-only, so they are replaced when the
+    server becomes healthy.
     """
     show = (lambda _: None) if metrics is None else metrics.health(Cause)
     last: Cause | None = None
@@ -192,15 +193,15 @@ def build_health_listener(db: Database, metrics: Metrics | None) -> Callable[[Ca
 
 
 def build_sampling(metrics: Metrics) -> Periodic:
-    """Return the background work that keeps the metrics of what goes up and down."""
+    """Return the background job that samples the gauges."""
     return Periodic("metrics", _SAMPLE_SECONDS, metrics.sample)
 
 
 def build_metrics_endpoint(settings: Settings, registry: CollectorRegistry) -> AbstractContextManager[int]:
-    """Return what answers with the metrics while it is entered, and gives their port.
+    """Return a context manager that serves the metrics, and gives their port.
 
     Raises:
-        ListenError: on entering, the port can't be had.
+        ListenError: on entering, if the port can't be opened.
     """
     from stagely_rpc.telemetry.metrics.http import metrics_port  # noqa: PLC0415
 
@@ -216,9 +217,10 @@ def _tokens(settings: Settings, key_set: KeySet | None) -> TokenVerifier | None:
 
 
 def _derived_key(settings: Settings, purpose: bytes) -> bytes:
-    """Return a key of its own for a purpose, the same on every replica: derived from the encryption key.
+    """Return the key for a purpose, derived from the encryption key, so that every replica has the same key.
 
-    Without an encryption key, which production has, it is random: page tokens and kept answers end with the process.
+    Without an encryption key the derived key is random: page tokens and stored responses end with the process.
+    Production requires an encryption key.
     """
     secret = settings.encryption_key_bytes
     if secret is None:

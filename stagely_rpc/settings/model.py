@@ -1,4 +1,8 @@
-"""The settings, and the only reader of the environment."""
+"""The settings, and the only reader of the environment.
+
+Each field is the environment variable of its name in upper case. The docstring below a field says what the setting
+means; docs/settings.md and docs/settings.schema.json are generated from the fields and their docstrings.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class SettingsError(Exception):
-    """Settings are missing or malformed: one line for each, with its variable and without its value."""
+    """Settings are missing or malformed. Each line names a variable and never shows its value."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
@@ -42,130 +46,155 @@ _NEEDS = (
     ("tls_client_ca_file", "tls_cert_file"),
     ("permissions_file", "tls_client_ca_file"),
 )
-"""Settings that make no sense without another."""
+"""Pairs of a setting and another setting that it requires."""
 
 
 def needs() -> dict[str, list[str]]:
-    """Return the settings that make no sense without others, and those."""
+    """Return the settings that require other settings, each with those it requires."""
     return {name: [other for each, other in _NEEDS if each == name] for name, _ in _NEEDS}
 
 
 class DatabaseSettings(BaseSettings):
-    """What `stagely-rpc migrate` takes from the environment. Each field is the variable of its name in upper case."""
+    """The settings of `stagely-rpc migrate` and `stagely-rpc audit`."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True)
 
     database_url: DatabaseUrl
-    """PostgreSQL, as a libpq URL with any of libpq's parameters."""
+    """The PostgreSQL database. The URL may have any of libpq's parameters. For failover, name all servers:
+    `postgresql://user@one,other/stagely?target_session_attrs=read-write`."""
 
 
 class PortSettings(BaseSettings):
-    """What `stagely-rpc probe` takes from the environment."""
+    """The settings of `stagely-rpc probe`."""
 
     model_config = DatabaseSettings.model_config
 
     port: Port = 8080
-    """The port to listen on; 0 takes a free one."""
+    """The port of the service. 0 takes a free port."""
     health_port: Port | None = None
-    """A second port that offers health alone, in plaintext, as Kubernetes' probes speak it, and however busy the first
-    is."""
+    """A second port that serves only health checks, without TLS, because Kubernetes' probes have no TLS. It responds
+    even when `PORT` is overloaded. It must differ from `PORT`, except that 0 takes a free port."""
 
 
 class TokenSettings(BaseSettings):
-    """The names that tokens carry."""
+    """The issuer and audience of bearer tokens."""
 
     model_config = DatabaseSettings.model_config
 
     jwt_issuer: str | None = None
-    """What a token's `iss` must be; without it, anything."""
+    """The issuer that a token's `iss` must equal. If not set, `iss` is not checked."""
     jwt_audience: str | None = None
-    """What a token's `aud` must be or include; without it, anything."""
+    """The audience that a token's `aud` must equal or include. If not set, `aud` is not checked."""
 
 
 class MintSettings(TokenSettings):
-    """What `stagely-rpc token mint` takes from the environment."""
+    """The settings of `stagely-rpc token mint`."""
 
     jwt_secret: JwtSecret
-    """Signs the token by HS256."""
+    """The secret that signs the token with HS256."""
 
 
 class Settings(PortSettings, DatabaseSettings, TokenSettings):
-    """What `stagely-rpc serve` takes from the environment."""
+    """The settings of `stagely-rpc serve`."""
 
     redis_url: RedisUrl | None
-    """Redis, for signals between replicas."""
+    """Redis, for signals between replicas. None are sent yet."""
     host: str = "0.0.0.0"  # noqa: S104
-    """The address to listen on; the service runs in a network of its own."""
+    """The address to listen on, for all ports."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
-    """This many processes share the port, the connections and the calls."""
+    """The number of processes that share the port and the limits `DATABASE_POOL_SIZE`, `DATABASE_POOL_IDLE`,
+    `MAX_CONCURRENT_RPCS` and `MAX_CONCURRENT_STREAMS`. Each limit except `DATABASE_POOL_IDLE` must be at least this
+    number. A process that dies is replaced. `serve --workers` overrides this setting. More than 1 needs Linux."""
     metrics_port: Port | None = None
-    """A port for Prometheus, HTTP without TLS; 0 takes a free one."""
+    """A port that serves the metrics of all workers to Prometheus, at `/metrics`, without TLS. It must differ from
+    `PORT` and `HEALTH_PORT`, except that 0 takes a free port."""
     otel_exporter_otlp_endpoint: OtlpEndpoint | None = None
-    """A collector of traces: OTLP over gRPC. The SDK reads what else there is of `OTEL_*` itself."""
+    """A collector that receives traces by OTLP over gRPC, such as `http://collector:4317`. If not set, there are no
+    traces. The OpenTelemetry SDK reads the other `OTEL_*` variables, such as `OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`
+    and `OTEL_EXPORTER_OTLP_HEADERS`."""
     environment: Literal["development", "test", "production"] = "development"
-    """Production logs JSON, and does not start without an encryption key, or with authentication off."""
+    """In production, the service logs JSON, requires an encryption key and authentication, and requires the permission
+    `reflection.use` for server reflection."""
     log_level: LogLevel = "info"
-    """The least that is logged; health checks are logged at debug."""
+    """The lowest level that is logged. Health checks are logged at `debug`. If the log reader stalls, calls continue:
+    up to 8 MiB is buffered, then lines are dropped and counted."""
     encryption_key: EncryptionKey | None = None
-    """The key-encryption key: 64 hexadecimal digits. Without one, no secret can be stored or read."""
+    """The key that encrypts the data keys of the teams. `stagely-rpc keys generate` prints a new one. Without a key, no
+    secret can be stored or read."""
     domain: Domain = "stagely.dev"
-    """Environments are reached at https://<subdomain_hash>.<domain>."""
+    """The domain of the environments: their URLs are `https://<subdomain_hash>.<domain>`."""
 
     jwt_secret: JwtSecret | None = None
-    """Signs callers' tokens by HS256."""
+    """The secret that verifies callers' tokens, signed with HS256. In production, `JWT_SECRET`, `JWT_JWKS` or
+    `TLS_CLIENT_CA_FILE` is required."""
     jwt_secret_previous: JwtSecret | None = None
-    """During rotation, the secret before: its tokens are still taken, and no new ones signed."""
+    """The old secret during a rotation. Its tokens are still accepted."""
     jwt_jwks: JwksLocation | None = None
-    """The issuer's JSON Web Key Set, for RS256, ES256 and EdDSA: a path, or an https URL."""
+    """The JSON Web Key Set that verifies callers' tokens, signed with RS256, ES256 or EdDSA. `http` is allowed for this
+    host only."""
     tls_cert_file: Path | None = None
-    """The server's certificate and those between it and its authority, PEM."""
+    """The server's certificate and its intermediate certificates, as PEM. With it, `PORT` serves TLS. The service
+    reloads the file when it changes."""
     tls_key_file: Path | None = None
-    """The key of the certificate, PEM."""
+    """The private key of the server's certificate, as PEM. The service reloads the file when it changes."""
     tls_client_ca_file: Path | None = None
-    """The authorities of callers' certificates, PEM. With it, callers must show one."""
+    """The certificate authorities of client certificates, as PEM. With it, callers must present a certificate. The
+    caller's identity is its SPIFFE ID, or else its DNS name, or else its CN. The service reloads the file when it
+    changes."""
     permissions_file: Path | None = None
-    """What callers may do who show a certificate, by identity, TOML."""
+    """The permissions of callers with client certificates, as TOML: the table `[identities]`, with a line for each
+    identity, such as `"spiffe://stagely.dev/reaper" = ["environments.*"]`. The service reloads the file when it
+    changes."""
 
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 25
-    """At most this many connections."""
+    """The maximum number of connections, for all workers together. Each worker has one more, for its health checks."""
     database_pool_idle: Annotated[int, Field(ge=0, le=1000)] = 5
-    """This many connections stay open though no load asks for them."""
+    """The number of connections that stay open when they are not needed, for all workers together."""
     database_pool_lifetime_seconds: Seconds = 300
-    """A connection older than this is replaced when it is next used."""
+    """A connection older than this is replaced at its next use."""
     database_pool_wait_seconds: Seconds = 5
-    """How long a call waits for a connection before RESOURCE_EXHAUSTED."""
+    """How long a call waits for a connection before it fails with RESOURCE_EXHAUSTED."""
     default_deadline_seconds: Seconds = 30
-    """How long a call may take whose caller set no deadline; streams last as long as their callers want."""
+    """The deadline of a call whose caller set none. Streams have no default deadline."""
     database_prepared_statements: bool | None = None
-    """Whether statements are prepared; without it, unless a pooler such as PgBouncer is in between."""
+    """Whether to use prepared statements. Default: on, except behind a pooler such as PgBouncer. Set `true` for a
+    pooler that supports prepared statements: see "Scale out" in docs/operations.md."""
     max_concurrent_rpcs: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    """More calls than this at a time are refused with RESOURCE_EXHAUSTED. Health and reflection do not count."""
+    """The maximum number of calls in progress, for all workers together. More calls are refused with RESOURCE_EXHAUSTED
+    and `RetryInfo`. Streams, health checks and reflection don't count. Queued calls don't count: above 400 queued calls
+    in a worker, gRPC sheds new ones (CANCELLED) with rising probability."""
     max_concurrent_streams: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    """More open streams than this are refused with RESOURCE_EXHAUSTED. They take nothing from MAX_CONCURRENT_RPCS."""
+    """The maximum number of open streams, for all workers together. More streams are refused with RESOURCE_EXHAUSTED
+    and `RetryInfo`. Streams don't count toward `MAX_CONCURRENT_RPCS`."""
     max_request_bytes: MessageBytes = 4 * 1024 * 1024
-    """A larger request is refused with RESOURCE_EXHAUSTED."""
+    """The maximum size of a request message. gRPC refuses a larger one with RESOURCE_EXHAUSTED, without details, and
+    does not log or count it: `SERVER: Received message larger than max (5242888 vs. 4194304)`."""
     max_response_bytes: MessageBytes = 64 * 1024 * 1024
-    """A larger response is not sent: its caller gets RESOURCE_EXHAUSTED, and should ask for less at a time."""
+    """The maximum size of a response message. gRPC does not send a larger one: the caller gets RESOURCE_EXHAUSTED,
+    without details, although the call took effect: `SERVER: Sent message larger than max (…)`."""
     max_connection_age_seconds: Seconds = 300
-    """A connection this old takes no new calls, and its client makes another, to whichever replica there is by then."""
+    """The maximum age of a client's connection, plus or minus a tenth. An older connection takes no new calls, so that
+    the client reconnects and finds new replicas."""
     max_connection_age_grace_seconds: Seconds = 30
-    """How long its calls may take to end after that, streams too."""
+    """How long calls in progress, including streams, may take after their connection reached its maximum age."""
     max_connection_idle_seconds: Seconds = 300
-    """A connection that has had no call for so long is closed."""
+    """A client's connection without calls for this long is closed."""
     keepalive_seconds: Seconds = 60
-    """A connection from which nothing came for so long is asked whether anyone is there."""
+    """A client's connection that is silent for this long gets a keepalive ping."""
     keepalive_timeout_seconds: Seconds = 20
-    """It is closed when nothing comes for so long after that."""
+    """A connection that does not respond to a keepalive ping within this time is closed."""
     health_interval_seconds: Seconds = 1
-    """How often the service looks whether it can serve; a look that sees a change is followed by another at once."""
+    """The interval between readiness checks. A check that contradicts the reported health is repeated after at most
+    0.25 s."""
     health_timeout_seconds: Seconds = 1
-    """How long a look may take."""
+    """The time limit of a readiness check."""
     idempotency_ttl_seconds: Annotated[int, Field(ge=60, le=2_592_000)] = 86_400
-    """How long the answer of a request with a `request_id` is kept for its repetitions."""
+    """How long the response to a request with a `request_id` is stored for retries."""
     shutdown_pause_seconds: Pause = 3
-    """How long calls are served on after SIGTERM, while health says NOT_SERVING and balancers take note."""
+    """How long the service accepts calls after SIGTERM. Health is NOT_SERVING during that time, so that load balancers
+    stop sending calls."""
     shutdown_grace_seconds: Pause = 20
-    """How long calls under way may take to end after the pause."""
+    """How long calls in progress may take after `SHUTDOWN_PAUSE_SECONDS`. A second signal ends them at once."""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -179,7 +208,7 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
         if self.encryption_key is None:
             yield "ENCRYPTION_KEY: is required in production; `stagely-rpc keys generate` prints one"
         if not self.authentication_is_on:
-            yield "JWT_SECRET: is required in production, or JWT_JWKS or TLS_CLIENT_CA_FILE, to know who calls"
+            yield "JWT_SECRET: is required in production, unless JWT_JWKS or TLS_CLIENT_CA_FILE is set"
 
     def _missing_counterparts(self) -> Iterator[str]:
         missing = {
@@ -195,27 +224,27 @@ class Settings(PortSettings, DatabaseSettings, TokenSettings):
             yield "METRICS_PORT: must be another port than PORT and HEALTH_PORT"
         for shared in ("database_pool_size", "max_concurrent_rpcs", "max_concurrent_streams"):
             if self.workers > getattr(self, shared):
-                yield f"WORKERS: must not be more than {shared.upper()}, of which each worker has a share"
+                yield f"WORKERS: must not be more than {shared.upper()}, which the workers share"
 
     @property
     def authentication_is_on(self) -> bool:
-        """Whether callers must show who they are."""
+        """Whether callers must authenticate."""
         return any((self.jwt_secret, self.jwt_jwks, self.tls_client_ca_file))
 
     @property
     def jwt_secrets(self) -> tuple[bytes, ...]:
-        """The secrets by which HS256 is verified."""
+        """The secrets that verify HS256 tokens: the current one, then the previous one."""
         given = (self.jwt_secret, self.jwt_secret_previous)
         return tuple(secret.get_secret_value().encode() for secret in given if secret)
 
     @property
     def encryption_key_bytes(self) -> bytes | None:
-        """The key-encryption key as its 32 bytes."""
+        """The key-encryption key as 32 bytes."""
         return bytes.fromhex(self.encryption_key.get_secret_value()) if self.encryption_key else None
 
 
 class EmbeddedSettings(Settings):
-    """What `stagely-rpc dev` takes from the environment: it brings its own database and key, and needs no Redis."""
+    """The settings of `stagely-rpc dev`, which has its own database and key, and needs no Redis."""
 
     redis_url: RedisUrl | None = None
     host: str = "127.0.0.1"
@@ -227,7 +256,7 @@ AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
 
 def load(model: type[AnySettings], **given: object) -> AnySettings:
-    """Read the settings from the environment; what is given holds whatever the environment says.
+    """Read the settings from the environment; `given` values override the environment.
 
     Raises:
         SettingsError: a setting is missing or malformed.

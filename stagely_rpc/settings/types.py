@@ -1,4 +1,4 @@
-"""The kinds of setting, each with its rule. No message shows a value: it may be a secret, or beside one."""
+"""The types of the settings, with their rules. No message shows a value, because a value may contain a secret."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def _database_url(url: SecretStr) -> SecretStr:
     try:
         psycopg.conninfo.conninfo_to_dict(value)
     except psycopg.ProgrammingError:
-        # libpq's message quotes the URL, password and all.
-        raise ValueError("is no URL that libpq can read") from None
+        # libpq's message quotes the URL, including its password.
+        raise ValueError("must be a URL that libpq can parse") from None
     return url
 
 
@@ -41,7 +41,7 @@ def _encryption_key(key: SecretStr) -> SecretStr:
 
 
 def _jwt_secret(secret: SecretStr) -> SecretStr:
-    from jwt import InvalidKeyError  # noqa: PLC0415 - takes its time, and most commands need none of it
+    from jwt import InvalidKeyError  # noqa: PLC0415 - slow to import, and most commands don't need it
     from jwt.algorithms import HMACAlgorithm  # noqa: PLC0415
 
     value = secret.get_secret_value().encode()
@@ -50,8 +50,8 @@ def _jwt_secret(secret: SecretStr) -> SecretStr:
     try:
         HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(value)
     except InvalidKeyError:
-        # Whoever has the public key, which is everybody, could sign tokens with it.
-        raise ValueError("must be a random secret, and not a key of a pair, a certificate or a JWK") from None
+        # With a public key as the secret, anyone who knows the public key could sign tokens.
+        raise ValueError("must be a random secret, not an asymmetric key, a certificate or a JWK") from None
     return secret
 
 
@@ -65,7 +65,7 @@ def _jwks_location(location: str) -> str:
     except ValueError:
         secure = named = False
     if not secure or not named or "@" in location:
-        raise ValueError("must be a path, or an https URL without a password (http for this host alone)")
+        raise ValueError("must be a path, or an https URL without a password (http only for this host)")
     return location
 
 
@@ -76,7 +76,9 @@ def _otlp_endpoint(endpoint: str) -> str:
     except ValueError:
         usable = False
     if not usable or "@" in endpoint:
-        raise ValueError("must be an http or https URL without a password, which OTEL_EXPORTER_OTLP_HEADERS is for")
+        raise ValueError(
+            "must be an http or https URL without a password; use OTEL_EXPORTER_OTLP_HEADERS for credentials"
+        )
     return endpoint
 
 
@@ -95,18 +97,36 @@ def _domain(domain: str) -> str:
     return domain
 
 
-def _matching(pattern: str) -> Any:  # noqa: ANN401 - pydantic's own type for it
-    """Return what tells the JSON schema of a rule whose message must not be pydantic's."""
-    return Field(json_schema_extra={"pattern": f"^{pattern}$"})
+def _documented(allowed: str, *, pattern: str | None = None) -> Any:  # noqa: ANN401 - pydantic's own type for it
+    """Return the documentation of a type whose rule is a function.
+
+    Args:
+        allowed: the allowed values, for docs/settings.md.
+        pattern: a regular expression, for docs/settings.schema.json.
+    """
+    extra: dict[str, Any] = {"allowed": allowed}
+    if pattern is not None:
+        extra["pattern"] = f"^{pattern}$"
+    return Field(json_schema_extra=extra)
 
 
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url), _matching(r"postgres(ql)?://.*")]
-RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url), _matching(_REDIS_URL)]
-EncryptionKey = Annotated[SecretStr, AfterValidator(_encryption_key), _matching(_ENCRYPTION_KEY)]
-JwtSecret = Annotated[SecretStr, AfterValidator(_jwt_secret)]
-JwksLocation = Annotated[str, AfterValidator(_jwks_location)]
-Domain = Annotated[str, AfterValidator(_domain), _matching(_DOMAIN)]
-OtlpEndpoint = Annotated[str, AfterValidator(_otlp_endpoint)]
+DatabaseUrl = Annotated[
+    SecretStr,
+    AfterValidator(_database_url),
+    _documented("`postgres://` or `postgresql://` URL", pattern=r"postgres(ql)?://.*"),
+]
+RedisUrl = Annotated[
+    SecretStr, AfterValidator(_redis_url), _documented("`redis://`, `rediss://` or `unix://` URL", pattern=_REDIS_URL)
+]
+EncryptionKey = Annotated[
+    SecretStr, AfterValidator(_encryption_key), _documented("64 hexadecimal digits (32 bytes)", pattern=_ENCRYPTION_KEY)
+]
+JwtSecret = Annotated[SecretStr, AfterValidator(_jwt_secret), _documented(f"at least {_JWT_SECRET_MIN_BYTES} bytes")]
+JwksLocation = Annotated[str, AfterValidator(_jwks_location), _documented("path, or `https://` URL without a password")]
+Domain = Annotated[str, AfterValidator(_domain), _documented("domain name in lower case", pattern=_DOMAIN)]
+OtlpEndpoint = Annotated[
+    str, AfterValidator(_otlp_endpoint), _documented("`http://` or `https://` URL without a password")
+]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Pause = Annotated[float, Field(ge=0, le=86_400)]

@@ -1,3 +1,3 @@
-"""What the service tells its operators: logs, metrics and traces."""
+"""Logs, metrics and traces."""
 
 from __future__ import annotations

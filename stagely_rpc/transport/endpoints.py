@@ -36,4 +36,4 @@ class Endpoints:
         given = {name: value for name, value in more.items() if value is not None}
         _log.info("listening", address=self.address, **given)
         if not self.authentication_is_on:
-            _log.warning("authentication is off: whoever reaches the port may do everything")
+            _log.warning("authentication is off: anyone who reaches the port has full access")

@@ -1,4 +1,4 @@
-"""Adds servicers to a server so that the cost of a call does not grow with the number of methods."""
+"""Adds servicers so that the cost of a call does not depend on the number of methods."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def without_registration(server: grpc.aio.Server) -> grpc.aio.Server:
-    """Return a stand-in for the server, to which generated code adds servicers.
+    """Return a stand-in for the server. Pass it to the generated `add_…Servicer_to_server` functions.
 
-    Generated code gives a server each handler twice, and registers every method by name. grpc.aio then waits for calls
-    with a future for each method, and goes over all of these futures at every call. Found among the generic handlers, a
-    method costs nothing: interceptors ask once.
+    The generated functions register each method twice: among the generic handlers and by name. For methods registered
+    by name, grpc.aio iterates over one future per method at every call. The stand-in registers only generic handlers,
+    which have no such cost.
     """
     return cast("grpc.aio.Server", _GenericHandlers(server))
 
@@ -30,4 +30,4 @@ class _GenericHandlers:
     def add_registered_method_handlers(
         self, service_name: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
     ) -> None:
-        """Leave the methods unregistered: they are in the generic handlers too."""
+        """Do nothing: the methods are among the generic handlers."""

@@ -1,4 +1,4 @@
-"""The options of gRPC's core: how long connections live, and how much may come over them."""
+"""The options of gRPC's core: the lifetime of connections, and the sizes and numbers that they may carry."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ if TYPE_CHECKING:
     from stagely_rpc.settings.model import Settings
 
 UNSHED_CALLS, MAX_PENDING_CALLS = 400, 500
-"""How many calls may wait to be taken on: up to the first, none is shed, and beyond the second, each."""
+"""The limits of queued calls. Up to the first, no call is shed; above the second, every call is shed."""
 
 OPTIONS = (
-    # Keepalive pings of clients, which send them every 10 s at most, are welcome; by default, more than one in five
-    # minutes is too many. (The constant in C is called MIN_RECV_PING_INTERVAL, and its text is this.)
+    # Allow keepalive pings of clients every 10 s. By default, gRPC closes connections with more than one ping in five
+    # minutes. (The constant in C is MIN_RECV_PING_INTERVAL; this is its text.)
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # A token has up to 16 KiB. By default, gRPC refuses metadata of more than 8 KiB at random, and of 16 KiB always.
+    # A token has up to 16 KiB. By default, gRPC refuses metadata above 8 KiB at random, and above 16 KiB always.
     ("grpc.max_metadata_size", 32 * 1024),
     ("grpc.absolute_max_metadata_size", 32 * 1024),
-    # By default, one connection may begin as many calls as it likes, whose headers are kept before any of them counts.
+    # By default, one connection can open any number of calls, whose headers use memory before any limit applies.
     ("grpc.max_concurrent_streams", 1000),
-    # The core answers CANCELLED, at a small part of what any answer costs Python, the likelier, the more calls wait.
-    # By default 1000 and 3000 may: for seconds under load, and are begun when their callers are about to give up.
+    # The core sheds calls with CANCELLED, far cheaper than Python could. The probability rises with the queue length.
+    # By default the limits are 1000 and 3000: calls then wait for seconds, and start shortly before their deadlines.
     ("grpc.server.max_pending_requests", UNSHED_CALLS),
     ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
-    # The time that a silent connection gets for its handshake; the default is two minutes.
+    # The time limit of a handshake. The default is two minutes.
     ("grpc.server_handshake_timeout_ms", 20_000),
 )
-"""What holds whatever the settings say."""
+"""The options that do not depend on the settings."""
 
 
 def transport_options(settings: Settings) -> tuple[tuple[str, int], ...]:
     """Return the options of the service's port.
 
-    gRPC makes each connection's age and idle time up to a tenth longer or shorter, so that connections that were made
-    together do not end together.
+    gRPC varies each connection's maximum age and idle time by up to 10 %, so that connections that were opened together
+    do not end together.
     """
     return (
         *OPTIONS,
@@ -44,7 +44,7 @@ def transport_options(settings: Settings) -> tuple[tuple[str, int], ...]:
         ("grpc.max_connection_age_grace_ms", _milliseconds(settings.max_connection_age_grace_seconds)),
         ("grpc.max_connection_idle_ms", _milliseconds(settings.max_connection_idle_seconds)),
         ("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_seconds)),
-        # Of two limits for the answer to a ping, the core keeps to the one whose name does not say so.
+        # The core has two options for the ping timeout, and applies only this one.
         ("grpc.keepalive_timeout_ms", _milliseconds(settings.keepalive_timeout_seconds)),
         ("grpc.http2.ping_timeout_ms", _milliseconds(settings.keepalive_timeout_seconds)),
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stagely_rpc.health import HealthServicer
     from stagely_rpc.identity.certificates import ServerCertificates
 
-# The name of a service is all that there is to say.
+# A request has only the name of a service.
 _HEALTH_OPTIONS = (("grpc.max_receive_message_length", 4096),)
 _MAX_CHECKS = 100
 
@@ -23,9 +23,9 @@ def add_port(server: grpc.aio.Server, address: str, certificates: ServerCertific
     """Make a server listen on one more port once it starts.
 
     Args:
-        server: must not have started yet.
-        address: host and port; port 0 takes a free one.
-        certificates: for TLS; without them the port is plain.
+        server: a server that has not started.
+        address: host and port. Port 0 takes a free port.
+        certificates: the certificates for TLS. None: plaintext.
 
     Returns:
         The port.
@@ -43,14 +43,13 @@ def add_port(server: grpc.aio.Server, address: str, certificates: ServerCertific
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where to listen.
+    """The addresses to listen on.
 
     Attributes:
         host: the address of both ports.
-        port: of the service; 0 takes a free one.
-        health_port: of health alone; 0 takes a free one, None makes none.
-        shared: whether other processes listen on these ports too; by default two servers on one port share its calls
-            without a word.
+        port: the port of the service; 0 takes a free port.
+        health_port: the port for health checks only; 0 takes a free port, None opens none.
+        shared: whether other processes may listen on these ports too (SO_REUSEPORT, which is gRPC's default).
     """
 
     host: str
@@ -60,19 +59,19 @@ class Addresses:
 
     @property
     def options(self) -> tuple[tuple[str, int], ...]:
-        """The options of gRPC by which a server shares its port, or refuses to."""
+        """The gRPC option that allows or forbids sharing the ports."""
         return (("grpc.so_reuseport", int(self.shared)),)
 
 
 class Ports:
-    """Where the service is reached: its own port and, where it is asked for, one for health checks.
+    """The port of the service and, if configured, a separate port for health checks.
 
-    The second is plain and answers nothing else: the probes of Kubernetes speak no TLS, and what waits to be begun on
-    the first does not keep them waiting.
+    The health port is plaintext, because Kubernetes probes don't support TLS. It has its own queue, so that probes do
+    not wait behind the calls of the service.
 
     Attributes:
-        port: of the service, once it is open.
-        health_port: of health alone, if there is one, once it is open.
+        port: the port of the service. A free port is known after `open`.
+        health_port: the port for health checks, if any.
     """
 
     def __init__(
@@ -82,13 +81,13 @@ class Ports:
         addresses: Addresses,
         certificates: ServerCertificates | None = None,
     ) -> None:
-        """Take what is to be reached.
+        """Take the servers and the addresses.
 
         Args:
-            server: the service with the options of the addresses, not started yet.
-            health: what both ports answer health checks with.
-            addresses: of both.
-            certificates: with which the service is reached by TLS alone; without, its port is plain.
+            server: the server of the service with the options of the addresses, not started.
+            health: the health servicer of both ports.
+            addresses: the addresses of both ports.
+            certificates: the certificates of the service's port. None: plaintext.
         """
         self._server = server
         self._certificates = certificates
@@ -102,10 +101,10 @@ class Ports:
             health_pb2_grpc.add_HealthServicer_to_server(health, self._health_server)
 
     async def open(self) -> None:
-        """Take the ports, and answer on them.
+        """Open the ports and serve.
 
         Raises:
-            ListenError: a port can't be opened. Then none of them answers.
+            ListenError: a port can't be opened. No port serves then.
         """
         self.port = add_port(self._server, f"{self._host}:{self.port}", self._certificates)
         if self._health_server is not None:
@@ -114,7 +113,7 @@ class Ports:
         await self._server.start()
 
     async def close(self, grace_seconds: float) -> None:
-        """Let running calls end within the grace period, then close all connections, those of health checks last."""
+        """Wait for running calls up to the grace period, then close all connections. Health checks close last."""
         await self._server.stop(grace_seconds)
         if self._health_server is not None:
             await self._health_server.stop(None)

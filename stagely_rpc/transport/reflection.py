@@ -1,7 +1,7 @@
 """Server reflection (grpc.reflection.v1alpha) that also finds methods.
 
-protobuf's descriptor pool knows the file of a service but not of its methods, and grpcurl asks for the symbol of a
-method to describe it.
+grpcurl looks up the symbol of a method to describe it. protobuf's descriptor pool finds services by symbol, but not
+methods.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def enable_reflection(services: Iterable[str], server: grpc.aio.Server) -> None:
 
 
 class _MethodPool:
-    """The part of a descriptor pool that reflection asks, with methods among the symbols."""
+    """The part of a descriptor pool that reflection uses. It also finds methods."""
 
     def __init__(self, pool: descriptor_pool.DescriptorPool) -> None:
         self._pool = pool

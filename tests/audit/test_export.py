@@ -81,7 +81,7 @@ def test_unreachable_database_is_reported_in_one_line_without_the_password() -> 
     done = run("audit", "export", env=environment(DATABASE_URL="postgresql://ada:hunter2@127.0.0.1:1/x"))
 
     assert done.returncode == 2
-    assert done.stderr.startswith("stagely-rpc: the audit trail can't be read: ")
+    assert done.stderr.startswith("stagely-rpc: can't read the audit log: ")
     assert len(done.stderr.splitlines()) == 1
     assert "hunter2" not in done.stderr
 

@@ -1,4 +1,4 @@
-"""The dashboard and the alerts under deploy/: each metric in them exists, and each alert fires when it is to."""
+"""The dashboard and the alerts of deploy/: each of their metrics exists, and each alert fires when it should."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ with_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not ins
 
 
 def promtool(*arguments: str) -> str:
-    """Run promtool, and return what it says; it must be content."""
+    """Run promtool, expect success, and return its output."""
     assert PROMTOOL is not None
     ended = subprocess.run([PROMTOOL, *arguments], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -49,7 +49,7 @@ def expressions() -> list[str]:
 
 
 def alerts() -> dict[str, str]:
-    """Return what is said of each alert, by its name."""
+    """Return the text of each alert by its name."""
     blocks = RULES.read_text().split("- alert: ")[1:]
     return {name: block for name, _, block in (block.partition("\n") for block in blocks)}
 
@@ -70,13 +70,13 @@ async def test_each_metric_in_the_dashboard_and_the_rules_exists(observed: Serve
         assert used & exist
 
 
-def test_each_alert_says_how_bad_it_is_what_is_wrong_and_what_to_do() -> None:
+def test_each_alert_has_a_severity_a_summary_a_description_and_a_runbook() -> None:
     assert len(alerts()) == 20
-    for name, said in alerts().items():
-        assert re.search(r"\bseverity: (critical|warning|info)\n", said), name
-        assert re.search(r"\bsummary: '.{10,}'\n", said), name
-        assert re.search(r"\bdescription: '.{10,}'\n", said), name
-        assert f"runbook_url: docs/operations.md#{name.lower()}\n" in said
+    for name, text in alerts().items():
+        assert re.search(r"\bseverity: (critical|warning|info)\n", text), name
+        assert re.search(r"\bsummary: '.{10,}'\n", text), name
+        assert re.search(r"\bdescription: '.{10,}'\n", text), name
+        assert f"runbook_url: docs/operations.md#{name.lower()}\n" in text
 
 
 def test_each_alert_is_tested() -> None:
@@ -86,32 +86,32 @@ def test_each_alert_is_tested() -> None:
 
 
 @with_promtool
-def test_each_alert_fires_when_it_is_to_and_none_in_a_calm_hour() -> None:
+def test_each_alert_fires_when_it_should_and_none_in_an_hour_without_faults() -> None:
     assert "SUCCESS" in promtool("test", "rules", str(RULES_TEST))
 
 
 @with_promtool
-def test_promtool_finds_nothing_wrong_with_the_rules() -> None:
+def test_promtool_accepts_the_rules() -> None:
     assert "SUCCESS" in promtool("check", "rules", str(RULES))
 
 
 @with_promtool
-def test_each_expression_of_the_dashboard_is_promql(tmp_path: Path) -> None:
+def test_each_expression_of_the_dashboard_is_valid_promql(tmp_path: Path) -> None:
     plain = [each.replace("$__rate_interval", "5m") for each in expressions()]
     rules = [{"record": f"panel:{number}:it", "expr": expr} for number, expr in enumerate(plain)]
-    # What is JSON is YAML too.
+    # JSON is valid YAML.
     (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
 
     promtool("check", "rules", str(tmp_path / "rules.yml"))
 
 
-def test_each_panel_has_a_place_of_its_own_a_title_and_a_question() -> None:
+def test_each_panel_has_its_own_position_title_and_query() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in panels():
-        place = panel["gridPos"]
-        squares = {(place["x"] + right, place["y"] + down) for right in range(place["w"]) for down in range(place["h"])}
+        grid = panel["gridPos"]
+        squares = {(grid["x"] + right, grid["y"] + down) for right in range(grid["w"]) for down in range(grid["h"])}
         assert not squares & taken, panel["title"]
-        assert place["x"] + place["w"] <= 24
+        assert grid["x"] + grid["w"] <= 24
         taken |= squares
         assert panel["title"]
         assert panel["targets"]

@@ -6,20 +6,10 @@ from pathlib import Path
 import grpc
 
 from stagely_rpc.interceptors.errors import STATUS_BY_ERROR
-from stagely_rpc.settings.model import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 CALLERS = (ROOT / "docs" / "callers.md").read_text()
-RUNNING = (ROOT / "docs" / "running.md").read_text()
-
-
-def test_every_setting_is_in_the_table() -> None:
-    documented = {
-        name for row in re.findall(r"^\| (`[A-Z].*?) \|", RUNNING, re.MULTILINE) for name in row.split("`")[1::2]
-    }
-
-    assert documented == {name.upper() for name in Settings.model_fields}
 
 
 def test_every_code_that_the_service_gives_is_in_the_table() -> None:

@@ -1,4 +1,4 @@
-"""`stagely-rpc doctor`, as an operator runs it: a real process, against what is really there."""
+"""`stagely-rpc doctor` against a real database, real ports and real files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from stagely_rpc.db.schema.migrations import head_revision
-from stagely_rpc.doctor import connection as looks
-from stagely_rpc.doctor import tls
+from stagely_rpc.doctor import postgres, tls
 from stagely_rpc.doctor.examination import examine
 from tests.support.identity.certificates import DAY, YEAR, Files, make_authority, make_server_certificate
 from tests.support.leaks import HUNT
@@ -34,14 +33,14 @@ NOWHERE = f"postgresql://stagely:{canary_password()}@127.0.0.1:1/stagely"
 
 
 class Diagnosis:
-    """What the doctor finds with nothing but these settings in the environment."""
+    """The doctor's findings with only these settings in the environment."""
 
     def __init__(self, env: dict[str, str]) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(os, "environ", env)
             self.all = list(examine())
         self._by_check = {finding.check: finding for finding in self.all}
-        HUNT.search("what the doctor found", repr(self.all))
+        HUNT.search("findings of the doctor", repr(self.all))
 
     @property
     def statuses(self) -> set[str]:
@@ -57,7 +56,7 @@ class Diagnosis:
         return self._by_check[check].advice
 
 
-def test_healthy_service_has_nothing_that_fails(fresh_database_url: str) -> None:
+def test_healthy_service_passes_all_checks_but_redis(fresh_database_url: str) -> None:
     diagnosis = Diagnosis(settings_for(fresh_database_url, PORT=str(free_port())))
 
     assert diagnosis.statuses == {"ok", "warn"}
@@ -67,7 +66,7 @@ def test_healthy_service_has_nothing_that_fails(fresh_database_url: str) -> None
     assert diagnosis.found("port").endswith("is free")
 
 
-def test_each_finding_is_one_line_with_its_advice_and_nothing_that_fails_is_exit_code_0(database_url: str) -> None:
+def test_each_finding_is_one_line_with_its_advice_and_exit_code_is_0_without_failures(database_url: str) -> None:
     ended = run("doctor", env=settings_for(database_url))
 
     findings = Diagnosis(settings_for(database_url)).all
@@ -77,11 +76,11 @@ def test_each_finding_is_one_line_with_its_advice_and_nothing_that_fails_is_exit
     assert next(line for line in lines if "PING" in line).split(maxsplit=2) == [
         "warn",
         "redis",
-        "does not answer PING: ConnectionError  → check REDIS_URL, and that Redis takes connections from here",
+        "does not answer PING: ConnectionError  → check REDIS_URL, and that Redis accepts connections from this host",
     ]
 
 
-def test_json_is_a_list_of_objects_and_something_that_fails_is_exit_code_1() -> None:
+def test_json_is_a_list_of_objects_and_exit_code_is_1_with_a_failure() -> None:
     env = settings_for(NOWHERE)
 
     ended = run("doctor", "--json", env=env)
@@ -90,7 +89,7 @@ def test_json_is_a_list_of_objects_and_something_that_fails_is_exit_code_1() -> 
     assert json.loads(ended.stdout) == [asdict(finding) for finding in Diagnosis(env).all]
 
 
-def test_bad_settings_are_named_one_a_line_and_the_rest_is_skipped() -> None:
+def test_each_invalid_setting_is_a_finding_and_the_other_checks_are_skipped() -> None:
     diagnosis = Diagnosis(settings_for("mysql://u:hunter2@db/x", PORT="70000"))
 
     settings = [finding for finding in diagnosis.all if finding.check == "settings"]
@@ -99,7 +98,7 @@ def test_bad_settings_are_named_one_a_line_and_the_rest_is_skipped() -> None:
     assert diagnosis.statuses == {"fail", "skipped"}
 
 
-def test_database_out_of_reach_fails_and_what_needs_it_is_skipped() -> None:
+def test_unreachable_database_fails_and_checks_that_need_it_are_skipped() -> None:
     diagnosis = Diagnosis(settings_for(NOWHERE))
 
     assert diagnosis.status("database") == "fail"
@@ -107,7 +106,7 @@ def test_database_out_of_reach_fails_and_what_needs_it_is_skipped() -> None:
     assert diagnosis.status("port") == "ok"
 
 
-def test_schema_that_is_missing_is_named_with_what_is_needed(empty_database_url: str) -> None:
+def test_missing_schema_fails_with_the_needed_revision(empty_database_url: str) -> None:
     diagnosis = Diagnosis(settings_for(empty_database_url))
 
     assert diagnosis.found("schema") == f"revision none, needed is {HEAD}"
@@ -116,7 +115,7 @@ def test_schema_that_is_missing_is_named_with_what_is_needed(empty_database_url:
 
 
 @pytest.mark.parametrize(("moved", "status"), [(-1, "fail"), (1, "warn")])
-def test_schema_behind_fails_and_one_ahead_warns(fresh_database_url: str, moved: int, status: str) -> None:
+def test_older_schema_fails_and_newer_schema_warns(fresh_database_url: str, moved: int, status: str) -> None:
     revision = f"{int(HEAD) + moved:03d}"
     with psycopg.connect(fresh_database_url, autocommit=True) as connection:
         connection.execute("UPDATE alembic_version SET version_num = %s", [revision])
@@ -135,28 +134,28 @@ def test_read_only_database_fails(fresh_database_url: str) -> None:
     assert Diagnosis(settings_for(fresh_database_url)).status("database writes") == "fail"
 
 
-def test_data_keys_of_another_key_fail_and_both_ids_are_named(fresh_database_url: str) -> None:
+def test_data_keys_encrypted_with_another_key_fail_and_its_id_is_shown(fresh_database_url: str) -> None:
     with psycopg.connect(fresh_database_url, autocommit=True) as connection:
         connection.execute(
             "WITH team AS (INSERT INTO teams (slug, name) VALUES ('web', 'Web') RETURNING id)"
             " INSERT INTO data_keys (team_id, key_encryption_key_id, wrapped_key) SELECT id, 'feed', 'x' FROM team"
         )
 
-    here = Diagnosis(settings_for(fresh_database_url))
-    unset = Diagnosis(settings_for(fresh_database_url, ENCRYPTION_KEY=""))
+    with_other_key = Diagnosis(settings_for(fresh_database_url))
+    without_key = Diagnosis(settings_for(fresh_database_url, ENCRYPTION_KEY=""))
 
-    assert here.status("encryption key") == unset.status("encryption key") == "fail"
-    assert "1 by feed" in here.found("encryption key")
-    assert "ENCRYPTION_KEY is not set" in unset.found("encryption key")
+    assert with_other_key.status("encryption key") == without_key.status("encryption key") == "fail"
+    assert "1 with feed" in with_other_key.found("encryption key")
+    assert "ENCRYPTION_KEY is not set" in without_key.found("encryption key")
 
 
-def test_service_without_a_key_warns(fresh_database_url: str) -> None:
+def test_missing_encryption_key_warns(fresh_database_url: str) -> None:
     diagnosis = Diagnosis(settings_for(fresh_database_url, ENCRYPTION_KEY=""))
 
     assert diagnosis.status("encryption key") == "warn"
 
 
-def test_role_that_lacks_a_privilege_fails_with_the_grant_that_it_needs(fresh_database_url: str) -> None:
+def test_missing_privilege_fails_with_the_grant_that_adds_it(fresh_database_url: str) -> None:
     role = f"stagely_test_{secrets.token_hex(4)}"
     with psycopg.connect(fresh_database_url, autocommit=True) as connection:
         connection.execute(f"DROP ROLE IF EXISTS {role}".encode())
@@ -166,15 +165,15 @@ def test_role_that_lacks_a_privilege_fails_with_the_grant_that_it_needs(fresh_da
                 f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}".encode()
             )
             url = make_conninfo(fresh_database_url, user=role)
-            whole = Diagnosis(settings_for(as_url(url)))
+            complete = Diagnosis(settings_for(as_url(url)))
             connection.execute(f"REVOKE DELETE ON teams FROM {role}".encode())
             lacking = Diagnosis(settings_for(as_url(url)))
         finally:
             connection.execute(f"DROP OWNED BY {role}".encode())
             connection.execute(f"DROP ROLE {role}".encode())
 
-    assert whole.status("privileges") == "ok"
-    assert "is not their owner" in whole.found("privileges")
+    assert complete.status("privileges") == "ok"
+    assert "can't migrate" in complete.found("privileges")
     assert lacking.status("privileges") == "fail"
     assert lacking.advice("privileges") == f"GRANT DELETE ON teams TO {role}"
 
@@ -187,17 +186,17 @@ def as_url(conninfo: str) -> str:
 
 
 @pytest.mark.parametrize("ahead", [1, -1])
-@pytest.mark.parametrize(("apart", "status"), [(0, "ok"), (2, "warn"), (6, "fail")])
-def test_clocks_that_are_apart_warn_and_then_fail(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, ahead: int, apart: int, status: str
+@pytest.mark.parametrize(("skew", "status"), [(0, "ok"), (2, "warn"), (6, "fail")])
+def test_clock_skew_of_1_s_warns_and_of_5_s_fails(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, ahead: int, skew: int, status: str
 ) -> None:
     now = time.time
-    monkeypatch.setattr(looks, "time", SimpleNamespace(time=lambda: now() + ahead * (apart + 0.5)))
+    monkeypatch.setattr(postgres, "time", SimpleNamespace(time=lambda: now() + ahead * (skew + 0.5)))
 
     assert Diagnosis(settings_for(database_url)).status("clock") == status
 
 
-def test_pool_that_does_not_fit_warns(fresh_database_url: str) -> None:
+def test_pool_larger_than_the_free_connections_warns(fresh_database_url: str) -> None:
     diagnosis = Diagnosis(settings_for(fresh_database_url, DATABASE_POOL_SIZE="1000"))
 
     assert diagnosis.status("connections") == "warn"
@@ -205,7 +204,9 @@ def test_pool_that_does_not_fit_warns(fresh_database_url: str) -> None:
 
 
 @pytest.mark.parametrize(("days", "status"), [(100, "ok"), (3, "warn"), (-1, "fail")])
-def test_certificate_is_judged_by_its_end(fresh_database_url: str, tmp_path: Path, days: int, status: str) -> None:
+def test_certificate_that_expires_soon_warns_and_expired_one_fails(
+    fresh_database_url: str, tmp_path: Path, days: int, status: str
+) -> None:
     files = Files(tmp_path / "server.pem", tmp_path / "server.key", tmp_path / "ca.pem")
     files.write(make_server_certificate(make_authority(), lifetime=(-YEAR, days * DAY)))
 
@@ -214,7 +215,7 @@ def test_certificate_is_judged_by_its_end(fresh_database_url: str, tmp_path: Pat
     assert diagnosis.status("certificate") == status
 
 
-def test_permissions_file_that_cannot_be_used_fails(database_url: str, tmp_path: Path) -> None:
+def test_malformed_permissions_file_fails(database_url: str, tmp_path: Path) -> None:
     authority = make_authority()
     files = Files(tmp_path / "server.pem", tmp_path / "server.key", tmp_path / "ca.pem")
     files.write(make_server_certificate(authority))
@@ -235,15 +236,15 @@ def test_permissions_file_that_cannot_be_used_fails(database_url: str, tmp_path:
     assert diagnosis.status("permissions file") == "fail"
 
 
-def test_port_of_a_running_service_is_said_to_be_serving(fresh_database_url: str) -> None:
+def test_port_taken_by_a_running_service_passes(fresh_database_url: str) -> None:
     with serving(["serve"], settings_for(fresh_database_url, METRICS_PORT=str(free_port()))) as server:
         port = server.address.rpartition(":")[2]
         diagnosis = Diagnosis(settings_for(fresh_database_url, PORT=port))
 
-    assert diagnosis.found("port") == f"{port} is answered by a service that is SERVING"
+    assert diagnosis.found("port") == f"{port} is taken by a service that is SERVING"
 
 
-def test_port_of_something_else_is_told(fresh_database_url: str) -> None:
+def test_port_taken_by_another_program_warns(fresh_database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         diagnosis = Diagnosis(settings_for(fresh_database_url, PORT=port, METRICS_PORT=str(free_port())))
@@ -253,14 +254,14 @@ def test_port_of_something_else_is_told(fresh_database_url: str) -> None:
     assert diagnosis.found("metrics port").endswith("is free")
 
 
-def test_address_that_this_host_has_not_fails(database_url: str) -> None:
+def test_address_of_another_host_fails(database_url: str) -> None:
     diagnosis = Diagnosis(settings_for(database_url, HOST="192.0.2.1"))
 
     assert diagnosis.status("port") == "fail"
-    assert diagnosis.found("port") == "192.0.2.1:0 can't be listened on: cannot assign requested address"
+    assert diagnosis.found("port") == "can't listen on 192.0.2.1:0: cannot assign requested address"
 
 
-def test_metrics_of_a_running_service_are_told_apart_from_something_else(fresh_database_url: str) -> None:
+def test_metrics_port_taken_by_the_service_passes_and_by_another_program_warns(fresh_database_url: str) -> None:
     with (
         serving(["serve"], settings_for(fresh_database_url, METRICS_PORT=(port := str(free_port())))),
         socket.create_server(("127.0.0.1", 0)) as other,
@@ -268,7 +269,7 @@ def test_metrics_of_a_running_service_are_told_apart_from_something_else(fresh_d
         ours = Diagnosis(settings_for(fresh_database_url, METRICS_PORT=port))
         others = Diagnosis(settings_for(fresh_database_url, METRICS_PORT=str(other.getsockname()[1])))
 
-    assert ours.found("metrics port") == f"{port} answers with metrics"
+    assert ours.found("metrics port") == f"{port} serves metrics"
     assert others.status("metrics port") == "warn"
 
 
@@ -282,5 +283,5 @@ def test_metrics_of_a_running_service_are_told_apart_from_something_else(fresh_d
         ({"sslrootcert": "system"}, "verify-full"),
     ],
 )
-def test_verification_is_what_libpq_makes_of_the_parameters(parameters: dict[str, str], mode: str) -> None:
+def test_sslmode_is_the_one_that_libpq_applies(parameters: dict[str, str], mode: str) -> None:
     assert tls._effective_mode(parameters) == mode

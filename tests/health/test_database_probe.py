@@ -1,4 +1,4 @@
-"""The probe of a database that hangs: no connection more than one hangs with it."""
+"""The database probe when the database hangs: at most one connection of the probe hangs."""
 
 from __future__ import annotations
 
@@ -18,65 +18,65 @@ if TYPE_CHECKING:
 
     from tests.support.relay import Relay
 
-LOOKS = 5
+CHECKS = 5
 TIMEOUT_SECONDS = 0.2
 
 
 @asynccontextmanager
 async def probing(relay: Relay) -> AsyncIterator[tuple[Prober, list[Cause | None]]]:
-    """A prober that looks when it is told to, and what it has told."""
+    """A prober that checks only when a test calls it, and the causes that it reported."""
     probe = DatabaseProbe(relay.url, schema_check(needed_revision()))
-    told: list[Cause | None] = []
+    reported: list[Cause | None] = []
     prober = Prober(
-        probe, HealthServicer([]), interval_seconds=1, timeout_seconds=TIMEOUT_SECONDS, on_change=told.append
+        probe, HealthServicer([]), interval_seconds=1, timeout_seconds=TIMEOUT_SECONDS, on_change=reported.append
     )
     try:
-        yield prober, told
+        yield prober, reported
     finally:
         relay.thaw()
         await probe.close()
 
 
-async def look_until(prober: Prober, told: list[Cause | None], cause: Cause | None) -> None:
-    async def look() -> Cause | None:
-        await prober.look()
-        return told[-1]
+async def check_until(prober: Prober, reported: list[Cause | None], cause: Cause | None) -> None:
+    async def check() -> Cause | None:
+        await prober.check()
+        return reported[-1]
 
-    await eventually(look, cause, seconds=20)
+    await eventually(check, cause, seconds=20)
 
 
-async def test_database_that_hangs_amid_a_look_holds_one_connection_and_is_back_when_it_answers(
+async def test_database_that_hangs_during_a_check_holds_one_connection_and_recovers(
     database_url: str,
 ) -> None:
-    async with relay_to(database_url) as relay, probing(relay) as (prober, told):
-        await look_until(prober, told, None)
+    async with relay_to(database_url) as relay, probing(relay) as (prober, reported):
+        await check_until(prober, reported, None)
         relay.freeze()
 
-        for _ in range(LOOKS):
-            await prober.look()
-        assert told[-1] is Cause.DATABASE_SILENT
+        for _ in range(CHECKS):
+            await prober.check()
+        assert reported[-1] is Cause.DATABASE_SILENT
         assert relay.most_open == 1
 
         relay.thaw()
-        await look_until(prober, told, None)
+        await check_until(prober, reported, None)
         assert relay.open == 1
 
 
-async def test_connecting_to_a_database_that_hangs_goes_on_over_several_looks(database_url: str) -> None:
-    async with relay_to(database_url) as relay, probing(relay) as (prober, told):
+async def test_connection_attempt_to_a_hung_database_spans_several_checks(database_url: str) -> None:
+    async with relay_to(database_url) as relay, probing(relay) as (prober, reported):
         relay.freeze()
 
-        for _ in range(LOOKS):
-            await prober.look()
-        assert told == [Cause.DATABASE_SILENT]
-        assert relay.taken == 1
+        for _ in range(CHECKS):
+            await prober.check()
+        assert reported == [Cause.DATABASE_SILENT]
+        assert relay.accepted == 1
 
         relay.thaw()
-        await look_until(prober, told, None)
-        assert relay.taken == 1
+        await check_until(prober, reported, None)
+        assert relay.accepted == 1
 
 
-async def test_connecting_that_takes_too_long_is_begun_anew(database_url: str) -> None:
+async def test_connection_attempt_that_times_out_is_started_again(database_url: str) -> None:
     async with relay_to(database_url) as relay:
         relay.freeze()
         probe = DatabaseProbe(relay.url)
@@ -89,28 +89,28 @@ async def test_connecting_that_takes_too_long_is_begun_anew(database_url: str) -
             await probe()
         finally:
             await probe.close()
-        assert relay.taken == 2
+        assert relay.accepted == 2
 
 
-async def test_probe_that_is_closed_while_it_connects_leaves_nothing_open(database_url: str) -> None:
+async def test_probe_that_is_closed_while_it_connects_leaves_no_connection_open(database_url: str) -> None:
     async with relay_to(database_url) as relay:
         relay.freeze()
         probe = DatabaseProbe(relay.url)
-        looking = asyncio.create_task(probe())
+        checking = asyncio.create_task(probe())
 
         async def open_connections() -> int:
             return relay.open
 
         await eventually(open_connections, 1)
-        looking.cancel()
-        await asyncio.wait({looking})
+        checking.cancel()
+        await asyncio.wait({checking})
 
         await probe.close()
 
         await eventually(open_connections, 0)
 
 
-async def test_database_without_a_schema_is_behind(empty_database_url: str) -> None:
+async def test_database_without_a_schema_fails_as_schema_behind(empty_database_url: str) -> None:
     probe = DatabaseProbe(empty_database_url, schema_check(needed_revision()))
     try:
         for _ in range(2):

@@ -17,7 +17,7 @@ from stagely.v1 import team_pb2, team_pb2_grpc
 from stagely_rpc.db.schema import migrations
 from stagely_rpc.health import LIVENESS, Cause, HealthServicer, Prober, UnhealthyError, check_revision, pool_probe
 from stagely_rpc.health.pool import STALL_SECONDS
-from stagely_rpc.health.prober import AGAIN_SECONDS
+from stagely_rpc.health.prober import RECHECK_SECONDS
 from tests.support.eventually import eventually, logged
 from tests.support.rpc import connected, running_server
 
@@ -46,59 +46,59 @@ LOST, BEHIND = Cause.DATABASE_UNREACHABLE, Cause.SCHEMA_BEHIND
 
 
 class ScriptedProbe:
-    """Fails or not, look by look, as it is told."""
+    """A probe with scripted results: a cause for each failed check, None for each passed one."""
 
-    def __init__(self, *looks: Cause | None) -> None:
-        self._looks = deque(looks)
+    def __init__(self, *results: Cause | None) -> None:
+        self._results = deque(results)
 
     async def __call__(self) -> None:
-        if cause := self._looks.popleft():
+        if cause := self._results.popleft():
             raise UnhealthyError(cause, f"because of {cause}")
 
 
-async def test_health_turns_when_a_second_look_confirms_the_first() -> None:
+async def test_health_changes_when_a_second_check_confirms_the_first() -> None:
     servicer = HealthServicer([TEAM_SERVICE])
-    looks = (None, LOST, None, LOST, BEHIND, None, LOST, None, None, None)
-    prober = Prober(ScriptedProbe(*looks), servicer, interval_seconds=1, timeout_seconds=1)
+    results = (None, LOST, None, LOST, BEHIND, None, LOST, None, None, None)
+    prober = Prober(ScriptedProbe(*results), servicer, interval_seconds=1, timeout_seconds=1)
     seen = []
 
-    for _ in looks:
-        await prober.look()
+    for _ in results:
+        await prober.check()
         seen.append(servicer._server_status[TEAM_SERVICE] == SERVING)
 
     assert seen == [True, True, True, True, False, False, False, False, True, True]
 
 
-async def test_one_look_that_sees_another_cause_is_not_told() -> None:
-    told: list[Cause | None] = []
-    looks = (LOST, BEHIND, LOST, BEHIND, BEHIND)
+async def test_another_cause_is_reported_only_when_a_second_check_confirms_it() -> None:
+    reported: list[Cause | None] = []
+    results = (LOST, BEHIND, LOST, BEHIND, BEHIND)
     prober = Prober(
-        ScriptedProbe(*looks), HealthServicer([]), interval_seconds=1, timeout_seconds=1, on_change=told.append
+        ScriptedProbe(*results), HealthServicer([]), interval_seconds=1, timeout_seconds=1, on_change=reported.append
     )
 
-    for _ in looks:
-        await prober.look()
+    for _ in results:
+        await prober.check()
 
-    assert told == [LOST, BEHIND]
+    assert reported == [LOST, BEHIND]
 
 
-async def test_first_look_decides_alone() -> None:
+async def test_first_check_decides_alone() -> None:
     for cause, status in ((None, SERVING), (LOST, NOT_SERVING)):
         servicer = HealthServicer([])
-        await Prober(ScriptedProbe(cause), servicer, interval_seconds=1, timeout_seconds=1).look()
+        await Prober(ScriptedProbe(cause), servicer, interval_seconds=1, timeout_seconds=1).check()
         assert servicer._server_status[""] == status
 
 
-async def test_reason_is_told_and_logged_once_a_change_and_once_more_when_it_is_another() -> None:
-    looks = (None, LOST, LOST, LOST, BEHIND, BEHIND, None, None)
-    told: list[Cause | None] = []
+async def test_each_change_of_the_cause_is_reported_and_logged_once() -> None:
+    results = (None, LOST, LOST, LOST, BEHIND, BEHIND, None, None)
+    reported: list[Cause | None] = []
     prober = Prober(
-        ScriptedProbe(*looks), HealthServicer([]), interval_seconds=1, timeout_seconds=1, on_change=told.append
+        ScriptedProbe(*results), HealthServicer([]), interval_seconds=1, timeout_seconds=1, on_change=reported.append
     )
 
     with structlog.testing.capture_logs() as logs:
-        for _ in looks:
-            await prober.look()
+        for _ in results:
+            await prober.check()
 
     assert [(log["event"], log.get("reason")) for log in logs] == [
         ("serving", None),
@@ -106,28 +106,28 @@ async def test_reason_is_told_and_logged_once_a_change_and_once_more_when_it_is_
         ("not serving", f"because of {BEHIND}"),
         ("serving", None),
     ]
-    assert told == [None, LOST, BEHIND, None]
+    assert reported == [None, LOST, BEHIND, None]
 
 
-async def test_look_that_sees_a_change_is_followed_by_another_at_once() -> None:
+async def test_check_that_contradicts_the_health_is_repeated_soon() -> None:
     servicer = HealthServicer([])
     prober = Prober(ScriptedProbe(LOST, None, None), servicer, interval_seconds=1, timeout_seconds=1)
-    await prober.look()
+    await prober.check()
     assert prober._pause_seconds() == 1
-    await prober.look()
-    assert prober._pause_seconds() == AGAIN_SECONDS
+    await prober.check()
+    assert prober._pause_seconds() == RECHECK_SECONDS
 
 
-async def test_pool_is_ill_only_when_nothing_was_given_back_for_a_while() -> None:
+async def test_pool_is_unhealthy_only_after_no_connection_was_returned_for_a_while() -> None:
     await pool_probe(lambda: STALL_SECONDS - 0.1)()
 
-    with pytest.raises(UnhealthyError) as ill:
+    with pytest.raises(UnhealthyError) as unhealthy:
         await pool_probe(lambda: STALL_SECONDS)()
 
-    assert ill.value.cause is Cause.POOL_EXHAUSTED
+    assert unhealthy.value.cause is Cause.POOL_EXHAUSTED
 
 
-async def test_probe_that_hangs_is_a_failure_and_so_is_one_that_breaks() -> None:
+async def test_hanging_probe_and_crashing_probe_are_failures() -> None:
     async def hang() -> None:
         await asyncio.Event().wait()
 
@@ -138,24 +138,24 @@ async def test_probe_that_hangs_is_a_failure_and_so_is_one_that_breaks() -> None
         servicer = HealthServicer([])
         prober = Prober(probe, servicer, interval_seconds=1, timeout_seconds=0.01)
         with structlog.testing.capture_logs() as logs:
-            await prober.look()
+            await prober.check()
         assert servicer._server_status[""] == NOT_SERVING
         assert reason in logs[0]["reason"]
 
 
-def test_schema_that_is_behind_is_named_with_what_is_needed() -> None:
+def test_older_schema_is_refused_with_both_revisions() -> None:
     with pytest.raises(UnhealthyError, match="is at revision 014, this version needs revision 025"):
         check_revision("014", "025")
     with pytest.raises(UnhealthyError, match="schema is missing, this version needs revision 025"):
         check_revision(None, "025")
 
 
-def test_schema_that_is_ahead_serves() -> None:
+def test_current_and_newer_schema_are_accepted() -> None:
     check_revision("026", "025")
     check_revision("025", "025")
 
 
-async def test_every_name_is_told_alike_by_check_and_list(server: Server) -> None:
+async def test_check_and_list_agree_on_every_name(server: Server) -> None:
     async with health_of(server) as health:
         listed = (await health.List(health_pb2.HealthListRequest())).statuses
         checked = {name: await status_of(health, name) for name in listed}
@@ -177,7 +177,7 @@ async def test_unknown_name_is_not_found_and_logs_no_error(server: Server) -> No
     assert len(logs) == 1
 
 
-async def test_watch_of_an_unknown_name_says_so_and_stays(server: Server) -> None:
+async def test_watch_of_an_unknown_name_reports_service_unknown_and_stays_open(server: Server) -> None:
     async with health_of(server) as health:
         watching = health.Watch(health_pb2.HealthCheckRequest(service="nothing"))
 
@@ -186,7 +186,7 @@ async def test_watch_of_an_unknown_name_says_so_and_stays(server: Server) -> Non
 
 
 def forbid_connections(url: str, *, allow: bool) -> None:
-    """Make a database unreachable, or reachable again, from a connection to another one."""
+    """Make a database unreachable, or reachable again, through a connection to another database."""
     name = conninfo_to_dict(url)["dbname"]
     with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {str(allow).lower()}".encode())
@@ -194,7 +194,9 @@ def forbid_connections(url: str, *, allow: bool) -> None:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
 
 
-async def test_database_that_goes_away_and_comes_back_is_told_everywhere(fresh_database_url: str) -> None:
+async def test_unreachable_database_and_its_return_are_reported_by_check_list_and_watch(
+    fresh_database_url: str,
+) -> None:
     async with running_server(fresh_database_url, **QUICK) as server, health_of(server) as health:
         watching = health.Watch(health_pb2.HealthCheckRequest(service=TEAM_SERVICE))
         assert (await watching.read()).status == SERVING
@@ -212,7 +214,7 @@ async def test_database_that_goes_away_and_comes_back_is_told_everywhere(fresh_d
         watching.cancel()
 
 
-async def test_calls_without_a_database_are_unavailable_and_work_again_after(fresh_database_url: str) -> None:
+async def test_calls_are_unavailable_without_a_database_and_work_after_its_return(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url, **QUICK) as server, connected(server) as channel:
         teams = team_pb2_grpc.TeamServiceStub(channel)
         created = await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
@@ -233,7 +235,7 @@ async def test_calls_without_a_database_are_unavailable_and_work_again_after(fre
         assert (await teams.GetTeam(request)).team == created.team
 
 
-async def test_schema_behind_is_not_serving_until_it_is_migrated(fresh_database_url: str) -> None:
+async def test_health_is_not_serving_until_an_older_schema_is_migrated(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url, **QUICK) as server, health_of(server) as health:
         with structlog.testing.capture_logs() as logs:
             await asyncio.to_thread(migrations.downgrade, fresh_database_url)
@@ -248,7 +250,7 @@ async def test_schema_behind_is_not_serving_until_it_is_migrated(fresh_database_
 
 
 def make_read_only(url: str, *, only_reads: bool) -> None:
-    """Make new sessions read-only or not, and end the service's: it opens others."""
+    """Make new sessions read-only or not. If read-only, also end the service's sessions, so that it opens new ones."""
     name = sql.Identifier(str(conninfo_to_dict(url)["dbname"]))
     change = "SET default_transaction_read_only = on" if only_reads else "RESET default_transaction_read_only"
     with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
@@ -261,7 +263,7 @@ def make_read_only(url: str, *, only_reads: bool) -> None:
             )
 
 
-async def test_sessions_that_began_read_only_are_replaced_once_the_database_takes_writes(
+async def test_read_only_sessions_are_replaced_when_the_database_accepts_writes_again(
     fresh_database_url: str,
 ) -> None:
     async with (
@@ -283,7 +285,7 @@ async def test_sessions_that_began_read_only_are_replaced_once_the_database_take
         await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
 
 
-async def test_pool_in_full_use_is_no_ill_health(fresh_database_url: str) -> None:
+async def test_fully_used_pool_is_healthy(fresh_database_url: str) -> None:
     async with (
         running_server(fresh_database_url, database_pool_size=1, **QUICK) as server,
         server._db.system_transaction(),
@@ -304,7 +306,7 @@ async def test_liveness_is_serving_while_the_server_drains() -> None:
     assert servicer._server_status == {"": NOT_SERVING, TEAM_SERVICE: NOT_SERVING, LIVENESS: SERVING}
 
 
-async def test_watchers_are_told_at_the_end_and_do_not_hold_it_up(fresh_database_url: str) -> None:
+async def test_watchers_receive_not_serving_at_the_stop_and_do_not_delay_it(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url, shutdown_grace_seconds=60) as server, health_of(server) as health:
         watching = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(20)]
         for watch in watching:
@@ -320,7 +322,7 @@ async def test_watchers_are_told_at_the_end_and_do_not_hold_it_up(fresh_database
 async def test_watch_reports_a_stop_that_comes_while_it_sends_a_status() -> None:
     health = HealthServicer([])
     await health.set_ready(ready=True)
-    watching = health.Watch(health_pb2.HealthCheckRequest(), None)
+    watching = health.Watch(health_pb2.HealthCheckRequest(), None)  # type: ignore[arg-type]
     assert (await anext(watching)).status == health_pb2.HealthCheckResponse.SERVING
     await health.enter_graceful_shutdown()
 

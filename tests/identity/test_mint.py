@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 
-from stagely_rpc.cli.token import InvalidTtlError, ttl_of
+from stagely_rpc.cli.token import InvalidTtlError, parse_ttl
 from stagely_rpc.identity.tokens import MintError, TokenVerifier, mint
 from tests.support.identity.tokens import SECRET
 from tests.support.processes.service import environment, run
@@ -80,7 +80,7 @@ def test_missing_or_invalid_permissions_are_refused(permissions: list[str], prob
     ],
 )
 def test_ttl_is_a_number_and_a_unit(text: str, ttl: timedelta) -> None:
-    assert ttl_of(text) == ttl
+    assert parse_ttl(text) == ttl
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_ttl_is_a_number_and_a_unit(text: str, ttl: timedelta) -> None:
 )
 def test_invalid_ttl_is_refused(text: str) -> None:
     with pytest.raises(InvalidTtlError, match="must be a duration such as 15m, 1h or 7d, of at most 30d"):
-        ttl_of(text)
+        parse_ttl(text)
 
 
 async def test_command_prints_only_a_token() -> None:

@@ -83,9 +83,7 @@ def test_more_workers_than_connections_are_refused(fresh_database_url: str) -> N
     ended = run("serve", "--workers", "6", env=settings_for(fresh_database_url, DATABASE_POOL_SIZE="5"))
 
     assert ended.returncode == 2
-    assert ended.stderr == (
-        "stagely-rpc: WORKERS: must not be more than DATABASE_POOL_SIZE, of which each worker has a share\n"
-    )
+    assert ended.stderr == ("stagely-rpc: WORKERS: must not be more than DATABASE_POOL_SIZE, which the workers share\n")
 
 
 def test_connections_of_all_workers_stay_within_the_setting(fresh_database_url: str) -> None:

@@ -68,7 +68,11 @@ def test_certificate_that_ends_soon_warns_with_its_end(
 
     end = f"{ending.x509.not_valid_after_utc:%FT%TZ}"
     verified = "TLSv1.3, and the server's certificate and name are verified (verify-full)"
-    assert found == {"status": "warn", "found": f"{verified}, until {end}", "advice": "renew it, and reload PostgreSQL"}
+    assert found == {
+        "status": "warn",
+        "found": f"{verified}, valid until {end}",
+        "advice": "renew the certificate, and reload PostgreSQL",
+    }
 
 
 @pytest.mark.parametrize("mode", ["verify-ca", "require"])
@@ -76,7 +80,7 @@ def test_authority_without_the_name_is_told(tls_server: PostgreSQL, right: Path,
     found = examined(url_of(tls_server, sslmode=mode, sslrootcert=right), "database tls", ends_with=0)
 
     assert found["status"] == "ok"
-    assert found["found"] == "TLSv1.3, and the server's certificate is verified, its name is not (verify-ca)"
+    assert found["found"] == "TLSv1.3, and the server's certificate is verified, but not its name (verify-ca)"
 
 
 @pytest.mark.parametrize("mode", ["require", "prefer"])
@@ -91,7 +95,7 @@ def test_server_that_nobody_verifies_warns(tls_server: PostgreSQL, mode: str) ->
 def test_no_tls_on_this_host_is_no_fault(tls_server: PostgreSQL) -> None:
     found = examined(url_of(tls_server, sslmode="disable"), "database tls", ends_with=0)
 
-    assert (found["status"], found["found"]) == ("ok", "none, on this host")
+    assert (found["status"], found["found"]) == ("ok", "not needed: on this host")
 
 
 def test_no_tls_over_the_network_warns() -> None:
@@ -102,7 +106,7 @@ def test_no_tls_over_the_network_warns() -> None:
         migrations.upgrade(server.url())
         found = examined(server.url(host=address), "database tls", ends_with=0)
 
-    assert found == {"status": "warn", "found": "none, over the network", "advice": VERIFY}
+    assert found == {"status": "warn", "found": "no TLS over the network", "advice": VERIFY}
 
 
 def address_of_this_host() -> str:
@@ -120,8 +124,8 @@ def test_certificate_of_another_authority_is_told_with_its_issuer(tls_server: Po
     found = examined(url_of(tls_server, sslmode="verify-full", sslrootcert=wrong), "database", ends_with=1)
 
     assert found["status"] == "fail"
-    assert re.fullmatch(UNTRUSTED + "the server's certificate is of CN=authority", found["found"])
-    assert found["advice"] == "set sslrootcert in DATABASE_URL to that authority's certificate"
+    assert re.fullmatch(UNTRUSTED + "the server's certificate was issued by CN=authority", found["found"])
+    assert found["advice"] == "set sslrootcert in DATABASE_URL to the issuer's certificate"
 
 
 def test_expired_certificate_is_told_with_its_end(tls_server: PostgreSQL, authority: Certificate, right: Path) -> None:
@@ -133,7 +137,7 @@ def test_expired_certificate_is_told_with_its_end(tls_server: PostgreSQL, author
 
     end = f"{expired.x509.not_valid_after_utc:%FT%TZ}"
     assert re.fullmatch(UNTRUSTED + f"the server's certificate expired at {end}", found["found"])
-    assert found["advice"] == "renew it, and reload PostgreSQL"
+    assert found["advice"] == "renew the certificate, and reload PostgreSQL"
     assert [line.split()[:2] for line in lines if "expired" in line] == [["fail", "database"]]
 
 
@@ -145,7 +149,7 @@ def test_certificate_that_is_not_good_yet_is_told_with_its_beginning(
         found = examined(url_of(tls_server, sslmode="verify-full", sslrootcert=right), "database", ends_with=1)
 
     begin = f"{early.x509.not_valid_before_utc:%FT%TZ}"
-    assert re.fullmatch(UNTRUSTED + f"the server's certificate is not good before {begin}", found["found"])
+    assert re.fullmatch(UNTRUSTED + f"the server's certificate is not valid before {begin}", found["found"])
 
 
 def test_certificate_of_another_name_is_told(tls_server: PostgreSQL, authority: Certificate, right: Path) -> None:

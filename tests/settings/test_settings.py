@@ -11,7 +11,7 @@ JWT_SECRET = "hunter2 signs, with 32 bytes or more"
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Nothing of this machine's environment that is a setting."""
+    """An environment without settings."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     return monkeypatch
@@ -29,7 +29,7 @@ def problems(environment: pytest.MonkeyPatch, **overrides: str) -> list[str]:
     return refused.value.lines
 
 
-def test_defaults_are_those_of_the_plan(environment: pytest.MonkeyPatch) -> None:
+def test_defaults(environment: pytest.MonkeyPatch) -> None:
     settings = given_settings(environment)
 
     assert (settings.port, settings.environment, settings.log_level) == (8080, "development", "info")
@@ -58,7 +58,7 @@ def test_settings_come_from_the_environment(environment: pytest.MonkeyPatch) -> 
     assert settings.domain == "example.com"
 
 
-def test_required_settings_are_named_one_a_line(environment: pytest.MonkeyPatch) -> None:
+def test_each_missing_required_setting_is_one_line(environment: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError) as refused:
         load(Settings)
 
@@ -66,7 +66,7 @@ def test_required_settings_are_named_one_a_line(environment: pytest.MonkeyPatch)
     del environment
 
 
-def test_empty_setting_is_as_good_as_none(environment: pytest.MonkeyPatch) -> None:
+def test_empty_setting_counts_as_not_set(environment: pytest.MonkeyPatch) -> None:
     assert problems(environment, DATABASE_URL="") == ["DATABASE_URL: is required"]
 
 
@@ -95,9 +95,7 @@ def test_empty_setting_is_as_good_as_none(environment: pytest.MonkeyPatch) -> No
         ("METRICS_PORT", "65536"),
     ],
 )
-def test_malformed_setting_is_named_and_its_value_is_not_shown(
-    environment: pytest.MonkeyPatch, name: str, value: str
-) -> None:
+def test_malformed_setting_is_named_without_its_value(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
     lines = problems(environment, **{name: value})
 
     assert len(lines) == 1
@@ -106,7 +104,7 @@ def test_malformed_setting_is_named_and_its_value_is_not_shown(
     assert value not in lines[0]
 
 
-def test_one_process_without_metrics_is_the_default(environment: pytest.MonkeyPatch) -> None:
+def test_default_is_one_worker_without_metrics(environment: pytest.MonkeyPatch) -> None:
     settings = given_settings(environment)
 
     assert (settings.workers, settings.metrics_port) == (1, None)
@@ -118,21 +116,19 @@ def test_one_process_without_metrics_is_the_default(environment: pytest.MonkeyPa
         ({"METRICS_PORT": "8080"}, "METRICS_PORT: must be another port than PORT and HEALTH_PORT"),
         (
             {"WORKERS": "3", "DATABASE_POOL_SIZE": "2"},
-            "WORKERS: must not be more than DATABASE_POOL_SIZE, of which each worker has a share",
+            "WORKERS: must not be more than DATABASE_POOL_SIZE, which the workers share",
         ),
         (
             {"WORKERS": "3", "MAX_CONCURRENT_RPCS": "2"},
-            "WORKERS: must not be more than MAX_CONCURRENT_RPCS, of which each worker has a share",
+            "WORKERS: must not be more than MAX_CONCURRENT_RPCS, which the workers share",
         ),
         (
             {"WORKERS": "3", "MAX_CONCURRENT_STREAMS": "2"},
-            "WORKERS: must not be more than MAX_CONCURRENT_STREAMS, of which each worker has a share",
+            "WORKERS: must not be more than MAX_CONCURRENT_STREAMS, which the workers share",
         ),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(
-    environment: pytest.MonkeyPatch, given: dict[str, str], line: str
-) -> None:
+def test_contradictory_settings_are_refused(environment: pytest.MonkeyPatch, given: dict[str, str], line: str) -> None:
     assert problems(environment, **given) == [line]
 
 
@@ -144,7 +140,7 @@ def test_settings_that_contradict_each_other_are_refused(
         {"WORKERS": "2", "DATABASE_POOL_SIZE": "2", "DATABASE_POOL_IDLE": "0"},
     ],
 )
-def test_settings_that_agree_are_taken(environment: pytest.MonkeyPatch, given: dict[str, str]) -> None:
+def test_consistent_settings_are_accepted(environment: pytest.MonkeyPatch, given: dict[str, str]) -> None:
     settings = given_settings(environment, **given)
 
     assert {name: str(getattr(settings, name.lower())) for name in given} == given
@@ -158,7 +154,7 @@ def test_production_needs_an_encryption_key(environment: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
-def test_both_url_schemes_and_libpq_parameters_work(environment: pytest.MonkeyPatch, scheme: str) -> None:
+def test_both_url_schemes_and_libpq_parameters_are_accepted(environment: pytest.MonkeyPatch, scheme: str) -> None:
     url = f"{scheme}://u:p@one,two:5433/db?sslmode=verify-full&target_session_attrs=read-write"
 
     assert given_settings(environment, DATABASE_URL=url).database_url.get_secret_value() == url
@@ -172,7 +168,7 @@ def test_secrets_are_not_in_the_representation(environment: pytest.MonkeyPatch) 
         assert KEY not in shown
 
 
-def test_embedded_profile_needs_no_redis(environment: pytest.MonkeyPatch) -> None:
+def test_dev_needs_no_redis(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", "postgresql://elsewhere/db")
 
     settings = load(EmbeddedSettings, database_url=REQUIRED["DATABASE_URL"], encryption_key=KEY)
@@ -182,7 +178,7 @@ def test_embedded_profile_needs_no_redis(environment: pytest.MonkeyPatch) -> Non
     assert settings.host == "127.0.0.1"
 
 
-def test_migrating_needs_nothing_but_the_database(environment: pytest.MonkeyPatch) -> None:
+def test_migrate_needs_only_the_database_url(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", REQUIRED["DATABASE_URL"])
 
     assert load(DatabaseSettings).database_url.get_secret_value() == REQUIRED["DATABASE_URL"]
@@ -196,7 +192,7 @@ def test_settings_cannot_be_changed(environment: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["http://collector:4317", "https://otel.example"])
-def test_collector_is_an_http_or_https_url(environment: pytest.MonkeyPatch, endpoint: str) -> None:
+def test_http_and_https_urls_of_a_collector_are_accepted(environment: pytest.MonkeyPatch, endpoint: str) -> None:
     settings = given_settings(environment, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
 
     assert settings.otel_exporter_otlp_endpoint == endpoint
@@ -205,10 +201,12 @@ def test_collector_is_an_http_or_https_url(environment: pytest.MonkeyPatch, endp
 @pytest.mark.parametrize(
     "endpoint", ["collector:4317", "grpc://collector:4317", "http://", "http://a:hunter2@collector", "http://[::1"]
 )
-def test_collector_that_is_no_url_or_has_a_password_is_refused(environment: pytest.MonkeyPatch, endpoint: str) -> None:
+def test_malformed_collector_and_one_with_a_password_are_refused(
+    environment: pytest.MonkeyPatch, endpoint: str
+) -> None:
     assert problems(environment, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) == [
         (
-            "OTEL_EXPORTER_OTLP_ENDPOINT: must be an http or https URL without a password, which"
-            " OTEL_EXPORTER_OTLP_HEADERS is for"
+            "OTEL_EXPORTER_OTLP_ENDPOINT: must be an http or https URL without a password; use"
+            " OTEL_EXPORTER_OTLP_HEADERS for credentials"
         )
     ]

@@ -1,4 +1,4 @@
-"""Settings of who may call: tokens, certificates, and what production demands of them."""
+"""The settings of authentication: tokens, certificates, and the requirements of production."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PRODUCTION = {"ENVIRONMENT": "production", "ENCRYPTION_KEY": "5f" * 32}
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """What is required, and nothing else that is a setting."""
+    """An environment with only the required settings."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in REQUIRED.items():
@@ -51,26 +51,26 @@ def test_authentication_is_off_by_default(environment: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     "given", [{"JWT_SECRET": SECRET}, {"JWT_JWKS": "/etc/jwks.json"}, TLS | {"TLS_CLIENT_CA_FILE": "/tls/ca.crt"}]
 )
-def test_any_way_to_know_callers_turns_authentication_on(
+def test_each_authentication_method_turns_authentication_on(
     environment: pytest.MonkeyPatch, given: dict[str, str]
 ) -> None:
     assert settings_of(environment, **PRODUCTION, **given).authentication_is_on
 
 
 @pytest.mark.parametrize("given", [{}, TLS, {"JWT_ISSUER": "stagely", "JWT_AUDIENCE": "stagely-rpc"}])
-def test_production_needs_to_know_its_callers(environment: pytest.MonkeyPatch, given: dict[str, str]) -> None:
+def test_production_requires_authentication(environment: pytest.MonkeyPatch, given: dict[str, str]) -> None:
     assert problems(environment, **PRODUCTION, **given) == [
-        "JWT_SECRET: is required in production, or JWT_JWKS or TLS_CLIENT_CA_FILE, to know who calls"
+        "JWT_SECRET: is required in production, unless JWT_JWKS or TLS_CLIENT_CA_FILE is set"
     ]
 
 
-def test_everything_that_production_lacks_is_named_at_once(environment: pytest.MonkeyPatch) -> None:
+def test_all_missing_settings_of_production_are_reported_together(environment: pytest.MonkeyPatch) -> None:
     lines = problems(environment, ENVIRONMENT="production", TLS_CERT_FILE="/tls/tls.crt")
 
     assert [line.partition(":")[0] for line in lines] == ["ENCRYPTION_KEY", "JWT_SECRET", "TLS_KEY_FILE"]
 
 
-def test_embedded_profile_needs_it_in_production_too(environment: pytest.MonkeyPatch) -> None:
+def test_dev_requires_authentication_in_production_too(environment: pytest.MonkeyPatch) -> None:
     for name, value in PRODUCTION.items():
         environment.setenv(name, value)
 
@@ -78,7 +78,7 @@ def test_embedded_profile_needs_it_in_production_too(environment: pytest.MonkeyP
         load(EmbeddedSettings)
 
 
-def test_new_secret_comes_before_the_previous_one(environment: pytest.MonkeyPatch) -> None:
+def test_current_secret_comes_before_the_previous_one(environment: pytest.MonkeyPatch) -> None:
     settings = settings_of(environment, JWT_SECRET=SECRET, JWT_SECRET_PREVIOUS="é" * 16)
 
     assert settings.jwt_secrets == (SECRET.encode(), ("é" * 16).encode())
@@ -95,10 +95,10 @@ def test_short_secret_is_refused(environment: pytest.MonkeyPatch, name: str, sec
 @pytest.mark.parametrize(
     "key", [public_pem(private_key("RS256")).decode(), str(public_jwk(private_key("ES256"))).replace("'", '"')]
 )
-def test_public_key_is_no_secret(environment: pytest.MonkeyPatch, key: str) -> None:
+def test_public_key_is_refused_as_secret(environment: pytest.MonkeyPatch, key: str) -> None:
     lines = problems(environment, JWT_SECRET=key)
 
-    assert lines == ["JWT_SECRET: must be a random secret, and not a key of a pair, a certificate or a JWK"]
+    assert lines == ["JWT_SECRET: must be a random secret, not an asymmetric key, a certificate or a JWK"]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_public_key_is_no_secret(environment: pytest.MonkeyPatch, key: str) -> N
         "http://[::1]:8000/jwks.json",
     ],
 )
-def test_key_set_is_at_a_path_or_a_safe_url(environment: pytest.MonkeyPatch, location: str) -> None:
+def test_path_or_safe_url_of_a_key_set_is_accepted(environment: pytest.MonkeyPatch, location: str) -> None:
     assert settings_of(environment, JWT_JWKS=location).jwt_jwks == location
 
 
@@ -133,10 +133,10 @@ def test_key_set_is_at_a_path_or_a_safe_url(environment: pytest.MonkeyPatch, loc
         "://",
     ],
 )
-def test_key_set_at_any_other_url_is_refused(environment: pytest.MonkeyPatch, location: str) -> None:
+def test_other_url_of_a_key_set_is_refused(environment: pytest.MonkeyPatch, location: str) -> None:
     lines = problems(environment, JWT_JWKS=location)
 
-    assert lines == ["JWT_JWKS: must be a path, or an https URL without a password (http for this host alone)"]
+    assert lines == ["JWT_JWKS: must be a path, or an https URL without a password (http only for this host)"]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_setting_without_its_counterpart_is_refused(
 @pytest.mark.parametrize(
     ("name", "value"), [("IDEMPOTENCY_TTL_SECONDS", "59"), ("IDEMPOTENCY_TTL_SECONDS", "2592001"), ("HEALTH_PORT", "x")]
 )
-def test_number_out_of_its_range_is_refused(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_number_out_of_range_is_refused(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
     (line,) = problems(environment, **{name: value})
 
     assert line.startswith(f"{name}: must be")
@@ -182,7 +182,7 @@ def test_secrets_are_not_in_the_representation(environment: pytest.MonkeyPatch) 
         assert "hunter2" not in shown
 
 
-def test_minting_needs_the_secret_alone(environment: pytest.MonkeyPatch) -> None:
+def test_mint_needs_only_the_secret(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("DATABASE_URL")
     with pytest.raises(SettingsError, match=r"^JWT_SECRET: is required$"):
         load(MintSettings)

@@ -1,4 +1,4 @@
-"""The manifests of deploy/kubernetes, built by kustomize as `kubectl apply -k` builds them."""
+"""The manifests of deploy/kubernetes, as written and as built by kustomize (like `kubectl apply -k`)."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ KUSTOMIZATIONS = ("base", "overlays/example")
 Manifest = dict[str, Any]
 
 
-def files() -> list[tuple[str, Manifest]]:
-    """Return each manifest of the base as it is written, with the name of its file."""
-    written = sorted(path for path in (KUBERNETES / "base").glob("*.yaml") if path.name != "kustomization.yaml")
-    return [(path.name, manifest) for path in written for manifest in yaml.safe_load_all(path.read_text())]
+def written_manifests() -> list[tuple[str, Manifest]]:
+    """Return each manifest of the base, with the name of its file."""
+    paths = sorted(path for path in (KUBERNETES / "base").glob("*.yaml") if path.name != "kustomization.yaml")
+    return [(path.name, manifest) for path in paths for manifest in yaml.safe_load_all(path.read_text())]
 
 
-def written(kind: str, name: str = "stagely-rpc") -> Manifest:
-    """Return the manifest of a kind, as it is written."""
-    (found,) = [each for _, each in files() if each["kind"] == kind and each["metadata"]["name"] == name]
+def written_manifest(kind: str, name: str = "stagely-rpc") -> Manifest:
+    """Return the manifest of a kind and name, as written in the base."""
+    (found,) = [each for _, each in written_manifests() if each["kind"] == kind and each["metadata"]["name"] == name]
     return found
 
 
-def built(kustomization: str) -> list[Manifest]:
-    """Return what kustomize makes of a kustomization."""
+def built_manifests(kustomization: str) -> list[Manifest]:
+    """Return the manifests that kustomize builds."""
     assert KUSTOMIZE is not None
     command = [KUSTOMIZE, "build", str(KUBERNETES / kustomization)]
-    made = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert made.returncode == 0, made.stderr
-    return list(yaml.safe_load_all(made.stdout))
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    return list(yaml.safe_load_all(ended.stdout))
 
 
 def settings() -> dict[str, str]:
@@ -44,8 +44,8 @@ def settings() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
-def server() -> Manifest:
-    """Return the container that serves."""
-    (container,) = written("Deployment")["spec"]["template"]["spec"]["containers"]
+def server_container() -> Manifest:
+    """Return the container of the service."""
+    (container,) = written_manifest("Deployment")["spec"]["template"]["spec"]["containers"]
     assert isinstance(container, dict)
     return container

@@ -1,12 +1,11 @@
-"""Batches: what callers ask for one by one, asked of the database together.
+"""Batches: single requests of many callers, sent to the database together.
 
-gRPC hands over one call per turn of the event loop, so a batch that left at once would have one member, and one that
-waited for a time would make a lone caller wait. A batch leaves when the loop was quiet: when, for some turns in a row,
-nothing more came. That costs a lone caller microseconds, and callers in flight together share a statement by
-themselves.
+gRPC delivers one call per iteration of the event loop. A batch that is sent at once would have one item, and a batch
+that waits for a fixed time would delay a single caller. So a batch is sent when the loop is quiet: when no item was
+added for some iterations in a row. A single caller waits for microseconds, and concurrent callers share a statement.
 
-Whatever is asked is asked of the database after it came: a batch that is under way takes no more members. (The
-libraries for this dispatch at the end of a turn, and keep what they have read.)
+A batch that was sent takes no more items, so every read starts after its request. (Existing dataloader libraries send
+at the end of an iteration, and cache what they have read.)
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from stagely_rpc.db.sql.statement import Query
 
     class Ask(Protocol):
-        """Sends queries together, each time on a connection of its own, and returns their results."""
+        """Sends queries in one round trip on one connection, and returns their results."""
 
         async def __call__(self, *queries: Query[Any]) -> list[Any]: ...  # noqa: D102
 
@@ -38,29 +37,29 @@ Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 
 QUIET_TURNS = 16
-"""For so many turns of the loop in a row, nothing more must have come before a batch leaves."""
+"""The number of iterations without a new item after which a batch is sent."""
 
 MAX_ITEMS = 256
-"""A batch of so many leaves at once: however many callers there are, statements and waits are bounded."""
+"""The maximum size of a batch. A full batch is sent at once."""
 
 
 class Batchable(Protocol[Item_contra, Result_co]):
-    """Something that can be done for many at the cost of one.
+    """Work that one statement can do for many items.
 
     Attributes:
-        name: for the metrics.
+        name: the name in the metrics.
     """
 
     @property
     def name(self) -> str: ...  # noqa: D102
 
     async def perform(self, ask: Ask, items: Sequence[Item_contra]) -> Sequence[Result_co]:
-        """Do it for each item, and return a result for each, in their order."""
+        """Process the items, and return their results in the same order."""
         ...
 
 
 class _Failed:
-    """What became of an item that failed, in place of its result."""
+    """The error of an item, in place of its result."""
 
     __slots__ = ("error",)
 
@@ -72,7 +71,7 @@ Waiting = list[tuple[Any, "asyncio.Future[Any]", "Call | None"]]
 
 
 class _Batch:
-    """Items that are asked for together, and how many of those who asked still wait."""
+    """The items of a batch, and the number of callers that still wait."""
 
     __slots__ = ("callers", "task", "waiting")
 
@@ -82,21 +81,21 @@ class _Batch:
         self.task: asyncio.Task[None] | None = None
 
     def caller_cancelled(self) -> None:
-        """One of the callers was cancelled: what nobody waits for any more is cancelled in the database too."""
+        """Note that a caller was cancelled. If no caller waits any more, cancel the statement too."""
         self.callers -= 1
         if not self.callers and self.task is not None:
             self.task.cancel()
 
 
 class Batches:
-    """Gathers items by what is to be done with them, and does it for many at a time."""
+    """Collects items by their work, and processes them in batches."""
 
     def __init__(self, ask: Ask, observer: Observer = NULL_OBSERVER) -> None:
-        """Take what a batch is sent with.
+        """Take the sender and the observer.
 
         Args:
             ask: sends queries.
-            observer: sees each batch, and each item's answer.
+            observer: observes batches and the waits of their items.
         """
         self._ask = ask
         self._observer = observer
@@ -106,10 +105,10 @@ class Batches:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def do(self, work: Batchable[Item, Result], item: Item) -> Result:
-        """Have work done with an item, together with what else is asked for at this time, and return its result.
+        """Process an item in a batch with concurrent items, and return its result.
 
         Raises:
-            StagelyError: the database refused, or can't be asked.
+            StagelyError: the database refused the statement or is unavailable.
         """
         future: asyncio.Future[Result | _Failed] = asyncio.get_running_loop().create_future()
         batch = self._gathered.get(work)
@@ -130,7 +129,7 @@ class Batches:
             raise
 
     async def close(self) -> None:
-        """Wait for the batches under way; whoever asks from now on waits in vain."""
+        """Wait for the batches that were sent. Later items are never sent."""
         tasks = {*self._under_way, *([self._gathering] if self._gathering else [])}
         if tasks:
             await asyncio.wait(tasks)
@@ -152,7 +151,7 @@ class Batches:
         task.add_done_callback(self._under_way.discard)
 
     async def _perform(self, work: Batchable[Any, Any], waiting: Waiting) -> None:
-        # Whoever was cancelled wants nothing any more.
+        # Skip cancelled callers.
         wanted = [(item, future, call) for item, future, call in waiting if not future.done()]
         if not wanted:
             return
@@ -166,16 +165,16 @@ class Batches:
             _tell(future, result)
 
     async def _fail(self, work: Batchable[Any, Any], wanted: Waiting, error: Exception) -> None:
-        """Tell the one that failed; of many, find out which it is by asking for each alone.
+        """Fail the item that caused an error. To find it among many, process each item alone.
 
-        A database that is away or has too much to do fails them all: asking for each would be asking too much.
+        If the database is unavailable or overloaded, all items fail at once, because retries would add load.
         """
         if len(wanted) == 1:
             _tell(wanted[0][1], _Failed(error))
             return
         if isinstance(error, TransientError):
             for _, future, _ in wanted:
-                # Each caller raises an error of its own, with a traceback of its own.
+                # Each caller gets its own copy of the error, with its own traceback.
                 _tell(future, _Failed(copy(error)))
             return
         for each in wanted:

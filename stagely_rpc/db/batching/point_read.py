@@ -1,4 +1,4 @@
-"""Point reads: one row by its key, for many callers by one statement."""
+"""Point reads: reads of one row by its key, which many callers share in one statement."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _PLACE = "place"
 
 
 class PointRead(Generic[RowT_co]):
-    """A read of one row by its key, or of none, which many callers can share.
+    """A read of at most one row by its key, which many callers can share.
 
     Attributes:
-        name: what is read by which key, for the metrics.
+        name: the name in the metrics, such as `team by id`.
         statement: for any number of keys: `SELECT …, place FROM unnest($1, $2…) WITH ORDINALITY, LATERAL (SELECT …)`.
     """
 
@@ -37,10 +37,10 @@ class PointRead(Generic[RowT_co]):
         """Take the statement.
 
         Args:
-            name: what is read by which key, such as `team by id`.
-            row_class: a NamedTuple with a field for each column of the rows, in the same order.
-            rows: the SELECT of the row's columns, with its conditions except for the key.
-            key: the columns of the key; at most one row has one.
+            name: the name in the metrics, such as `team by id`.
+            row_class: a NamedTuple with a field for each column, in the same order.
+            rows: the SELECT of the columns, with all conditions except the key.
+            key: the columns of the key, which must be unique.
         """
         self.name = name
         self._row_class = cast("Any", row_class)
@@ -51,32 +51,32 @@ class PointRead(Generic[RowT_co]):
     def statement(self) -> Statement[Any]:  # noqa: D102 - an attribute of the class
         wanted = self._wanted()
         is_wanted = and_(*(mine == theirs for mine, theirs in zip(self._key, list(wanted.c)[:-1], strict=True)))
-        # The limit has each key looked up by its index. As a join, many keys would be compared with a whole table.
+        # The limit forces an index lookup per key. Otherwise PostgreSQL may join many keys with the whole table.
         row = self._select.where(is_wanted).limit(literal_column("1")).lateral("row")
         if (names := tuple(row.c.keys())) != self._row_class._fields:
             raise TypeError(f"{self._row_class.__name__} is not a row of {', '.join(names)}")
         return Statement(select(*row.c, wanted.c[_PLACE]).select_from(wanted).join(row, true()))
 
     def _wanted(self) -> TableValuedAlias:
-        """Return the keys as a table, each with its place among them."""
+        """Return the keys as a table with their ordinal numbers."""
         names = [f"key_{number}" for number in range(len(self._key))]
         arrays = [bindparam(name, type_=ARRAY(mine.type)) for name, mine in zip(names, self._key, strict=True)]
         columns = [column(name, mine.type) for name, mine in zip(names, self._key, strict=True)]
         return func.unnest(*arrays).table_valued(*columns, with_ordinality=_PLACE, name="wanted").render_derived()
 
     def query(self, keys: Sequence[tuple[Any, ...]]) -> Query[list[Any]]:
-        """Return the query for the rows of keys; `rows_of` gives its result the order of the keys."""
+        """Return the query for the rows of keys. `rows_of` puts its result into the order of the keys."""
         columns = {f"key_{number}": list(values) for number, values in enumerate(zip(*keys, strict=True))}
         return self.statement.all(**columns)
 
     def rows_of(self, found: Sequence[Sequence[Any]], keys: int) -> list[RowT_co | None]:
-        """Return the row of each of so many keys, or None."""
+        """Return the row for each key, or None."""
         rows: list[RowT_co | None] = [None] * keys
         for *values, place in found:
             rows[place - 1] = self._row_class._make(values)
         return rows
 
     async def perform(self, ask: Ask, items: Sequence[tuple[Any, ...]]) -> Sequence[RowT_co | None]:
-        """Read the rows of keys."""
+        """Return the rows for the keys."""
         (found,) = await ask(self.query(items))
         return self.rows_of(found, len(items))

@@ -1,3 +1,3 @@
-"""Connections: the pool, and how statements travel over them."""
+"""Connections: the pool, leases, pipelines and prepared statements."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Why the database could not be reached, in one line for an operator: what libpq says, without the password."""
+"""Connection errors as one line for operators: the message of libpq without the password."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import psycopg
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says on one line, as messages to people are written here."""
+    """Return the message of an error as one line."""
     diagnosed = error.diag.message_primary if isinstance(error, psycopg.Error) else None
     line = " ".join((diagnosed or str(error)).split()).removesuffix(".")
     return line[:1].lower() + line[1:]
 
 
 def why_unreachable(error: psycopg.Error, url: str) -> str:
-    """Return why a connection failed. Every part of the URL's password is blanked.
+    """Return why a connection failed. Every part of the URL's password is replaced by `***`.
 
-    libpq quotes what it takes for a host when a password has an unescaped `@`.
+    If a password contains an unescaped `@`, libpq takes a part of it for the host, and quotes it.
     """
     reason = one_line(error)
     found = re.findall(r"://[^:@/]*:(.*)@|password\s*=\s*'?([^'&\s]+)", url)

@@ -1,7 +1,4 @@
-"""A connection of the pool, lent to one piece of work.
-
-Above a lease no one sees a driver's error: what PostgreSQL or psycopg refuses is raised as an error of the domain.
-"""
+"""A lease of a connection. It converts the errors of the driver into domain errors."""
 
 from __future__ import annotations
 
@@ -32,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class Lease:
-    """A connection of the pool, until `close` gives it back.
+    """A leased connection of the pool. `close` returns it.
 
     Attributes:
-        is_broken: whether the connection broke, so that another one may do what this one did not.
+        is_broken: whether the connection broke, so that a retry on another connection makes sense.
         generation: the pool's generation when the connection was opened.
     """
 
@@ -44,7 +41,7 @@ class Lease:
     def __init__(
         self, pool: ConnectionPool, engine: AsyncEngine, proxied: PoolProxiedConnection, generation: int
     ) -> None:
-        """Take a connection that was just taken out of the pool of an engine."""
+        """Take a connection that was checked out of the engine's pool."""
         self._pool = pool
         self._engine = engine
         self._proxied = proxied
@@ -61,11 +58,11 @@ class Lease:
         await self.close()
 
     async def run(self, kind: Kind, steps: Sequence[Query[Any] | Command]) -> list[Any]:
-        """Send queries and commands together, and return the results.
+        """Send queries and commands in one round trip, and return the results.
 
         Raises:
-            StagelyError: what went wrong with the first that failed.
-            UnexpectedDatabaseError: a constraint was violated, or there is a fault in this service.
+            StagelyError: the first failed query or command.
+            UnexpectedDatabaseError: a constraint was violated, or this service has a bug.
         """
         try:
             with Timed(self._pool.observer.exchanged, kind, steps):
@@ -79,11 +76,11 @@ class Lease:
         """Execute a statement as a session of SQLAlchemy does, and return its rows.
 
         Raises:
-            StagelyError: the database refused, or can't be asked.
-            UnexpectedDatabaseError: a constraint was violated, or there is a fault in this service.
+            StagelyError: the database refused the statement or is unavailable.
+            UnexpectedDatabaseError: a constraint was violated, or this service has a bug.
         """
         if self._orm is None:
-            # SQLAlchemy's own connection is made where it is used: it costs as much as the take from the pool.
+            # Created on first use, because SQLAlchemy's connection costs as much as the checkout.
             connection = AsyncConnection(self._engine, Connection(self._engine.sync_engine, connection=self._proxied))
             self._orm = AsyncSession(connection, autoflush=False, expire_on_commit=False)
         try:
@@ -95,20 +92,20 @@ class Lease:
     async def fetch(
         self, kind: Kind, statement: Executable, parameters: Mapping[str, Any] | None = None
     ) -> FrozenResult[Any]:
-        """Execute a statement, and return its rows for a time after the lease is closed.
+        """Execute a statement, and return its rows, which stay available after `close`.
 
         Raises:
-            StagelyError: the database refused, or can't be asked.
+            StagelyError: the database refused the statement or is unavailable.
         """
         return (await self.execute(kind, statement, parameters)).freeze()
 
     async def close(self) -> None:
-        """End an open transaction, and give the connection back; a broken one is closed.
+        """Roll back an open transaction, and return the connection to the pool. A broken connection is closed.
 
-        It is done to its end even if the caller is cancelled meanwhile.
+        This completes even if the caller is cancelled.
         """
         if self._is_idle():
-            # Nothing is sent, so nothing is waited for, and no cancellation comes between.
+            # Sends nothing, so no cancellation can interrupt it.
             await self._give_back()
         else:
             await self._pool.clean_up(self._clean_up())
@@ -131,7 +128,7 @@ class Lease:
         return await self._run_again(steps)
 
     def _unprepares(self, error: psycopg.Error) -> bool:
-        """Tell whether only a prepared statement is to blame; if so, nothing is prepared on this lease any more."""
+        """Return whether a prepared statement caused the error. If so, this lease prepares no more statements."""
         if isinstance(error, FORGOTTEN):
             self._pool.prepared.give_up()
         elif is_of_outdated_plan(error):
@@ -142,7 +139,7 @@ class Lease:
         return True
 
     async def _run_again(self, steps: Sequence[Query[Any] | Command]) -> list[Any]:
-        """Send what had no effect, for it was the whole of a transaction that failed."""
+        """Send the steps again. They had no effect, because their transaction failed as a whole."""
         if self._driver.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             await run(self._driver, None, [b"ROLLBACK"])
         return await run(self._driver, None, steps)

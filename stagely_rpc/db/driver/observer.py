@@ -1,4 +1,4 @@
-"""Whoever looks on at what the service asks of its database: metrics and traces, or nobody."""
+"""Observers of database work: metrics, traces, or none."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     Step = Query[Any] | Command
 
 Kind = Literal["batch", "read", "write", "commit", "maintain"]
-"""What is asked: point reads of many calls; what one call reads, such as a page of a list; what a transaction begins
-with, and how it ends; and the service's own work."""
+"""The kind of a round trip: batched point reads of many calls; reads of one call; the first statements of a
+transaction; its writes and COMMIT; background jobs."""
 
 
 class Observer(Protocol):
-    """Told of everything when it is over. What it does with that, it does within a call: it must be quick."""
+    """Receives events after each step. The methods run inside calls, so they must be fast."""
 
     def batch_sent(self, work: str, calls: Sequence[Call | None]) -> None:
-        """A batch of some work leaves, with an item for each of these calls; None is the service's own work.
+        """A batch is about to be sent. It has an item for each call; None is a background job.
 
-        It is told in the task of the batch, in which the database is asked next, and it may be told again: of one item.
+        Called in the task of the batch, before the round trip. It may be called again for a single item.
         """
 
     def answered(self, work: str, began: float, error: BaseException | None) -> None:
-        """A call has got its item of a batch, or the error."""
+        """A call received its result from a batch, or the error."""
 
     def exchanged(self, kind: Kind, steps: Sequence[Step], began: float, error: BaseException | None) -> None:
-        """The database has answered, or failed; of what SQLAlchemy executes, the steps are not known."""
+        """A round trip ended, successfully or not. `steps` is empty for statements that SQLAlchemy executes."""
 
     def waited(self, began: float, error: BaseException | None) -> None:
-        """A connection was had, or not in time."""
+        """A wait for a connection ended: with a connection, or with an error such as a timeout."""
 
     def opened(self) -> None:
         """A connection was opened."""
@@ -46,7 +46,7 @@ class Observer(Protocol):
 
 
 class NullObserver:
-    """Sees nothing."""
+    """Ignores all events."""
 
     def _ignore(self, *_: Any, **__: Any) -> None:
         pass
@@ -58,62 +58,62 @@ NULL_OBSERVER = NullObserver()
 
 
 class CompositeObserver:
-    """More than one."""
+    """Forwards events to several observers."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
     def batch_sent(self, work: str, calls: Sequence[Call | None]) -> None:
-        """Tell all."""
+        """Forward the event."""
         for each in self._observers:
             each.batch_sent(work, calls)
 
     def answered(self, work: str, began: float, error: BaseException | None) -> None:
-        """Tell all."""
+        """Forward the event."""
         for each in self._observers:
             each.answered(work, began, error)
 
     def exchanged(self, kind: Kind, steps: Sequence[Step], began: float, error: BaseException | None) -> None:
-        """Tell all."""
+        """Forward the event."""
         for each in self._observers:
             each.exchanged(kind, steps, began, error)
 
     def waited(self, began: float, error: BaseException | None) -> None:
-        """Tell all."""
+        """Forward the event."""
         for each in self._observers:
             each.waited(began, error)
 
     def opened(self) -> None:
-        """Tell all."""
+        """Forward the event."""
         for each in self._observers:
             each.opened()
 
     def lost(self) -> None:
-        """Tell all."""
+        """Forward the event."""
         for each in self._observers:
             each.lost()
 
 
 def all_of(observers: Sequence[Observer]) -> Observer:
-    """Return one observer for any number of them."""
+    """Return one observer for any number of observers."""
     if len(observers) > 1:
         return CompositeObserver(*observers)
     return observers[0] if observers else NULL_OBSERVER
 
 
 class Timed:
-    """A block of which an observer is told when it began and how it ended; a manager made of a generator costs more."""
+    """A context manager that reports the start and the end of a block. Cheaper than a generator-based one."""
 
-    __slots__ = ("_began", "_subject", "_tell")
+    __slots__ = ("_began", "_report", "_subject")
 
-    def __init__(self, tell: Callable[..., None], *subject: object) -> None:
-        """Take whom to tell.
+    def __init__(self, report: Callable[..., None], *subject: object) -> None:
+        """Take the function to call.
 
         Args:
-            tell: called with the subject, when the block began by `time.perf_counter()`, and its error or None.
-            subject: what it is about.
+            report: called at the end with the subject, the start (`time.perf_counter()`), and the error or None.
+            subject: the first arguments.
         """
-        self._tell = tell
+        self._report = report
         self._subject = subject
 
     def __enter__(self) -> Self:
@@ -123,4 +123,4 @@ class Timed:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._tell(*self._subject, self._began, error)
+        self._report(*self._subject, self._began, error)

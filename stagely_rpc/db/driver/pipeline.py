@@ -1,11 +1,10 @@
-"""Queries in one wait: sent to PostgreSQL together, and their results fetched together (pipeline mode of libpq).
+"""Sends several statements in one round trip (libpq's pipeline mode).
 
-psycopg's own pipelines and cursors do the same for any use; here every statement is prepared, unless that would be
-forgotten (`prepared`), every result is read whole, and a query takes a quarter of the time of a cursor's
-(docs/performance-notes.md). What is used of psycopg below its cursors is its libpq wrapper, its adaptation of values
-and `AsyncConnection.wait`.
+psycopg's own pipelines and cursors are more general. This module prepares every statement (unless a pooler would lose
+it, see `prepared`) and reads every result completely. A query takes a quarter of the time of a cursor
+(docs/performance-notes.md). It uses psycopg's libpq wrapper, its adaptation of values, and `AsyncConnection.wait`.
 
-The statements of a pipeline that is not within a transaction are one: either all of them take effect or none.
+Outside a transaction, the statements of a pipeline are one transaction: all of them take effect, or none.
 """
 
 from __future__ import annotations
@@ -31,40 +30,40 @@ if TYPE_CHECKING:
 Command = Literal[b"BEGIN ISOLATION LEVEL READ COMMITTED", b"COMMIT", b"ROLLBACK"]
 
 BEGIN: Command = b"BEGIN ISOLATION LEVEL READ COMMITTED"
-"""Whatever the database's default is: what is asked after a lock must see what was committed before it was had."""
+"""Names the isolation level, because a query after a lock must see what was committed before the lock was taken."""
 
 _FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED)
 
 
 @dataclass(slots=True)
 class Prepared:
-    """What is prepared on a connection.
+    """The prepared statements of a connection.
 
     Attributes:
-        generation: counts how often all statements had to be prepared again.
-        names: of the statements that are prepared, by their texts.
+        generation: how often all statements have had to be prepared again.
+        names: the names of the prepared statements, by their texts.
     """
 
     generation: int = 0
     names: dict[bytes, bytes] = field(default_factory=dict)
 
     def text_of(self, text: bytes) -> bytes:
-        """Return what is prepared for a statement, which differs from generation to generation."""
+        """Return the text to prepare for a statement. It differs between generations."""
         return b"/* %d */ %b" % (self.generation, text) if self.generation else text
 
 
 async def run(
     connection: psycopg.AsyncConnection[Any], prepared: Prepared | None, steps: Sequence[Query[Any] | Command]
 ) -> list[Any]:
-    """Send queries and commands, wait once, and return the result of each, in their order; a command's is None.
+    """Send queries and commands in one round trip. Return their results in order; the result of a command is None.
 
     Args:
-        connection: in autocommit mode; nobody else uses it meanwhile.
-        prepared: what is prepared on this connection; more may be added. Without it, nothing is.
-        steps: what to do, in this order. The first that fails ends it all.
+        connection: a connection in autocommit mode, which no one else uses.
+        prepared: the prepared statements of the connection, which may be extended. None: prepare nothing.
+        steps: the queries and commands, in order. The first failure ends the pipeline.
 
     Raises:
-        psycopg.Error: what went wrong with the first that failed; its note is the statement.
+        psycopg.Error: the error of the first failed step. Its note is the statement.
     """
     exchange = _Exchange(connection, prepared)
     for step in steps:
@@ -73,7 +72,7 @@ async def run(
 
 
 class _Exchange:
-    """One pipeline: what is sent, and how each result is read."""
+    """One pipeline: its steps, and how to read their results."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], prepared: Prepared | None) -> None:
         self._connection = connection
@@ -89,8 +88,8 @@ class _Exchange:
             self._send(step, partial(self._pgconn.send_query_params, step, None), _nothing)
             return
         transformer, text = Transformer(self._connection), step.statement.text
-        # As text: the types are the statement's own. A small number in binary is of another type than a large one, and
-        # would be another prepared statement.
+        # Values are sent as text, because the statement has the types. In binary, small and large numbers have
+        # different types, and would need different prepared statements.
         values = transformer.dump_sequence(step.values, [PyFormat.TEXT] * len(step.values))
         if self._prepared is None:
             send = partial(self._pgconn.send_query_params, text, values)
@@ -99,12 +98,12 @@ class _Exchange:
         self._send(text, send, partial(_read, transformer, step))
 
     def _name_of(self, text: bytes, prepared: Prepared) -> bytes:
-        """Return the name of a prepared statement, which is prepared now if it is not yet."""
+        """Return the name of a prepared statement. Prepare it if necessary."""
         name = prepared.names.get(text)
         if name is None:
             prepared_text = prepared.text_of(text)
             name = prepared.names[text] = name_of(prepared_text)
-            # Even if preparing failed before, PgBouncer takes the name for used, and disconnects who uses it twice.
+            # PgBouncer considers a name used even if preparing failed, and disconnects a client that uses it twice.
             self._send(text, partial(self._pgconn.send_close_prepared, name), None)
             self._new.append((len(self._readers), partial(prepared.names.pop, text)))
             self._send(text, partial(self._pgconn.send_prepare, name, prepared_text), None)
@@ -116,7 +115,7 @@ class _Exchange:
         self._readers.append(reader)
 
     def perform(self) -> Generator[Any, Any, list[Any]]:
-        """Do it all, as a generator that psycopg's `wait` drives."""
+        """Run the pipeline. This is a generator for psycopg's `wait`."""
         self._commands.append(self._pgconn.pipeline_sync)
         self._pgconn.enter_pipeline_mode()
         results = yield from self._fetched(len(self._readers) + 1)
@@ -146,7 +145,7 @@ class _Exchange:
 
 @lru_cache(maxsize=1024)
 def name_of(text: bytes) -> bytes:
-    """Return a statement's name, which is no other's, whoever prepares it in whichever session."""
+    """Return the name of a statement, derived from its text. Equal names mean equal statements in every session."""
     return b"stagely_" + sha256(text).hexdigest()[:32].encode()
 
 

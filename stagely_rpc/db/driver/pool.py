@@ -1,4 +1,4 @@
-"""The pool of connections, and the leases that it gives. Everything that is asked of the database comes by here."""
+"""The connection pool. All statements go through it, except those of migrations and health checks."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class PoolLimits:
     """The limits of a pool.
 
     Attributes:
-        size: the most connections at a time.
-        idle: how many connections stay open when they are not needed.
-        lifetime_seconds: a connection older than this is replaced at its next use.
-        wait_seconds: how long a call waits for a connection before it is refused.
-        connect_timeout_seconds: how long opening a connection may take.
+        size: the maximum number of connections.
+        idle: the number of unused connections that stay open.
+        lifetime_seconds: the age after which a connection is replaced at its next use.
+        wait_seconds: the maximum wait of a call for a connection.
+        connect_timeout_seconds: the time limit for opening a connection.
         prepared_statements: whether to use prepared statements; None: yes, except behind a pooler.
     """
 
@@ -60,20 +60,20 @@ class PoolLimits:
 
 
 class ConnectionPool:
-    """Lends connections, at most so many at a time, and replaces those that broke or grew old.
+    """A pool that leases connections, and replaces broken and old ones.
 
     Attributes:
-        observer: sees each exchange with the database, and each connection.
-        prepared: what is prepared on the connections.
+        observer: observes round trips and connections.
+        prepared: the prepared statements of the connections.
     """
 
     def __init__(self, url: str, limits: PoolLimits, observer: Observer = NULL_OBSERVER) -> None:
-        """Prepare the pool; nothing connects yet.
+        """Create the pool. Nothing connects yet.
 
         Args:
             url: a libpq URL (`postgresql://` or `postgres://`) with any of libpq's parameters. libpq itself reads it.
-            limits: of the pool.
-            observer: sees each exchange with the database, and each connection.
+            limits: the limits of the pool.
+            observer: observes round trips and connections.
         """
         self.observer = observer
         self.prepared = PreparedStatements(wanted=limits.prepared_statements)
@@ -93,7 +93,7 @@ class ConnectionPool:
         event.listen(self._pool, "close", self._on_close)
 
     async def start(self) -> None:
-        """Connect once, and begin to close connections that are not needed.
+        """Connect once, and start to close unused connections periodically.
 
         Raises:
             UnavailableError: the database can't be reached.
@@ -110,7 +110,7 @@ class ConnectionPool:
         await self._engine.dispose()
 
     async def lease(self) -> Lease:
-        """Take a connection, or wait for one. It must be closed, which gives it back.
+        """Wait for a connection. The caller must close the lease, which returns the connection.
 
         Raises:
             OverloadedError: no connection came free in time.
@@ -132,54 +132,54 @@ class ConnectionPool:
             self._stalled_since = None
         return Lease(self, self._engine, proxied, proxied.info[_GENERATION])
 
-    async def use(self, work: Callable[[Lease], Awaitable[Result]], *, repeatable: bool) -> Result:
-        """Do work on a connection. If the connection breaks and the work is repeatable, do it on another one.
+    async def use(self, work: Callable[[Lease], Awaitable[Result]], *, retry: bool) -> Result:
+        """Do work on a connection. With `retry`, do it again on another connection if the first one breaks.
 
-        After a restart or a failover every connection is broken, and a new one works.
+        After a restart or a failover of the database, all old connections are broken and new ones work.
 
         Raises:
-            StagelyError: the database refused, or can't be asked.
+            StagelyError: the database refused the statement or is unavailable.
         """
         async with await self.lease() as lease:
             try:
                 return await work(lease)
             except StagelyError:
-                if not (repeatable and lease.is_broken):
+                if not (retry and lease.is_broken):
                     raise
         async with await self.lease() as lease:
             return await work(lease)
 
     async def exchange(self, kind: Kind, *queries: Query[Any]) -> list[Any]:
-        """Send queries together, as one transaction, and return their results.
+        """Send queries in one round trip, as one transaction, and return their results.
 
         Raises:
-            StagelyError: the database refused, or can't be asked.
+            StagelyError: the database refused the statement or is unavailable.
         """
         only_reads = all(query.statement.only_reads for query in queries)
-        return await self.use(lambda lease: lease.run(kind, queries), repeatable=only_reads)
+        return await self.use(lambda lease: lease.run(kind, queries), retry=only_reads)
 
     def state(self) -> PoolState:
-        """Return how the pool is at this moment."""
+        """Return the state of the pool."""
         # SQLAlchemy's `checkedin` counts broken connections that it has closed and not replaced yet.
         in_use = self._pool.checkedout()
         return PoolState(in_use, max(self._open - in_use, 0), self._pool.size(), self._waiting)
 
     @property
     def stalled_seconds(self) -> float:
-        """For how long a call has wanted a connection while all were in use and none was given back.
+        """For how many seconds calls have waited while all connections were in use and none was returned.
 
-        The call may have given up since: the next one would wait as well.
+        The waiting call may have given up since; the next call would wait too.
         """
         if self._stalled_since is None or not self._is_exhausted():
             return 0
         return time.monotonic() - self._stalled_since
 
     def renew(self) -> None:
-        """Have each connection that exists now replaced at its next use."""
+        """Mark every existing connection, so that it is replaced at its next use."""
         self._generation += 1
 
     def distrust(self, lease: Lease) -> None:
-        """Have each connection that is as old as a broken one replaced at its next use: they broke together."""
+        """Mark the connections of a broken connection's generation for replacement, because they broke together."""
         if lease.generation == self._generation:
             self.renew()
 
@@ -189,14 +189,14 @@ class ConnectionPool:
             self._stalled_since = time.monotonic()
 
     async def clean_up(self, work: Awaitable[None]) -> None:
-        """Clean up after a lease to the end, even if the caller is cancelled meanwhile; `close` waits for it."""
+        """Run the clean-up of a lease to its end, even if the caller is cancelled. `close` waits for it."""
         task = asyncio.ensure_future(work)
         self._clean_ups.add(task)
         task.add_done_callback(self._clean_ups.discard)
         await asyncio.shield(task)
 
     async def trim(self) -> None:
-        """Close the connections beyond the idle limit that were not needed at once since the last trim."""
+        """Close idle connections above the limit, except those that were needed at the peak since the last trim."""
         keep = max(self._idle, self._peak)
         self._peak = self._pool.checkedout()
         await greenlet_spawn(self._pool.trim, keep)
@@ -223,14 +223,14 @@ class ConnectionPool:
 
 
 class _OutdatedError(DisconnectionError):
-    """A connection is of a generation that broke. SQLAlchemy replaces it."""
+    """The connection is of an old generation. SQLAlchemy replaces it."""
 
 
 class _TrimmablePool(AsyncAdaptedQueuePool):
     """A pool that can close some of its idle connections.
 
-    SQLAlchemy's own way to keep few connections idle, `max_overflow`, closes each further one after every use: under
-    steady load that is a new connection for each call.
+    SQLAlchemy limits idle connections with `max_overflow`, which closes extra connections after every use. Under steady
+    load, that would open a new connection for each call.
     """
 
     def trim(self, keep: int) -> None:
@@ -242,17 +242,17 @@ class _TrimmablePool(AsyncAdaptedQueuePool):
 
 
 def _engine(url: str, limits: PoolLimits, prepared: PreparedStatements) -> AsyncEngine:
-    """Return an engine whose connections are in autocommit mode; nothing connects yet."""
+    """Return an engine with connections in autocommit mode. Nothing connects yet."""
 
     async def connect(*_: object, **adapters: Any) -> psycopg.AsyncConnection:
-        # libpq reads the URL itself: SQLAlchemy's reading of it knows fewer of its parameters.
+        # libpq parses the URL, because SQLAlchemy supports fewer of its parameters.
         timeout = round(limits.connect_timeout_seconds)
         try:
             connection = await psycopg.AsyncConnection.connect(
                 url, autocommit=True, connect_timeout=timeout, application_name="stagely-rpc", **adapters
             )
         except BaseException as error:  # noqa: BLE001 - it is raised again
-            # SQLAlchemy keeps the error in a cycle; its frames hold libpq's half of a connection until it is collected.
+            # SQLAlchemy keeps the error in a reference cycle. Its frames would keep the half-open connection alive.
             raise error.with_traceback(None)  # noqa: B904 - it is the same error
         try:
             await prepared.set_up(connection)
@@ -282,10 +282,7 @@ def _engine(url: str, limits: PoolLimits, prepared: PreparedStatements) -> Async
 
 
 def _replace_if_changed(failed: ExceptionContext) -> None:
-    """Have SQLAlchemy replace every connection, as it does with broken ones, where the server has changed.
-
-    It has become read-only, or columns have other types than when psycopg prepared a statement.
-    """
+    """Make SQLAlchemy replace all connections if the server has become read-only, or if column types have changed."""
     origin = failed.original_exception
     if isinstance(origin, psycopg.errors.ReadOnlySqlTransaction) or is_of_outdated_plan(origin):
         failed.is_disconnect = True

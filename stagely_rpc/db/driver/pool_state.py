@@ -1,4 +1,4 @@
-"""The pool of connections at one moment."""
+"""The state of the pool."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """The pool at one moment.
+    """The state of the pool at one moment.
 
     Attributes:
-        in_use: connections that calls have.
-        idle: connections that are open and wait for calls.
-        size: connections at most.
-        waiting: calls that wait for a connection.
+        in_use: the number of leased connections.
+        idle: the number of open connections that are not leased.
+        size: the maximum number of connections.
+        waiting: the number of calls that wait for a connection.
     """
 
     in_use: int = 0

@@ -1,13 +1,12 @@
-"""Prepared statements, and the poolers that forget them.
+"""Prepared statements, also behind poolers.
 
-PgBouncer in transaction mode gives each transaction any of its sessions of PostgreSQL. A statement that was prepared in
-one session is unknown in the next, unless the pooler prepares it there too (PgBouncer 1.21 and newer, with
-`max_prepared_statements`), or the name is known and belongs to another client's statement. Names that are made of the
-statements' texts (`pipeline.name_of`) make the latter harmless.
+PgBouncer in transaction mode can run each transaction in a different PostgreSQL session. A statement that was prepared
+in one session is unknown in the next, unless the pooler prepares it there too (PgBouncer 1.21 or newer with
+`max_prepared_statements`). A name can also belong to another client's statement. This is harmless, because names are
+derived from the statements' texts (`pipeline.name_of`).
 
-PostgreSQL refuses a prepared statement whose columns have changed their types. A pooler that keeps prepared statements
-lends the same one to each client that prepares the same text, for hours. So each statement is then prepared with
-another text: another generation.
+PostgreSQL refuses a prepared statement after the types of its columns have changed. A pooler can keep such a statement
+for hours, and gives it to every client that prepares the same text. So the next generation prepares a different text.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
 FORGOTTEN = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement)
-"""What PostgreSQL says when a transaction got another session than the one in which a statement was prepared."""
+"""PostgreSQL's errors for a statement that was prepared in another session."""
 
 _PREPARED = "prepared statements"
 
@@ -31,7 +30,7 @@ _log = structlog.get_logger(__name__)
 
 
 class PreparedStatements:
-    """Whether statements are prepared on the connections of a pool, and which generation of them is current."""
+    """Decides whether the connections of a pool prepare statements, and counts their generations."""
 
     def __init__(self, *, wanted: bool | None) -> None:
         """Take whether to prepare statements; None: yes, except behind a pooler."""
@@ -39,22 +38,22 @@ class PreparedStatements:
         self._generation = 0
 
     async def set_up(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        """Keep psycopg itself from preparing statements on a new connection where that would do harm.
+        """Disable psycopg's own prepared statements on a new connection behind a pooler.
 
-        It numbers its names, and behind a pooler the same number may be another client's statement.
+        psycopg numbers its statements, and behind a pooler the same number can be another client's statement.
 
         Raises:
-            psycopg.Error: the database can't be asked.
+            psycopg.Error: the connection failed.
         """
         if self._wanted is False or await _is_pooled(connection):
             connection.prepare_threshold = None
 
     def on(self, connection: psycopg.AsyncConnection[Any], info: MutableMapping[Any, Any]) -> Prepared | None:
-        """Return what is prepared on a connection; None where nothing is to be prepared.
+        """Return the prepared statements of a connection; None if nothing is prepared.
 
         Args:
-            connection: one that was set up.
-            info: what is kept with the connection for as long as it is open.
+            connection: a connection after `set_up`.
+            info: the dictionary that lives as long as the connection.
         """
         is_wanted = connection.prepare_threshold is not None if self._wanted is None else self._wanted
         if not is_wanted:
@@ -65,19 +64,19 @@ class PreparedStatements:
         return prepared
 
     def outdate(self, prepared: Prepared | None) -> None:
-        """Begin a new generation on every connection, unless one began since this was prepared."""
+        """Start a new generation on all connections, unless a newer one has started."""
         if prepared is not None and prepared.generation == self._generation:
             self._generation += 1
-            _log.info("column types changed: statements are prepared again")
+            _log.info("column types changed: preparing all statements again")
 
     def give_up(self) -> None:
-        """Prepare nothing from now on: what was prepared is forgotten."""
+        """Stop preparing statements, because a pooler loses them."""
         if self._wanted is not False:
-            _log.error("a pooler forgets prepared statements: set DATABASE_PREPARED_STATEMENTS=false")
+            _log.error("a pooler loses prepared statements: set DATABASE_PREPARED_STATEMENTS=false")
         self._wanted = False
 
 
 async def _is_pooled(connection: psycopg.AsyncConnection[Any]) -> bool:
-    """Tell whether there is a pooler: the process that it names for a CancelRequest is not PostgreSQL's."""
+    """Return whether a pooler is in between: its process id for CancelRequest is not PostgreSQL's."""
     cursor = await connection.execute("SELECT pg_backend_pid()", prepare=False)
     return await cursor.fetchone() != (connection.info.backend_pid,)

@@ -1,4 +1,4 @@
-"""The audit trail: its rows, and the chain that seals them."""
+"""The audit log: its entries, and the chains that seal them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stagely_rpc.db.models.base import LATEST_FIRST, Base, Id, IpAddress, Now
 
 
 class AuditLog(Base):
-    """One audited action: append-only, and without keys to what it names, because it outlives it."""
+    """An audit entry: append-only, and without foreign keys, because it outlives its resource."""
 
     __tablename__ = "audit_logs"
     __table_args__ = (
@@ -71,7 +71,7 @@ class AuditLog(Base):
     resource_id: Mapped[uuid.UUID | None]
     team_id: Mapped[uuid.UUID | None]
     project_id: Mapped[uuid.UUID | None]
-    # declarative keeps the name `metadata` for itself
+    # The name `metadata` is reserved by SQLAlchemy's declarative base.
     details: Mapped[dict[str, Any] | None] = mapped_column("metadata")
     timestamp: Mapped[Now]
     actor_service: Mapped[str | None] = mapped_column(String(255), comment="Identity of the calling service")
@@ -79,7 +79,7 @@ class AuditLog(Base):
 
 
 class AuditUnsealed(Base):
-    """A row of the trail that waits for its seal."""
+    """An entry that is not sealed yet."""
 
     __tablename__ = "audit_unsealed"
     __table_args__ = ({"comment": "The queue of audit_logs' rows that have no seal yet, oldest first"},)
@@ -89,7 +89,7 @@ class AuditUnsealed(Base):
 
 
 class AuditSeal(Base):
-    """The place of a row of the trail in its team's chain: append-only."""
+    """The seal of an entry: its position in the team's chain. Append-only."""
 
     __tablename__ = "audit_seals"
     __table_args__ = (
@@ -112,7 +112,7 @@ class AuditSeal(Base):
 
 
 class AuditChainHead(Base):
-    """Where a chain of seals ends."""
+    """The end of a chain."""
 
     __tablename__ = "audit_chain_heads"
     __table_args__ = ({"comment": "Where each chain of audit_seals ends, so that a tail that was cut off is noticed"},)

@@ -1,13 +1,11 @@
-"""The whole data model: one class for each table of the migrated schema.
+"""The base of the data model.
 
-The migrations are the source of the schema and these classes mirror it at the head revision: columns, checks,
-keys, indexes and comments (`migrations.check` compares what alembic can, a test compares the catalogs).
-Triggers and their functions live in the migrations alone.
+The migrations define the schema. The model classes mirror it at the head revision: columns, checks, keys, indexes and
+comments (`migrations.check` compares what alembic can; a test compares the catalogs). Triggers and their functions are
+defined only in the migrations.
 
-A column that the schema lets be NULL is `X | None` here.  Network addresses (INET) are read
-as `ipaddress` objects, psycopg's own choice: an address without a mask is an `IPv4Address` or `IPv6Address`.
-What the database writes itself (`id`, `created_at`, `updated_at`, `row_version`, defaults) is on the object once it is
-flushed.
+A nullable column is `X | None`. Network addresses (INET) are `ipaddress` objects, as psycopg returns them: an address
+without a mask is an `IPv4Address` or `IPv6Address`.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ POSTGRESQL_NAMES = {
     "uq": "%(table_name)s_%(column_0_N_name)s_key",
     "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
 }
-"""What PostgreSQL calls a constraint that is given no name; checks and indexes always have one here."""
+"""PostgreSQL's default names of constraints. Checks and indexes always have explicit names here."""
 
 PYTHON_TYPES = {
     datetime: DateTime(timezone=True),
@@ -63,20 +61,20 @@ RowVersion = Annotated[
 ]
 
 LIVE_STATUSES = ("pending", "building", "deploying", "ready")
-"""An environment in one of these is live: it counts toward its team's quota."""
+"""The statuses of live environments, which count against the team's quota."""
 
 SLUG_CHECK = "slug ~ '^[a-z0-9][a-z0-9-]*[a-z0-9]$'"
 NEWEST_FIRST = (text("created_at DESC"), text("id DESC"))
 LATEST_FIRST = (text("timestamp DESC"), text("id DESC"))
-# what the triggers write during UPDATE comes back through RETURNING, as on INSERT
+# RETURNING fetches what triggers write during UPDATE and INSERT.
 RETURN_WRITTEN_DEFAULTS = {"eager_defaults": True}
 SENSITIVE = {"sensitive": True}
-"""Of a column whose values the audit trail never shows."""
+"""Marks a column whose values never appear in the audit log."""
 TRUE, FALSE, EMPTY_OBJECT = text("true"), text("false"), text("'{}'")
 
 
 class Base(DeclarativeBase):
-    """The root of all rows: `Base.metadata` is the schema."""
+    """The declarative base. `Base.metadata` is the schema."""
 
     metadata = MetaData(naming_convention=POSTGRESQL_NAMES)
     type_annotation_map = PYTHON_TYPES

@@ -21,7 +21,7 @@ from stagely_rpc.db.models.base import NEWEST_FIRST, SENSITIVE, Base, Id, IpAddr
 
 
 class Environment(Base):
-    """A preview environment; a trigger refuses changes of `status` outside the state machine."""
+    """A preview environment. A trigger allows only the transitions of the state machine."""
 
     __tablename__ = "environments"
     __table_args__ = (
@@ -86,7 +86,7 @@ class Environment(Base):
 
 
 class AgentConnection(Base):
-    """An agent of an environment and whether it is connected; only the hash of its token is kept."""
+    """An agent of an environment, and whether it is connected. Only the hash of its token is stored."""
 
     __tablename__ = "agent_connections"
     __table_args__ = (

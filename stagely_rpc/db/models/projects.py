@@ -1,4 +1,4 @@
-"""Projects, and the cloud accounts that their VMs run in."""
+"""Projects and cloud accounts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from stagely_rpc.db.models.base import (
 
 
 class Project(Base):
-    """A git repository of a team; its slug is unique within the team."""
+    """A git repository of a team. Its slug is unique in the team."""
 
     __tablename__ = "projects"
     __table_args__ = (
@@ -68,7 +68,7 @@ class Project(Base):
 
 
 class CloudProvider(Base):
-    """A team's own cloud account; its name is unique within the team."""
+    """A cloud account of a team. Its name is unique in the team."""
 
     __tablename__ = "cloud_providers"
     __table_args__ = (

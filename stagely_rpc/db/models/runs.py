@@ -1,4 +1,4 @@
-"""Workflow runs, their build jobs and the lines that they log."""
+"""Workflow runs, their build jobs and log lines."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class WorkflowRun(Base):
 
 
 class BuildJob(Base):
-    """One image to build for one architecture within a workflow run."""
+    """The build of one image for one architecture in a workflow run."""
 
     __tablename__ = "build_jobs"
     __table_args__ = (
@@ -91,7 +91,7 @@ class BuildJob(Base):
 
 
 class BuildLog(Base):
-    """One line of a build job's output; never changed, so it has no version."""
+    """A line of a build job's output. Immutable, so it has no version."""
 
     __tablename__ = "build_logs"
     __table_args__ = (

@@ -19,7 +19,7 @@ from stagely_rpc.db.models.base import NEWEST_FIRST, SENSITIVE, Base, Id, Now, R
 
 
 class Secret(Base):
-    """An encrypted value of a project, unique by key within its scope."""
+    """An encrypted value of a project. Its key is unique in its scope."""
 
     __tablename__ = "secrets"
     __table_args__ = (
@@ -49,7 +49,7 @@ class Secret(Base):
 
 
 class DataKey(Base):
-    """A team's data key, itself encrypted; at most one is not retired."""
+    """An encrypted data key of a team. At most one is active."""
 
     __tablename__ = "data_keys"
     __table_args__ = (

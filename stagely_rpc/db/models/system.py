@@ -1,4 +1,4 @@
-"""What the service keeps for itself."""
+"""Internal tables of the service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stagely_rpc.db.models.base import Base
 
 
 class IdempotencyKey(Base):
-    """A request that must not have its effect twice, and its answer, sealed; it commits with the effect."""
+    """An idempotent request with its encrypted response. Written in the transaction of the request."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (

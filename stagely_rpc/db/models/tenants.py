@@ -1,4 +1,4 @@
-"""Teams, users, and who is in which team."""
+"""Teams, users and memberships."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stagely_rpc.db.models.base import FALSE, NEWEST_FIRST, SLUG_CHECK, TRUE, Ba
 
 
 class Team(Base):
-    """A tenant; with `deleted_at` it is soft-deleted and its slug stays taken."""
+    """A tenant. With `deleted_at` it is soft-deleted, and its slug stays taken."""
 
     __tablename__ = "teams"
     __table_args__ = (
@@ -47,7 +47,7 @@ class Team(Base):
 
 
 class User(Base):
-    """An account, found by its GitHub or Google id or its e-mail."""
+    """An account, identified by GitHub id, Google id or e-mail address."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -74,7 +74,7 @@ class User(Base):
 
 
 class TeamMember(Base):
-    """A user's role in a team; there is no `updated_at`."""
+    """A membership: a user's role in a team. It has no `updated_at`."""
 
     __tablename__ = "team_members"
     __table_args__ = (

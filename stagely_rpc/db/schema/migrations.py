@@ -1,10 +1,10 @@
-"""Migrate a database, and tell where its schema is.
+"""Migrations of a database.
 
-Any number of processes may migrate one database at once: a session advisory lock lets one of them work, the others poll
-for it and then find nothing left to do.  Each revision is one transaction, so a failure keeps the revisions before it.
+Any number of processes may migrate a database at once. A session-level advisory lock lets one of them work; the others
+poll for the lock and then find nothing to do. Each revision is one transaction, so a failure keeps earlier revisions.
 
-Every `url` is a libpq connection string (`postgresql://` or `postgres://`, with any libpq parameters), parsed by libpq
-itself.  Every function raises `MigrationError` when it cannot do its work.
+Every `url` is a libpq connection string (`postgresql://` or `postgres://`, with any libpq parameters), parsed by libpq.
+Every function raises `MigrationError` on failure.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ LOCK_TIMEOUT_SECONDS = 5.0
 WAIT_SECONDS = 300.0
 POLL_SECONDS = 0.1
 MIGRATION_LOCK = 0x5354_4147_454C_5901
-"""The key of the advisory lock ("STAGELY" and a 1); advisory locks are apart for each database of a server."""
+"""The key of the advisory lock ("STAGELY" and a 1). Advisory locks are per database."""
 LONGEST_NAME = 60
 
 
 class MigrationError(Exception):
-    """The schema could not be migrated, or not be read; the text is one line and holds no password."""
+    """The schema could not be migrated or read. The message is one line without passwords."""
 
 
 def migrations_directory() -> Path:
-    """Where `env.py` and the revisions are: inside an installed package, or at the top of a source tree."""
+    """Return the directory of `env.py` and the revisions: in the installed package, or at the top of a source tree."""
     try:
         return revision.migrations_directory()
     except revision.NotInstalledError as error:
@@ -56,12 +56,12 @@ def migrations_directory() -> Path:
 
 
 def head_revision() -> str:
-    """The newest revision this version of the code has, which is the one it needs."""
+    """Return the newest revision of this version of the code."""
     return _revisions()[-1]
 
 
 def current_revision(url: str) -> str | None:
-    """The revision the database is at, or None when it has none yet."""
+    """Return the revision of the database; None if it has none."""
     with _connected(url) as connection:
         return _current_revision(connection)
 
@@ -73,12 +73,12 @@ def upgrade(
     lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
     wait_seconds: float = WAIT_SECONDS,
 ) -> list[str]:
-    """Apply the revisions up to `revision` (an id, `head` or `+N`) and return those that this call applied, in order.
+    """Apply the revisions up to `revision` (an id, `head` or `+N`). Return the revisions that this call applied.
 
     Args:
         url: the database.
-        revision: a revision that is applied already is no error, nothing is done.
-        lock_timeout_seconds: how long a statement waits for a table that others use.
+        revision: the target. If it is already applied, nothing is done.
+        lock_timeout_seconds: how long a statement waits for a lock on a table.
         wait_seconds: how long to wait for another process that migrates this database.
     """
     _refuse_unknown(revision, r"head|\+[1-9]\d*")
@@ -93,9 +93,9 @@ def downgrade(
     lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
     wait_seconds: float = WAIT_SECONDS,
 ) -> list[str]:
-    """Undo the revisions after `revision` (an id, `base` or `-N`) and return those that this call undid, in order.
+    """Undo the revisions after `revision` (an id, `base` or `-N`). Return the revisions that this call undid.
 
-    The other arguments are those of `upgrade`.
+    The other arguments are the same as in `upgrade`.
     """
     _refuse_unknown(revision, r"base|-[1-9]\d*")
     with _locked(url, lock_timeout_seconds, wait_seconds) as connection:
@@ -103,7 +103,7 @@ def downgrade(
 
 
 def check(url: str) -> None:
-    """Raise when the database is not at the head revision, or its schema is not what the models say."""
+    """Check that the database is at the head revision, and that its schema matches the models."""
     with _connected(url) as connection:
         current, head = _current_revision(connection), head_revision()
         if current != head:
@@ -115,12 +115,12 @@ def check(url: str) -> None:
 
 
 def create_revision(name: str) -> Path:
-    """Write an empty revision with the next number, `NNN_name.py`, and return its path."""
+    """Create an empty revision with the next number, `NNN_name.py`. Return its path."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or len(name) > LONGEST_NAME:
-        message = f"a revision's name is at most {LONGEST_NAME} characters of lower_snake_case, not {name!r}"
+        message = f"a revision's name must be lower_snake_case with at most {LONGEST_NAME} characters, not {name!r}"
         raise MigrationError(message)
     if migrations_directory().name == "_migrations":
-        message = "revisions are written in a source tree, this is an installed package"
+        message = "revisions can be created only in a source tree, and this is an installed package"
         raise MigrationError(message)
     number = f"{int(head_revision()) + 1:03d}"
     with _as_migration_error():
@@ -137,7 +137,7 @@ def _config(**attributes: object) -> Config:
 
 
 def _revisions() -> list[str]:
-    """All revision ids, oldest first."""
+    """Return all revision ids, oldest first."""
     with _as_migration_error():
         script = ScriptDirectory.from_config(_config())
         return [step.revision for step in script.walk_revisions("base", "head")][::-1]
@@ -150,7 +150,7 @@ def _refuse_unknown(revision: str, symbolic: str) -> None:
 
 
 def _current_revision(connection: Connection) -> str | None:
-    """Read the revision, and leave no transaction open: alembic would take it for one that its caller commits."""
+    """Read the revision. Leave no transaction open, because alembic would leave its commit to the caller."""
     with _as_migration_error():
         current = MigrationContext.configure(connection).get_current_revision()
     connection.rollback()
@@ -168,7 +168,7 @@ def _connect(url: str) -> psycopg.Connection[Any]:
     try:
         return psycopg.connect(url, fallback_application_name="stagely-rpc migrate")
     except psycopg.ProgrammingError:
-        message = "the database url is not one that libpq can read"
+        message = "libpq can't parse the database url"
         raise MigrationError(message) from None
     except psycopg.Error as error:
         message = f"the database is out of reach: {why_unreachable(error, url)}"
@@ -177,7 +177,7 @@ def _connect(url: str) -> psycopg.Connection[Any]:
 
 @contextmanager
 def _locked(url: str, lock_timeout_seconds: float, wait_seconds: float) -> Iterator[Connection]:
-    """Connect and hold the migration lock; the lock ends with the connection, however that ends."""
+    """Connect and take the migration lock. The lock ends with the connection."""
     with _connected(url) as connection:
         _refuse_old(connection)
         _refuse_pooler(connection)
@@ -189,16 +189,16 @@ def _locked(url: str, lock_timeout_seconds: float, wait_seconds: float) -> Itera
 
 
 def _refuse_old(connection: Connection) -> None:
-    """Refuse a server that the code which uses the schema would refuse."""
+    """Check that the server's version is supported."""
     if reason := why_too_old(_driver_connection(connection).info):
         raise MigrationError(reason)
 
 
 def _refuse_pooler(connection: Connection) -> None:
-    """Refuse what may be another session of PostgreSQL at each transaction, in which the lock would stay behind."""
-    # A pooler such as PgBouncer names a process of its own for a CancelRequest.
+    """Check that no pooler is in between, because it could lose the session-level lock."""
+    # A pooler such as PgBouncer reports its own process id for CancelRequest.
     if connection.scalar(select(func.pg_backend_pid())) != _driver_connection(connection).info.backend_pid:
-        raise MigrationError("a connection pooler is in between: migrate with the database url of postgresql itself")
+        raise MigrationError("a connection pooler is in between: migrate with a direct url of PostgreSQL")
     connection.rollback()
 
 
@@ -210,21 +210,21 @@ def _take_lock(connection: Connection, wait_seconds: float) -> None:
     deadline = time.monotonic() + wait_seconds
     attempt = select(func.pg_try_advisory_lock(literal(MIGRATION_LOCK, BigInteger)))
     while not connection.scalar(attempt):
-        # asleep in a transaction, this process could be what the index builds of the lock's holder wait for
+        # Sleep outside a transaction, because the index builds of the lock's holder wait for open transactions.
         connection.rollback()
         if time.monotonic() >= deadline:
-            message = f"another process is migrating this database and was not done within {wait_seconds:g} s"
+            message = f"another process is migrating this database, and did not finish within {wait_seconds:g} s"
             raise MigrationError(message)
         time.sleep(POLL_SECONDS)
     connection.commit()
 
 
 def _run(connection: Connection, move: Callable[[Config, str], None], revision: str) -> list[str]:
-    """Run an alembic command from wherever the database is now that the lock is held."""
+    """Run an alembic command from the current revision, with the lock held."""
     current, revisions = _current_revision(connection), _revisions()
     if current is not None and current not in revisions:
         message = (
-            f"the database is at revision {current}, ahead of this version of the code, which ends at {revisions[-1]}"
+            f"the database is at revision {current}, ahead of the newest revision of this version, {revisions[-1]}"
         )
         raise MigrationError(message)
     steps: list[MigrationInfo] = []

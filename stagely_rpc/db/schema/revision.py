@@ -1,4 +1,4 @@
-"""Which revision of the database's schema this version of the code needs; what serves knows it without alembic."""
+"""The schema revision that this version of the code needs. The server reads it without alembic."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 class NotInstalledError(Exception):
-    """The migrations are not where they should be."""
+    """The migrations were not found."""
 
 
 def migrations_directory() -> Path:
-    """Return where `env.py` and the revisions are: inside an installed package, or at the top of a source tree.
+    """Return the directory of `env.py` and the revisions: in the installed package, or at the top of a source tree.
 
     Raises:
-        NotInstalledError: they are in neither.
+        NotInstalledError: it is in neither place.
     """
     package = Path(__file__).resolve().parent.parent.parent
     for directory in (package / "_migrations", package.parent / "migrations"):
@@ -23,9 +23,9 @@ def migrations_directory() -> Path:
 
 
 def needed_revision() -> str:
-    """Return the newest revision: they are numbered, and their files begin with their numbers.
+    """Return the newest revision. The file name of a revision starts with its number.
 
     Raises:
-        NotInstalledError: there are none.
+        NotInstalledError: there are no revisions.
     """
     return max(path.name.partition("_")[0] for path in migrations_directory().glob("versions/[0-9]*_*.py"))

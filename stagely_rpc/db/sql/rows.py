@@ -1,8 +1,8 @@
-"""Rows as they will be: what the database makes of an INSERT or UPDATE, known before it is sent.
+"""Computes rows as an INSERT or UPDATE will leave them, before it is sent.
 
-A write is sent together with its audit row, its answer and COMMIT. Both of these need the row as it will be, so it is
-computed here: the time is the transaction's, which the database gave; the defaults are those of the models; and
-`row_version` and `updated_at`, which triggers write, are computed in the same way. Tests compare all of it with what
+A write is sent together with its audit entry, its stored response and COMMIT. Entry and response need the final row, so
+it is computed here: the time is the transaction's time, the defaults are those of the models, and `row_version` and
+`updated_at` are computed as the triggers do. Tests compare all of it with what
 the database has (tests/db/sql/test_rows.py).
 """
 
@@ -28,7 +28,7 @@ _KEY = "key_id"
 
 
 class Row(Protocol):
-    """A row with an id: an instance of one of the NamedTuples of `db.models.rows`."""
+    """A row with an id: a NamedTuple of `db.models.rows`."""
 
     @property
     def id(self) -> uuid.UUID: ...  # noqa: D102
@@ -39,7 +39,7 @@ AnyRow = TypeVar("AnyRow", bound=Row)
 
 
 def new_row(row_class: type[AnyRow], values: Mapping[str, Any], now: datetime) -> AnyRow:
-    """Return the row that an INSERT of some columns makes; the other columns get their defaults.
+    """Return the row that an INSERT of some columns creates. Other columns get their defaults.
 
     Raises:
         KeyError: there is no such column.
@@ -62,7 +62,7 @@ def new_row(row_class: type[AnyRow], values: Mapping[str, Any], now: datetime) -
 
 
 def changed_row(row: AnyRow, values: Mapping[str, Any], now: datetime) -> AnyRow:
-    """Return what an UPDATE of some columns makes of a row."""
+    """Return the row after an UPDATE of some columns."""
     changed = row._asdict() | dict(values)
     if "updated_at" in changed:
         changed["updated_at"] = now
@@ -89,7 +89,7 @@ def _insertion(row_class: type[Row]) -> Statement[Any]:
 
 @cache
 def returning_insertion(row_class: type[AnyRow], names: frozenset[str]) -> Statement[AnyRow]:
-    """Return the INSERT of some columns, which returns the row that the database made: with its identity columns.
+    """Return the INSERT of some columns that returns the created row with its identity columns.
 
     Raises:
         KeyError: there is no such column.
@@ -116,15 +116,15 @@ def deletion(row_class: type[Row]) -> Statement[Any]:
 
 
 def key_of(row: Row) -> dict[str, object]:
-    """Return the parameter by which `change` and `deletion` find a row."""
+    """Return the parameter that identifies the row in `change` and `deletion`."""
     return {_KEY: row.id}
 
 
 def table_of(row_class: type[Any]) -> Table:
-    """Return the table that rows of a class are of.
+    """Return the table of a row class.
 
     Raises:
-        KeyError: it is not a row class of `db.models.rows`.
+        KeyError: the class is not a row class of `db.models.rows`.
     """
     return cast("Table", inspect(MODEL_OF[row_class]).local_table)
 
@@ -139,7 +139,7 @@ def _check_columns(row_class: type[Row], names: Iterable[str]) -> None:
 
 @cache
 def _defaults(row_class: type[Row]) -> dict[str, object]:
-    """Return what each column gets that an INSERT leaves out, in the order of the columns."""
+    """Return the default of each column, in order."""
     return {column.key: _default(column) for column in table_of(row_class).columns}
 
 
@@ -147,7 +147,7 @@ def _default(column: Column[Any]) -> object:
     if column.server_default is None:
         return None
     if isinstance(column.server_default, Identity):
-        raise TypeError(f"only the database can number {column}: use insert_returning")
+        raise TypeError(f"the database generates {column}: use insert_returning")
     if isinstance(column.type, DateTime):
         return _NOW
     if isinstance(column.type, Uuid):

@@ -1,7 +1,7 @@
-"""Statements that are compiled once, and queries: statements with their parameters, ready to be sent.
+"""Statements that are compiled once, and queries: statements with parameters.
 
-SQLAlchemy builds and compiles them, at their first use; what executes them is `pipeline`. Its own execution, made for
-one statement at a time whose rows become objects, would take several times as long.
+SQLAlchemy builds and compiles a statement at its first use; `pipeline` executes it. SQLAlchemy's own execution handles
+one statement at a time and takes several times as long.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Inet(INET):
 
 
 class _Dialect(PGDialectAsync_psycopg):
-    """PostgreSQL, with the type of every parameter written beside it: values are sent as text, which has none."""
+    """PostgreSQL's dialect with a cast for every parameter, because values are sent as untyped text."""
 
     supports_statement_cache = True
     colspecs = PGDialectAsync_psycopg.colspecs | {
@@ -63,12 +63,12 @@ _DIALECT: Dialect = cast("Any", _Dialect)(paramstyle="numeric_dollar")
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[Result]):
-    """A statement with its parameters, ready to be sent.
+    """A statement with its parameters.
 
     Attributes:
-        statement: what is sent.
-        values: its parameters, in its order.
-        result_of: what makes the result of the rows.
+        statement: the statement.
+        values: the parameters, in the statement's order.
+        result_of: converts the rows into the result.
     """
 
     statement: Statement[Any]
@@ -77,18 +77,18 @@ class Query(Generic[Result]):
 
 
 class Statement(Generic[RowT]):
-    """A statement, compiled once. Its parameters are given by name each time that it is sent."""
+    """A statement that is compiled once. Each query gives its parameters by name."""
 
     @overload
     def __init__(self: Statement[Any], clause: ClauseElement) -> None: ...
     @overload
     def __init__(self, clause: ClauseElement, row_class: type[RowT]) -> None: ...
     def __init__(self, clause: ClauseElement, row_class: type[Any] = tuple) -> None:
-        """Take the statement, which is compiled at its first use.
+        """Take the statement. It is compiled at its first use.
 
         Args:
-            clause: of SQLAlchemy Core, with a `bindparam` for each value that differs from one time to the next.
-            row_class: of its rows: a NamedTuple with a field for each column, in the same order.
+            clause: a clause of SQLAlchemy Core, with a `bindparam` for each variable value.
+            row_class: the class of its rows: a NamedTuple with a field for each column, in the same order.
         """
         self._clause = clause
         self._row_class = row_class
@@ -96,14 +96,14 @@ class Statement(Generic[RowT]):
 
     @cached_property
     def only_reads(self) -> bool:
-        """Whether it may be sent again if it is not known how it ended."""
+        """Whether the statement only reads, so that it can be retried if its outcome is unknown."""
         return isinstance(self._clause, Select)
 
     def row_maker(self, result: PGresult) -> Callable[[Sequence[Any]], Any]:
-        """Return what makes a row of the values of a result.
+        """Return the function that converts the values of a result into a row.
 
         Raises:
-            TypeError: the row class has other fields than the result has columns.
+            TypeError: the fields of the row class differ from the columns of the result.
         """
         if self._row_class is tuple:
             return tuple
@@ -116,7 +116,7 @@ class Statement(Generic[RowT]):
 
     @cached_property
     def text(self) -> bytes:
-        """The statement as PostgreSQL takes it: its parameters are `$1`, `$2` and so on."""
+        """The SQL text, with the parameters `$1`, `$2` and so on."""
         return self._compiled.string.encode()
 
     @cached_property
@@ -125,7 +125,7 @@ class Statement(Generic[RowT]):
 
     @cached_property
     def _parameters(self) -> tuple[tuple[str, Any, bool], ...]:
-        """The name, the default and whether it is JSON of each parameter."""
+        """The name of each parameter, its default, and whether it is JSON."""
         names = self._compiled.positiontup or ()
         binds, defaults = self._compiled.binds, self._compiled.params
         return tuple((name, defaults[name], isinstance(binds[name].type, JSONB)) for name in names)
@@ -152,15 +152,15 @@ class Statement(Generic[RowT]):
 
 
 def is_one_of(column: InstrumentedAttribute[str], constants: Iterable[str]) -> ColumnElement[bool]:
-    """Return the condition that a column has one of some values, written into the statement.
+    """Return the condition that a column has one of some constants, which are literals in the SQL text.
 
-    A partial index with this condition serves then, which the planner can't know of a parameter.
+    The planner can use a partial index with this condition. With parameters, it could not.
     """
     return column.in_([literal_column(f"'{constant}'") for constant in constants])
 
 
 def is_none_of(column: InstrumentedAttribute[str], constants: Iterable[str]) -> ColumnElement[bool]:
-    """Return the condition that a column has none of some values, written into the statement."""
+    """Return the condition that a column has none of some constants, which are literals in the SQL text."""
     return column.not_in([literal_column(f"'{constant}'") for constant in constants])
 
 
@@ -169,7 +169,7 @@ def _as_json(value: object) -> Jsonb | None:
 
 
 def json_of(value: object) -> bytes:
-    """Return a value as the database stores it in a JSON column."""
+    """Return a value as JSON bytes for a JSON column."""
     return orjson.dumps(value, default=str)
 
 

@@ -1,3 +1,3 @@
-"""Logs: one JSON object a line in production, readable lines elsewhere."""
+"""Logs: JSON lines in production, readable lines elsewhere."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the service logs: one JSON object a line in production, readable lines in development."""
+"""Configures logging: JSON lines in production, readable lines elsewhere."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
 
 def configure_logs(level: LogLevel, *, json: bool) -> None:
-    """Send this process's logs, structlog's and the standard library's, to standard error."""
+    """Send the logs of structlog and of the standard library to standard error."""
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -53,17 +53,17 @@ def configure_logs(level: LogLevel, *, json: bool) -> None:
 
 
 class JsonLoggerFactory:
-    """Makes structlog's loggers where logs are JSON.
+    """Creates structlog's loggers for JSON logs.
 
     Attributes:
-        lines: to which they all write. What is a finished line already can be put there past all of structlog.
+        lines: the line writer of all loggers. It also accepts complete lines that bypass structlog.
     """
 
     def __init__(self, lines: LineWriter) -> None:
         self.lines = lines
 
     def __call__(self, *_: object) -> _LineLogger:
-        """Return what structlog hands its lines to."""
+        """Return the logger that receives structlog's lines."""
         return _LineLogger(self.lines)
 
 
@@ -78,7 +78,7 @@ class _LineLogger:
 
 
 class _LineHandler(logging.Handler):
-    """Sends the records of the standard library's loggers the same way."""
+    """Writes the records of the standard library's loggers to the same writer."""
 
     def __init__(self, lines: LineWriter) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class _LineHandler(logging.Handler):
 
 
 def json_lines() -> LineWriter | None:
-    """Return where finished lines can be put, if logs are JSON."""
+    """Return the line writer, if logs are JSON."""
     factory = structlog.get_config()["logger_factory"]
     return factory.lines if isinstance(factory, JsonLoggerFactory) else None
 
@@ -100,7 +100,7 @@ def json_line(event: object) -> bytes:
 
 
 def _dropped(count: int) -> bytes:
-    fields = {"count": count, "event": "log lines were dropped: nobody reads them", "level": "warning"}
+    fields = {"count": count, "event": "log lines were dropped: the log reader is too slow", "level": "warning"}
     return json_line(fields | {"timestamp": datetime.now(UTC)})
 
 

@@ -1,4 +1,4 @@
-"""Lines on their way out of the process: written by a thread, in batches, so that no call waits for who reads them."""
+"""Writes log lines in batches from a thread, so that no call waits for the log reader."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ MAX_WAITING_BYTES = 8 * 1024 * 1024
 CLOSE_SECONDS = 5.0
 
 _CHUNK_BYTES = 64 * 1024
-# POSIX: writes of several processes to one pipe do not mix, up to this size.
+# Up to this size, writes of several processes to one pipe do not interleave (POSIX).
 _PIPE_CHUNK_BYTES = select.PIPE_BUF
 
 
 class LineWriter:
-    """Writes lines to a file descriptor, whole and in their order.
+    """Writes whole lines to a file descriptor, in order.
 
-    The first line after a pause goes out at once, those that follow it within 50 ms, together. Where nobody reads, as
-    at a full pipe, up to 8 MiB wait. What comes then is dropped and counted, and a line says how many were, as soon as
-    there is room again. Everything that waits is written when the interpreter ends, by an exception too; a signal that
-    ends the process at once takes the last 50 ms with it.
+    The first line after a pause is written at once; lines of the next 50 ms are written together. If the reader
+    stalls, up to 8 MiB are buffered. Further lines are dropped and counted, and a line reports their number when there
+    is room again. The buffer is flushed when the interpreter exits, also after an exception. A signal that kills the
+    process loses the lines of the last 50 ms.
 
     Attributes:
-        dropped: how many lines were dropped since the start.
+        dropped: the number of dropped lines since the start.
     """
 
     def __init__(self, descriptor: int, dropped: Callable[[int], bytes]) -> None:
         """Start the thread.
 
         Args:
-            descriptor: of the file, which may block.
-            dropped: makes the line that says how many were dropped.
+            descriptor: the file descriptor, which may block.
+            dropped: returns the line that reports a number of dropped lines.
         """
         self._descriptor = descriptor
         is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
         self._chunk_bytes = _PIPE_CHUNK_BYTES if is_pipe else _CHUNK_BYTES
         self._dropped_line = dropped
-        # Reentrant: the collector may run a finalizer that logs, in the midst of `put`.
+        # Reentrant, because garbage collection during `put` may run a finalizer that logs.
         self._lock = threading.RLock()
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
@@ -58,7 +58,7 @@ class LineWriter:
         atexit.register(self.close)
 
     def put(self, line: bytes) -> None:
-        """Have a line written, newline included; from any thread."""
+        """Queue a line, with its newline. Callable from any thread."""
         with self._lock:
             if self._waiting_bytes >= MAX_WAITING_BYTES:
                 self._dropped += 1
@@ -73,7 +73,7 @@ class LineWriter:
             self._write_waiting()
 
     def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
-        """Write what waits, for as long as somebody may read it; lines that still come are written as they come."""
+        """Flush the buffer, if the reader keeps up. Write later lines immediately."""
         atexit.unregister(self.close)
         self._closing.set()
         self._wake.put(None)
@@ -104,15 +104,15 @@ class LineWriter:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:
-                # Another process has made what it shares with this one not block.
+                # Another process has made the shared file non-blocking.
                 select.select([], [self._descriptor], [])
             except OSError:
-                # Nobody can read it any more; the service goes on.
+                # The reader has gone. The service continues without logs.
                 return
 
 
 def _chunks(lines: Iterable[bytes], chunk_bytes: int) -> Iterator[bytes]:
-    """Join lines up to what is written at once: whole ones, because other processes may write to the same file."""
+    """Join whole lines up to the size of one write, because other processes may write to the same file."""
     chunk: list[bytes] = []
     size = 0
     for line in lines:

@@ -1,3 +1,3 @@
-"""What is counted of each part of the service: of its database, its keys and its trail."""
+"""The metrics of the service, its database, its keys and its audit log."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is counted of the audit trail: how far its seals are behind, and what was denied."""
+"""The metrics of the audit log: the lag of sealing, and denials."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ if TYPE_CHECKING:
 
 
 class TrailMetrics:
-    """The metrics of the trail: an observer of the sealer (`audit.sealer.SealerObserver`), and of denials."""
+    """The metrics of the audit log. It observes the sealer (`audit.sealer.SealerObserver`) and denials."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         self._lag = Gauge(
             "stagely_rpc_audit_lag_seconds",
-            "Age of the oldest row of the audit trail that has no seal yet; 0 if each has one.",
+            "Age of the oldest unsealed entry of the audit log; 0 if all are sealed.",
             registry=registry,
             multiprocess_mode="livemax",
         )
         self._round = Gauge(
             "stagely_rpc_audit_sealer_round_timestamp_seconds",
-            "When the sealer has last finished a round, in seconds since 1970.",
+            "When the sealer last finished a round, in seconds since 1970.",
             registry=registry,
             multiprocess_mode="livemax",
         )
-        self._sealed = Counter("stagely_rpc_audit_rows_sealed", "Rows of the audit trail sealed.", registry=registry)
-        self._denials = Counter("stagely_rpc_denials", "Calls denied, by the reason.", ["reason"], registry=registry)
+        self._sealed = Counter("stagely_rpc_audit_rows_sealed", "Sealed entries of the audit log.", registry=registry)
+        self._denials = Counter("stagely_rpc_denials", "Denied calls, by reason.", ["reason"], registry=registry)
 
     def sealed(self, rows: int) -> None:
-        """Count rows that have their seals."""
+        """Count sealed entries."""
         self._sealed.inc(rows)
 
     def round_ended(self, lag_seconds: float) -> None:
-        """Make known that the sealer works, and how far behind it is."""
+        """Set the time of the last round, and the lag."""
         self._lag.set(lag_seconds)
         self._round.set(time.time())
 

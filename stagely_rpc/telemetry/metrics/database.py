@@ -1,4 +1,4 @@
-"""What is counted of the database: connections, how long calls wait for one, and how long its answers take."""
+"""The metrics of the database: connections, waits for connections, and durations of statements."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ _KEYS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class DatabaseMetrics:
-    """The metrics of the database: an observer of it (`db.driver.observer.Observer`)."""
+    """The metrics of the database. It is an `Observer` (`db.driver.observer`)."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
-        """Make them, and every child that is known now: finding one by its labels costs more than adding to it."""
+        """Create the metrics and all known children, because a lookup by labels costs more than an increment."""
         self._batch_keys = Histogram(
             "stagely_rpc_batch_keys", "Keys read by one statement.", ["statement"], registry=registry, buckets=_KEYS
         )
         self._batch_keys_by_statement: dict[str, Histogram] = {}
         seconds = Histogram(
             "stagely_rpc_statement_seconds",
-            "How long the database took for what was sent to it together: point reads of many calls (batch), what one"
-            " call reads (read), what a transaction begins with (write), its writes and COMMIT (commit), or the"
-            " service's own work (maintain).",
+            "Duration of a round trip to the database: batched point reads of many calls (batch), reads of one call"
+            " (read), the first statements of a transaction (write), its writes and COMMIT (commit), and background"
+            " jobs (maintain).",
             ["kind"],
             registry=registry,
             buckets=_SECONDS,
         )
         self._observe_seconds = {kind: seconds.labels(kind).observe for kind in KINDS}
         failures = Counter(
-            "stagely_rpc_statement_failures", "What was sent to the database and failed.", ["kind"], registry=registry
+            "stagely_rpc_statement_failures", "Round trips to the database that failed.", ["kind"], registry=registry
         )
         self._failures = {kind: failures.labels(kind) for kind in KINDS}
         self._pool = _PoolMetrics(registry)
         self._observe_wait = self._pool.wait_seconds.observe
 
     def watch_pool(self, state: Callable[[], PoolState]) -> None:
-        """Take what tells how the pool is."""
+        """Take the function that returns the state of the pool."""
         self._pool.state = state
 
     def sample(self) -> None:
-        """Make known how the pool is."""
+        """Set the gauges of the pool."""
         self._pool.sample()
 
     def batch_sent(self, work: str, calls: Sequence[object]) -> None:
@@ -62,26 +62,26 @@ class DatabaseMetrics:
         histogram.observe(len(calls))
 
     def answered(self, work: str, began: float, error: BaseException | None) -> None:
-        """Count nothing: the batch was counted."""
+        """Do nothing: the batch was counted."""
 
     def exchanged(self, kind: str, steps: Sequence[object], began: float, error: BaseException | None) -> None:
-        """Count what was sent and is answered."""
+        """Count a round trip."""
         del steps
         self._observe_seconds[kind](time.perf_counter() - began)
         if error is not None:
             self._failures[kind].inc()
 
     def waited(self, began: float, error: BaseException | None) -> None:
-        """Count a wait for a connection, in vain or not."""
+        """Count a wait for a connection, successful or not."""
         del error
         self._observe_wait(time.perf_counter() - began)
 
     def opened(self) -> None:
-        """Count a connection."""
+        """Count an opened connection."""
         self._pool.opened.inc()
 
     def lost(self) -> None:
-        """Count a connection that broke."""
+        """Count a broken connection."""
         self._pool.lost.inc()
 
 
@@ -96,24 +96,24 @@ class _PoolMetrics:
         )
         self._in_use, self._idle = connections.labels("in_use"), connections.labels("idle")
         self._size = Gauge(
-            "stagely_rpc_pool_size", "Connections at most.", registry=registry, multiprocess_mode="livesum"
+            "stagely_rpc_pool_size", "Maximum number of connections.", registry=registry, multiprocess_mode="livesum"
         )
         self._waiting = Gauge(
             "stagely_rpc_pool_waiting",
-            "Calls that wait for a connection.",
+            "Calls that are waiting for a connection.",
             registry=registry,
             multiprocess_mode="livesum",
         )
         self.wait_seconds = Histogram(
             "stagely_rpc_pool_wait_seconds",
-            "How long calls waited for a connection, or for its being opened.",
+            "Duration of waits for a connection, including the time to open one.",
             registry=registry,
             buckets=_SECONDS,
         )
-        self.opened = Counter("stagely_rpc_pool_connections_opened", "Connections that were opened.", registry=registry)
+        self.opened = Counter("stagely_rpc_pool_connections_opened", "Connections opened.", registry=registry)
         self.lost = Counter(
             "stagely_rpc_pool_connections_lost",
-            "Connections that broke, or were left in the midst of something and closed.",
+            "Connections that broke, or were closed during a statement.",
             registry=registry,
         )
         self.state: Callable[[], PoolState] = PoolState

@@ -1,4 +1,4 @@
-"""Where Prometheus reads the metrics: plain HTTP, answered by threads of its own that no call waits for."""
+"""The HTTP endpoint for Prometheus. It has its own threads, so that no call waits for a scrape."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _log = structlog.get_logger(__name__)
 
 
 def registry_of(pids: Callable[[], Mapping[int, int]], revision: str) -> CollectorRegistry:
-    """Return a registry with what holds for any number of processes: what is built, and what each process uses.
+    """Return a registry with the build information and the resource usage of each process.
 
     Args:
-        pids: the process ids of the workers that run, by their numbers.
-        revision: of the schema that this version needs.
+        pids: returns the process ids of the running workers by number.
+        revision: the schema revision that this version needs.
     """
-    # When each series began, as a series of its own, which doubles them and tells nothing that rates need.
+    # Without `_created` series, which double the number of series and are not needed for rates.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     build = Gauge(
         "stagely_rpc_build_info",
-        "The version that runs, of what it is made, and the revision of the schema that it needs.",
+        "The running version, its Python and libraries, and the schema revision that it needs.",
         ["version", "python", "grpc", "revision"],
         registry=registry,
     )
@@ -53,21 +53,21 @@ def registry_of(pids: Callable[[], Mapping[int, int]], revision: str) -> Collect
 
 
 def this_process() -> dict[int, int]:
-    """Return the one worker that there is where no supervisor is: this process."""
+    """Return the only worker of a service without supervisor: this process."""
     return {1: os.getpid()}
 
 
 @contextmanager
 def metrics_port(host: str, port: int, registry: CollectorRegistry) -> Iterator[int]:
-    """Answer with the metrics of a registry for as long as the block runs, and give the port.
+    """Serve the metrics of a registry while the block runs. Yield the port.
 
     Args:
         host: the address.
-        port: 0 takes a free one.
-        registry: of what is answered.
+        port: the port; 0 takes a free port.
+        registry: the registry to serve.
 
     Raises:
-        ListenError: the port can't be had.
+        ListenError: the port can't be opened.
     """
     with ExitStack() as running:
         try:
@@ -84,7 +84,7 @@ class _Request(WSGIRequestHandler):
     timeout = _CLIENT_SECONDS
 
     def log_message(self, *_: object) -> None:
-        """Log nothing: it comes every few seconds."""
+        """Don't log scrapes, which come every few seconds."""
 
 
 class _HttpServer(ThreadingWSGIServer):
@@ -96,25 +96,25 @@ class _HttpServer(ThreadingWSGIServer):
         return server
 
     def server_bind(self) -> None:
-        # HTTPServer's looks the host's name up, which takes its time where no name server answers.
+        # HTTPServer's own method resolves the host name, which is slow without a name server.
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
         self.setup_environ()
 
     def handle_error(self, *_: object) -> None:
-        """Keep what a client does wrong out of standard error, where it would be no line of the log."""
-        _log.debug("metrics were not read", exc_info=True)
+        """Log errors of a client at level debug, instead of writing them to standard error."""
+        _log.debug("a scrape failed", exc_info=True)
 
 
 class _Processes:
-    """What each worker uses, as it is when it is asked for."""
+    """Collects the resource usage of each worker at each scrape."""
 
     def __init__(self, pids: Callable[[], Mapping[int, int]]) -> None:
         self._pids = pids
 
     def collect(self) -> Iterator[Metric]:
         seconds = CounterMetricFamily(
-            "stagely_rpc_worker_cpu_seconds", "Processor time of a worker, user and system.", labels=["worker"]
+            "stagely_rpc_worker_cpu_seconds", "CPU time of a worker, user and system.", labels=["worker"]
         )
         gauges = {
             name: GaugeMetricFamily(f"stagely_rpc_worker_{name}", documentation, labels=["worker"])
@@ -122,7 +122,7 @@ class _Processes:
         }
         for number, pid in sorted(self._pids().items()):
             use = _use_of(pid)
-            if "process_cpu_seconds_total" in use:  # It has not just ended.
+            if "process_cpu_seconds_total" in use:  # Otherwise the process has just ended.
                 seconds.add_metric([str(number)], use["process_cpu_seconds_total"])
             for key in use.keys() & _GAUGES.keys():
                 gauges[_GAUGES[key][0]].add_metric([str(number)], use[key])
@@ -132,12 +132,12 @@ class _Processes:
 _GAUGES = {
     "process_resident_memory_bytes": ("resident_bytes", "Resident memory of a worker."),
     "process_open_fds": ("open_fds", "Open file descriptors of a worker."),
-    "process_max_fds": ("max_fds", "File descriptors that a worker may have open."),
-    "process_start_time_seconds": ("start_time_seconds", "When a worker was started, in seconds since 1970."),
+    "process_max_fds": ("max_fds", "Maximum number of open file descriptors of a worker."),
+    "process_start_time_seconds": ("start_time_seconds", "When a worker started, in seconds since 1970."),
 }
 
 
 def _use_of(pid: int) -> dict[str, float]:
-    """Return what a process uses, as prometheus_client reads and names it; nothing of a process that has ended."""
+    """Return the resource usage of a process from prometheus_client; empty if the process has ended."""
     families = ProcessCollector(pid=lambda: pid, registry=None).collect()
     return {sample.name: sample.value for family in families for sample in family.samples}

@@ -1,4 +1,4 @@
-"""What is counted of keys: how often they are used, by which key-encryption key, and how that went. Never of data."""
+"""The metrics of keys: their uses by key-encryption key and outcome. No data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class KeyMetrics:
-    """The metrics of keys: an observer of the keyring (`crypto.observer.KeyObserver`)."""
+    """The metrics of keys. It observes the keyring (`crypto.observer.KeyObserver`)."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         self._uses = Counter(
@@ -22,7 +22,7 @@ class KeyMetrics:
         )
         lookups = Counter(
             "stagely_rpc_data_key_cache_lookups",
-            "Data keys that were ready to use (hit), or had to be unwrapped first (miss).",
+            "Data keys found in the cache (hit), or unwrapped (miss).",
             ["result"],
             registry=registry,
         )
@@ -39,5 +39,5 @@ class KeyMetrics:
         counter.inc()
 
     def looked_up(self, *, hit: bool) -> None:
-        """Count a look into the cache of data keys."""
+        """Count a lookup in the cache of data keys."""
         (self._count_hit if hit else self._count_miss)()

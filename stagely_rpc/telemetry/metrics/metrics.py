@@ -1,6 +1,7 @@
-"""What the service counts and measures of itself, for Prometheus. docs/metrics.md lists it; never whose calls they are.
+"""The metrics for Prometheus. docs/metrics.md lists them.
 
-Labels are names out of the code alone: methods of the contract, status codes, statements. No value of a request is one.
+All label values are names from the code: methods of the contract, status codes, statements. No value of a request
+becomes a label, so the metrics don't show whose calls they count.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 UNKNOWN_METHOD = "unknown"
-"""Stands for every method that there is not: callers must not make up labels."""
+"""The label of all unknown methods, because callers must not create labels."""
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 def count_as_worker(number: int) -> None:
-    """Keep what this process counts in the files of a worker, from which its supervisor adds all workers up.
+    """Store the metrics of this process in files, which the supervisor adds up over all workers.
 
-    To be called before the first `Metrics`. A worker that takes the place of a dead one counts on where that stopped.
+    Call it before creating `Metrics`. A worker that replaces another one continues its counters.
 
     Args:
-        number: of the worker, different from that of every other one that runs.
+        number: the number of the worker, unique among the running workers.
     """
     values.ValueClass = MultiProcessValue(process_identifier=lambda: number)  # type: ignore[no-untyped-call]
 
@@ -40,36 +41,36 @@ def count_as_worker(number: int) -> None:
 class Metrics:
     """The metrics of one process.
 
-    What a call costs is what it adds to: how many calls are under way is a number here, which `sample` makes known.
+    Gauges are cheap for calls: `in_flight` is a plain number, which `sample` publishes.
 
     Attributes:
-        registry: where they are read; None for a worker, whose supervisor reads its files.
-        in_flight: how many calls are under way.
-        database: what is counted of the database.
-        keys: what is counted of keys.
-        trail: what is counted of the audit trail.
+        registry: the registry to serve; None for a worker, whose supervisor reads its files.
+        in_flight: the number of calls in progress.
+        database: the metrics of the database.
+        keys: the metrics of keys.
+        trail: the metrics of the audit log.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        """Make them.
+        """Create the metrics.
 
         Args:
-            registry: where they are read; None for a worker, whose supervisor reads its files.
+            registry: the registry to serve; None for a worker, whose supervisor reads its files.
         """
         self.registry = registry
         self.in_flight = 0
         self._arrived = CountedElsewhere(
             "calls_arrived",
-            "Calls that arrived. Those that are neither under way nor ended were shed or found too large by gRPC's"
-            " core, or given up by their callers, before they were begun.",
+            "Calls that arrived. A call that arrived and is neither in flight nor ended was shed or found too large by"
+            " gRPC's core, or cancelled by its caller while it was queued.",
             registry,
         )
         self._ended = Counter("stagely_rpc_calls", "Calls that ended.", ["method", "code"], registry=registry)
         self._seconds = Histogram(
-            "stagely_rpc_call_seconds", "How long calls took.", ["method"], registry=registry, buckets=_SECONDS
+            "stagely_rpc_call_seconds", "Duration of calls.", ["method"], registry=registry, buckets=_SECONDS
         )
         self._in_flight_gauge = Gauge(
-            "stagely_rpc_calls_in_flight", "Calls under way.", registry=registry, multiprocess_mode="livesum"
+            "stagely_rpc_calls_in_flight", "Calls in progress.", registry=registry, multiprocess_mode="livesum"
         )
         self._streams = Gauge(
             "stagely_rpc_streams_open", "Open streams.", registry=registry, multiprocess_mode="livesum"
@@ -77,58 +78,58 @@ class Metrics:
         self._count_streams: Callable[[], int] = int
         self._retries = Counter(
             "stagely_rpc_call_retries",
-            "Calls that were run again, because they had lost a race.",
+            "Calls that were run again because they had lost a race.",
             ["method"],
             registry=registry,
         )
         self._dropped_lines = CountedElsewhere(
-            "log_lines_dropped", "Log lines dropped, because nobody read them.", registry
+            "log_lines_dropped", "Log lines dropped because the log reader was too slow.", registry
         )
         self._dropped_spans = CountedElsewhere(
-            "spans_dropped", "Spans dropped, because no collector took them.", registry
+            "spans_dropped", "Spans dropped because the collector did not accept them.", registry
         )
         self.database = DatabaseMetrics(registry)
         self.keys = KeyMetrics(registry)
         self.trail = TrailMetrics(registry)
         self._health = Gauge(
             "stagely_rpc_health",
-            "1 for what keeps the service from serving, in any worker.",
+            "1 for each cause that keeps the service from serving, in any worker.",
             ["cause"],
             registry=registry,
             multiprocess_mode="livemax",
         )
 
     def calls(self, method: str) -> CallMetrics:
-        """Return what counts the calls of a method, by its full name; it is to be kept."""
+        """Return the metrics of a method, by its full name. Keep it: the lookup is slow."""
         name = method.removeprefix("/")
         return CallMetrics(self, name, self._ended, self._seconds.labels(name))
 
     def count_unknown_method(self) -> None:
-        """Count a call of a method that there is not."""
+        """Count a call of an unknown method."""
         self._ended.labels(UNKNOWN_METHOD, "UNIMPLEMENTED").inc()
 
     def count_retry(self, method: str) -> None:
-        """Count that a call of a method is run again."""
+        """Count a call of a method that is run again."""
         self._retries.labels(method.removeprefix("/")).inc()
 
     def watch_arrivals(self, arrived: Callable[[], int]) -> None:
-        """Take what tells how many calls arrived."""
+        """Take the function that returns the number of calls that arrived."""
         self._arrived.count = arrived
 
     def watch_streams(self, count: Callable[[], int]) -> None:
-        """Take what tells how many streams are open."""
+        """Take the function that returns the number of open streams."""
         self._count_streams = count
 
     def watch_log_lines(self, dropped: Callable[[], int]) -> None:
-        """Take what tells how many lines of the log were dropped."""
+        """Take the function that returns the number of dropped log lines."""
         self._dropped_lines.count = dropped
 
     def watch_spans(self, dropped: Callable[[], int]) -> None:
-        """Take what tells how many spans were dropped."""
+        """Take the function that returns the number of dropped spans."""
         self._dropped_spans.count = dropped
 
     def health(self, causes: Iterable[str]) -> Callable[[str | None], None]:
-        """Return what makes known which of these causes keeps the service from serving, or that none does."""
+        """Return the function that publishes which of these causes keeps the service from serving, or None."""
         by_cause = {cause: self._health.labels(cause) for cause in causes}
 
         def tell(current: str | None) -> None:
@@ -138,7 +139,7 @@ class Metrics:
         return tell
 
     async def sample(self) -> None:
-        """Make known what goes up and down, and what others count; to be called every so often."""
+        """Publish the gauges and the external counters. Call it periodically."""
         self._in_flight_gauge.set(self.in_flight)
         self._streams.set(self._count_streams())
         self.database.sample()
@@ -148,10 +149,10 @@ class Metrics:
 
 
 class CountedElsewhere:
-    """Counts what somebody else counts.
+    """A counter whose value another component counts.
 
     Attributes:
-        count: tells how many there were since the process began.
+        count: returns the count since the start of the process.
     """
 
     def __init__(self, what: str, documentation: str, registry: CollectorRegistry | None) -> None:
@@ -160,7 +161,7 @@ class CountedElsewhere:
         self._counted = 0
 
     def sample(self) -> None:
-        """Count those since the last time."""
+        """Add what was counted since the last call."""
         counted, self._counted = self._counted, self.count()
         self._counter.inc(self._counted - counted)
 
@@ -178,12 +179,12 @@ class CallMetrics:
         self._by_code: dict[str, Counter] = {}
 
     def begin(self) -> float:
-        """Count a call as under way; return when it began, for `end`."""
+        """Count a call as in progress. Return its start time, for `end`."""
         self._metrics.in_flight += 1
         return time.perf_counter()
 
     def end(self, began: float, code: str) -> None:
-        """Count the end of a call, by the name of its status code."""
+        """Count the end of a call with a status code."""
         self._metrics.in_flight -= 1
         self._observe_seconds(time.perf_counter() - began)
         counter = self._by_code.get(code)

@@ -1,3 +1,3 @@
-"""Traces, by OpenTelemetry: imported where `OTEL_EXPORTER_OTLP_ENDPOINT` asks for them, and nowhere else."""
+"""Traces with OpenTelemetry. Imported only if `OTEL_EXPORTER_OTLP_ENDPOINT` is set."""
 
 from __future__ import annotations

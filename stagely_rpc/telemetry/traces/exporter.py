@@ -1,4 +1,4 @@
-"""How spans get to the collector: from a bounded queue, by a thread that no call waits for."""
+"""Exports spans to the collector from a bounded queue in a thread, so that no call waits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SERVICE_NAME = "stagely-rpc"
 STOP_SECONDS = 2.0
-"""How long the last spans may take on their way."""
+"""The time limit for exporting the last spans."""
 
 _QUEUED_SPANS = 4096
 _CUT_OFF_SECONDS = 0.5
@@ -34,19 +34,19 @@ _log = structlog.get_logger(__name__)
 
 
 class Tracing:
-    """Makes spans and sends them. What it does not say here, the SDK reads from its own variables, `OTEL_*`.
+    """Creates spans and exports them. The SDK reads further options from its own variables, `OTEL_*`.
 
     Attributes:
-        tracer: makes spans.
+        tracer: the tracer of the service.
     """
 
     def __init__(self, endpoint: str) -> None:
-        """Begin to send whatever is traced; the collector need not be there.
+        """Start exporting. The collector need not be reachable.
 
         Args:
-            endpoint: of the collector, an http or https URL: OTLP over gRPC, without TLS or with it.
+            endpoint: the http or https URL of the collector. OTLP over gRPC; TLS with https.
         """
-        # The exporter logs every attempt; here, one line tells of each change.
+        # Silence the exporter, which logs every attempt. `_WatchedExporter` logs each change once.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
         self._exporter = _WatchedExporter(endpoint)
         self._queue = _WatchedQueue(self._exporter)
@@ -55,11 +55,11 @@ class Tracing:
         self.tracer = self._provider.get_tracer(SERVICE_NAME, __version__)
 
     def dropped(self) -> int:
-        """Return how many spans were dropped: the queue was full, or the collector did not take them."""
+        """Return the number of spans that were dropped, because the queue was full or the collector refused them."""
         return self._queue.dropped + self._exporter.dropped
 
     async def stop(self) -> None:
-        """Send what is left, if the collector takes it in time."""
+        """Export the remaining spans, within a time limit."""
         ending = Thread(target=self._provider.shutdown, name="traces", daemon=True)
         ending.start()
         await asyncio.to_thread(ending.join, STOP_SECONDS)
@@ -69,7 +69,7 @@ class Tracing:
 
 
 class _WatchedExporter(SpanExporter):
-    """Sends spans, counts those that the collector did not take, and says so once until it takes some again."""
+    """Exports spans, and counts the spans that failed. Logs the first failure and the recovery."""
 
     def __init__(self, endpoint: str) -> None:
         self.dropped = 0
@@ -92,18 +92,18 @@ class _WatchedExporter(SpanExporter):
 
     def _note_success(self) -> None:
         if self._is_failing:
-            _log.info("traces are taken again", collector=self._collector)
+            _log.info("trace export recovered", collector=self._collector)
         self._is_failing = False
 
     def _note_failure(self, spans: int) -> None:
         self.dropped += spans
         if not self._is_failing:
-            _log.warning("traces are dropped: the collector does not take them", collector=self._collector)
+            _log.warning("trace export failed: spans are dropped", collector=self._collector)
         self._is_failing = True
 
 
 class _WatchedQueue(BatchSpanProcessor):
-    """The spans that wait; when it is full, the oldest makes room and is counted."""
+    """The queue of spans. When it is full, the oldest span is dropped and counted."""
 
     def __init__(self, exporter: _WatchedExporter) -> None:
         super().__init__(exporter, max_queue_size=_QUEUED_SPANS)
@@ -119,7 +119,7 @@ class _WatchedQueue(BatchSpanProcessor):
 
 
 def _resource() -> Resource:
-    """Return what all spans of this process have in common; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win."""
+    """Return the resource of all spans. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` override it."""
     own: dict[str, str | int] = {
         "service.name": SERVICE_NAME,
         "service.version": __version__,

@@ -1,6 +1,6 @@
-"""The spans below a call: what it asked of the database, and what it did with keys. No value is in any of them.
+"""The child spans of a call: its statements and its uses of keys. They contain no values.
 
-They are made when what they tell is over, so that a call that is not traced does nothing for them but look.
+A span is created after its operation has ended, so that a call that is not sampled pays only for the check.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TEXT_CHARACTERS = 8192
 
 
 class _Past:
-    """Makes spans of what has just ended."""
+    """Creates spans of operations that have just ended."""
 
     span_kind: ClassVar[SpanKind]
 
@@ -48,7 +48,7 @@ class _Past:
         error: BaseException | None,
         attributes: Mapping[str, str | int],
     ) -> None:
-        """Make a span below the first of its parents, with links to the others."""
+        """Create a span below the first of its parents, with links to the others."""
         parent, *others = parents
         ended = time.time_ns()
         span = self._tracer.start_span(
@@ -66,28 +66,27 @@ class _Past:
 
 
 class DatabaseSpans(_Past):
-    """Spans of statements with their texts, in which parameters are placeholders: a `db.driver.observer.Observer`.
+    """Spans of statements, with their SQL text and placeholders. It is an `Observer` (`db.driver.observer`).
 
-    A batch's statement is one for many calls. Its span is below the first of them that is sampled, and linked to the
-    others: in a trace of its own, a sampler that takes one trace in a hundred would take one such span in a hundred,
-    whatever it took of the calls. What each call has waited is a span below that call.
+    The statement of a batch serves many calls. Its span is a child of the first sampled call and linked to the others.
+    In a trace of its own, it would be sampled independently of the calls. Each call has a child span for its wait.
     """
 
     span_kind = SpanKind.CLIENT
 
     def batch_sent(self, work: str, calls: Sequence[Call | None]) -> None:
-        """Keep what the batch's span has to tell, if one of the calls is sampled."""
+        """Note the calls of the batch, if one of them is sampled."""
         spans = dict.fromkeys(call.span for call in calls if call is not None and call.span is not None)
         _current_batch.set(_Batch(work, len(calls), tuple(spans)) if spans else None)
 
     def answered(self, work: str, began: float, error: BaseException | None) -> None:
-        """Make a span of what a call has waited for its part of a batch."""
+        """Create the span of a call's wait for a batch."""
         if (call := _sampled_call()) is not None:
             attributes = {"db.system.name": "postgresql", "db.query.summary": work}
             self._record(work, [call], began, error, attributes)
 
     def exchanged(self, kind: Kind, steps: Sequence[Step], began: float, error: BaseException | None) -> None:
-        """Make a span of what a batch or one call has asked."""
+        """Create the span of a round trip of a batch or a call."""
         if kind == "batch":
             if (batch := _current_batch.get()) is not None:
                 self._record(kind, batch.sampled, began, error, _described(steps) | batch.described())
@@ -95,13 +94,13 @@ class DatabaseSpans(_Past):
             self._record(kind, [call], began, error, _described(steps))
 
     def waited(self, began: float, error: BaseException | None) -> None:
-        """Leave it: who waits may do so for many calls."""
+        """Do nothing: a wait may belong to many calls."""
 
     def opened(self) -> None:
-        """Leave it to the metrics."""
+        """Do nothing: the metrics count it."""
 
     def lost(self) -> None:
-        """Leave it to the metrics."""
+        """Do nothing: the metrics count it."""
 
 
 class KeySpans(_Past):
@@ -110,7 +109,7 @@ class KeySpans(_Past):
     span_kind = SpanKind.INTERNAL
 
     def used(self, operation: str, key: str, data_key: uuid.UUID, began: float, error: BaseException | None) -> None:
-        """Make a span of it."""
+        """Create the span of a use of a key."""
         if (call := _sampled_call()) is not None:
             attributes = {
                 "stagely.crypto.algorithm": _ALGORITHM,
@@ -120,12 +119,12 @@ class KeySpans(_Past):
             self._record(operation, [call], began, error, attributes)
 
     def looked_up(self, *, hit: bool) -> None:
-        """Leave it to the metrics."""
+        """Do nothing: the metrics count it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What a task asks for many calls."""
+    """The calls of the batch that the current task sends."""
 
     work: str
     items: int

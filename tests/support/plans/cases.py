@@ -99,7 +99,7 @@ def _call(keys: Keys) -> Call:
         peer="unix:",
         request_id="r",
         caller=Caller("api", Permissions(frozenset())),
-        repeatable=IdempotentRequest(keys.claimed_id, bytes(32)),
+        idempotent_request=IdempotentRequest(keys.claimed_id, bytes(32)),
     )
 
 

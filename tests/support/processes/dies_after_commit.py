@@ -14,7 +14,7 @@ _exit = WriteSession.__aexit__
 
 async def _exit_and_die(session: WriteSession, *error: Any) -> None:
     await _exit(session, *error)
-    if session.call.repeatable is not None:
+    if session.call.idempotent_request is not None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 

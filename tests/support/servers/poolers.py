@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 from psycopg.rows import dict_row
 
-from stagely_rpc.embedded.account import let_read, let_through
+from stagely_rpc.embedded.account import grant_read, grant_traversal
 from tests.support.ports import free_port
 from tests.support.servers import daemons, installed
 from tests.support.servers.daemons import Daemon
@@ -101,8 +101,8 @@ def pgbouncer(
             configuration += _TLS.format(directory=directory)
         file.write_text(configuration)
         daemons.own(directory, account=daemon.account)
-        let_through(program, daemon.account)
-        let_read(program, daemon.account)
+        grant_traversal(program, daemon.account)
+        grant_read(program, daemon.account)
         pooler = PgBouncer(port)
         daemon.start([program, file], pooler.url("postgres"))
         try:

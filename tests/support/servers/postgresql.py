@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 from psycopg import sql
 
-from stagely_rpc.embedded.account import let_read, let_through
+from stagely_rpc.embedded.account import grant_read, grant_traversal
 from tests.support.leaks import HUNT
 from tests.support.ports import free_port
 from tests.support.servers import daemons
@@ -35,8 +35,8 @@ class PostgreSQL:
         self.settings = dict(settings)
         self._daemon = Daemon(directory)
         daemons.own(directory, account=self._daemon.account)
-        let_through(programs.parent, self._daemon.account)
-        let_read(programs.parent, self._daemon.account)
+        grant_traversal(programs.parent, self._daemon.account)
+        grant_read(programs.parent, self._daemon.account)
 
     def url(self, database: str = DATABASE, host: str = "127.0.0.1") -> str:
         return f"postgresql://postgres@{host}:{self.port}/{database}"

@@ -1,4 +1,4 @@
-"""Checks of the server in DATABASE_URL: its version, writability and clock."""
+"""Checks of the PostgreSQL server: its version, whether it accepts writes, and its clock."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ def version(connection: psycopg.Connection, _: Settings) -> Outcome:
 def writable(connection: psycopg.Connection, _: Settings) -> Outcome:
     """Check that the server accepts writes."""
     if value(connection, IS_READ_ONLY):
-        advice = "lead DATABASE_URL to the primary, or reset default_transaction_read_only"
+        advice = "point DATABASE_URL at the primary, or reset default_transaction_read_only"
         return fail("the database is read-only", advice)
-    return ok("the database takes writes")
+    return ok("the database accepts writes")
 
 
 def clock(connection: psycopg.Connection, _: Settings) -> Outcome:
-    """Check that the clocks of this host and the database agree. Tokens and leases expire by them."""
+    """Check that the clocks of this host and the database agree, because tokens and leases expire by these clocks."""
     before = time.time()
     theirs = float(value(connection, "SELECT extract(epoch FROM clock_timestamp())"))
     after = time.time()
     # The round-trip time does not count as skew.
     skew = max(before - theirs, theirs - after, 0.0)
-    found, advice = f"{skew:.1f} s apart from the database's", "synchronise both clocks by NTP"
+    found, advice = f"differs from the database's by {skew:.1f} s", "synchronise both clocks with NTP"
     if skew >= SKEW_FAIL_SECONDS:
         return fail(found, advice)
     return warn(found, advice) if skew >= SKEW_WARN_SECONDS else ok(found)
 
 
-def value(connection: psycopg.Connection, query: str) -> Any:  # noqa: ANN401 - whatever the query is for
+def value(connection: psycopg.Connection, query: str) -> Any:  # noqa: ANN401 - the type depends on the query
     """Return the first column of the first row, or None."""
     row = connection.execute(query.encode()).fetchone()
     return row[0] if row else None
