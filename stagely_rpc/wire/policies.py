@@ -36,7 +36,7 @@ def policy_of(method: MethodDescriptor) -> Policy | None:
     )
 
 
-def is_repeatable(method: MethodDescriptor) -> bool:
+def takes_request_id(method: MethodDescriptor) -> bool:
     """Return whether an RPC changes something, so that its requests take a `request_id`."""
     return method.GetOptions().idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN
 
@@ -46,9 +46,10 @@ def policies(services: Iterable[ServiceDescriptor]) -> dict[str, Policy]:
     return {name: policy for name, method in _methods(services) if (policy := policy_of(method)) is not None}
 
 
-def repeatable_responses(services: Iterable[ServiceDescriptor]) -> dict[str, type[Message]]:
+def idempotent_responses(services: Iterable[ServiceDescriptor]) -> dict[str, type[Message]]:
     """Return the response class of each RPC whose requests take a `request_id`, by the full name of the RPC."""
-    return {name: GetMessageClass(method.output_type) for name, method in _methods(services) if is_repeatable(method)}
+    idempotent = {name: method for name, method in _methods(services) if takes_request_id(method)}
+    return {name: GetMessageClass(method.output_type) for name, method in idempotent.items()}
 
 
 def _methods(services: Iterable[ServiceDescriptor]) -> Iterator[tuple[str, MethodDescriptor]]:
