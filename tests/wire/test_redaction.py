@@ -69,7 +69,7 @@ FIELDS = {f"{message.name}.{field.name}": field for message in MESSAGES for fiel
 
 
 def filled(descriptor: Descriptor, variant: int, *, with_secrets: bool) -> Message:
-    """Return a message with all fields set. `variant` selects the field of each oneof. Sensitive fields get the marker."""
+    """Return a message with all fields set, sensitive ones to the marker. `variant` selects the field of each oneof."""
     message = GetMessageClass(descriptor)()
     for field in descriptor.fields:
         oneof = field.containing_oneof
