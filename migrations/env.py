@@ -1,4 +1,4 @@
-"""What alembic runs for every command; `stagely_rpc.db.schema.migrations` has the connection and the callbacks."""
+"""Alembic runs this script for every command. `db.schema.migrations` passes the connection and the callbacks."""
 
 from __future__ import annotations
 

@@ -10,12 +10,12 @@ down_revision: str | None = "${down_revision}"
 
 
 def upgrade() -> None:
-    """Say what changes, and what happens to the rows there are.
+    """State what changes, and what happens to existing rows.
 
-    Old code runs against the new schema during a rollout: add first, remove one release later.  Locks are waited for
-    no longer than `lock_timeout`; build indexes of large tables CONCURRENTLY, in an `autocommit_block`.
+    Old code runs against the new schema during a rollout: add first, remove one release later. A statement waits for a
+    lock for at most `lock_timeout`. Build indexes of large tables CONCURRENTLY, in an `autocommit_block`.
     """
 
 
 def downgrade() -> None:
-    """Say what of the rows the older schema cannot keep."""
+    """State which data the downgrade loses."""

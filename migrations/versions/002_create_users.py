@@ -1,4 +1,4 @@
-"""Create users, the accounts."""
+"""Create users: the accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Create projects, the git repositories of teams; `cloud_provider_id` gets its foreign key in 005."""
+"""Create projects, the git repositories of teams. Revision 005 adds the foreign key of `cloud_provider_id`."""
 
 from __future__ import annotations
 

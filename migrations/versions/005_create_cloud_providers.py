@@ -1,4 +1,4 @@
-"""Create cloud_providers, the teams' own cloud accounts, and point projects at them."""
+"""Create cloud_providers, the teams' own cloud accounts, and the foreign key of projects."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the table and its rows; as when a provider is deleted, projects lose their `cloud_provider_id`."""
+    """Drop the table and its rows. The `cloud_provider_id` of every project becomes NULL."""
     op.execute("UPDATE projects SET cloud_provider_id = NULL WHERE cloud_provider_id IS NOT NULL")
     op.drop_constraint("fk_projects_cloud_provider", "projects", type_="foreignkey")
     op.drop_table("cloud_providers")

@@ -1,4 +1,4 @@
-"""Create build_jobs, the images to build in a workflow run."""
+"""Create build_jobs, the image builds of a workflow run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Create build_logs, the output of build jobs line by line."""
+"""Create build_logs, the output lines of build jobs."""
 
 from __future__ import annotations
 

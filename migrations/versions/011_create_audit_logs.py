@@ -1,4 +1,4 @@
-"""Create audit_logs, the trail of sensitive operations."""
+"""Create audit_logs, the audit log of sensitive operations."""
 
 from __future__ import annotations
 

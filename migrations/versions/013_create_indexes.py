@@ -1,4 +1,4 @@
-"""Create the composite indexes of the busiest queries."""
+"""Create composite indexes for the most frequent queries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision: str | None = "012"
 
 
 def upgrade() -> None:
-    """Create the indexes; the tables they are on came just before, so no one waits for them."""
+    """Create the indexes. This blocks no one, because the revisions before have just created the tables."""
     op.create_index(
         "idx_environments_project_status",
         "environments",

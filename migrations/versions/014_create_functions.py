@@ -1,4 +1,4 @@
-"""Create the trigger function that keeps `updated_at`, and its trigger on each table that has the column."""
+"""Create the trigger function that sets `updated_at`, and a trigger on each table with that column."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Let audit rows outlive what they describe: drop the foreign keys of audit_logs and keep the ids.
+"""Let audit entries outlive their subjects: drop the foreign keys of audit_logs and keep the ids.
 
-With the keys, nothing that was ever audited could be deleted.
+With the keys, a resource with an audit entry could not be deleted.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ REFERENCES = {"actor_id": "users", "team_id": "teams", "project_id": "projects"}
 
 
 def upgrade() -> None:
-    """Drop the three keys."""
+    """Drop the three foreign keys."""
     for column in REFERENCES:
         op.drop_constraint(f"audit_logs_{column}_fkey", "audit_logs", type_="foreignkey")
 
 
 def downgrade() -> None:
-    """Add the keys again, NOT VALID: they bind new rows, and rows whose subject is gone stay as they are."""
+    """Add the foreign keys as NOT VALID: they apply to new rows. Rows whose subject was deleted keep their ids."""
     for column, table in REFERENCES.items():
         op.create_foreign_key(
             f"audit_logs_{column}_fkey", "audit_logs", table, [column], ["id"], postgresql_not_valid=True

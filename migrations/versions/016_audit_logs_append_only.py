@@ -9,7 +9,7 @@ down_revision: str | None = "015"
 
 
 def upgrade() -> None:
-    """Create a trigger that refuses the statement itself, even one that would touch no row.
+    """Create a statement-level trigger. It refuses a statement even if the statement matches no row.
 
     The error is a restrict_violation (23001) of the constraint `audit_logs_append_only`.
     """

@@ -1,4 +1,4 @@
-"""Let audit_logs name every kind of resource: cloud providers, build jobs, agents and keys too."""
+"""Allow more resource types in audit_logs: cloud providers, build jobs, agents and keys."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ NEW_TYPES = (*OLD_TYPES, "cloud_provider", "build_job", "agent", "key")
 
 
 def upgrade() -> None:
-    """Widen the check; the trail may be long, so its rows are checked without a lock that stops writers."""
+    """Widen the check. It is validated without a lock that blocks writers, because the audit log may be long."""
     _replace_check(NEW_TYPES)
     with op.get_context().autocommit_block():
         op.execute("ALTER TABLE audit_logs VALIDATE CONSTRAINT valid_resource_type")
 
 
 def downgrade() -> None:
-    """Narrow the check, NOT VALID: rows of the newer types can be neither changed nor deleted, so they stay."""
+    """Narrow the check as NOT VALID. Rows of the newer types stay, because audit_logs is append-only."""
     _replace_check(OLD_TYPES)
 
 

@@ -1,4 +1,4 @@
-"""Let users and cloud providers be deleted: what only mentions them forgets them (ON DELETE SET NULL)."""
+"""Let users and cloud providers be deleted: references to them become NULL (ON DELETE SET NULL)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ REFERENCES = (
 
 
 def upgrade() -> None:
-    """Replace the three keys by ones of the same names that set NULL."""
+    """Replace three foreign keys with keys of the same names that set NULL."""
     _replace_keys("SET NULL")
 
 
 def downgrade() -> None:
-    """Replace them by keys that refuse the delete; what was set to NULL stays NULL."""
+    """Replace them with keys that refuse the delete. Values that are NULL stay NULL."""
     _replace_keys(None)
 
 

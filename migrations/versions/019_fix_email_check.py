@@ -1,4 +1,4 @@
-"""Refuse `|` in the last part of an e-mail address: the class `[A-Z|a-z]` admitted it."""
+"""Refuse `|` in the last part of an e-mail address. The character class `[A-Z|a-z]` allowed it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ down_revision: str | None = "018"
 
 
 def upgrade() -> None:
-    """Narrow the check; it fails, and changes nothing, while a user has such an address."""
+    """Narrow the check. It fails, and changes nothing, if a user has such an address."""
     _replace_check("[A-Za-z]")
 
 

@@ -1,4 +1,4 @@
-"""Allow one open environment for each pull request: a failed one is retried in place, not doubled."""
+"""Allow only one open environment per pull request. A failed environment is retried in place."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ down_revision: str | None = "019"
 def upgrade() -> None:
     """Create the index.
 
-    It fails, and changes nothing, while a pull request has two open environments: which VM to take down is not for a
-    migration to decide.  Environments without a pull request are not bound.
+    It fails, and changes nothing, if a pull request has two open environments, because a migration cannot decide which
+    VM to terminate. The index does not limit environments without a pull request.
     """
     op.create_index(
         "unique_open_environment_per_pr",

@@ -1,4 +1,4 @@
-"""Count the writes of every row that callers change: `row_version`, which etags are made of."""
+"""Add `row_version`, a counter of writes, to every table that callers change. Etags are derived from it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TABLES = (
 
 
 def upgrade() -> None:
-    """Add the column, 1 in every row there is, and the trigger that raises it."""
+    """Add the column, which is 1 in existing rows, and the trigger that increments it."""
     op.execute("""
         CREATE FUNCTION bump_row_version() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
@@ -41,7 +41,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop triggers, function and column; the counts are lost, so no etag made of them may be used again."""
+    """Drop the triggers, the function and the column. The versions are lost, so clients must discard their etags."""
     for table in TABLES:
         op.execute(f"DROP TRIGGER bump_{table}_row_version ON {table}")
         op.drop_column(table, "row_version")

@@ -1,4 +1,4 @@
-"""Enforce the state machine of environments, for writers that go around the service too."""
+"""Enforce the state machine of environments in the database, also for writers other than the service."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ down_revision: str | None = "021"
 
 
 def upgrade() -> None:
-    """Create a trigger that refuses every change of status that is not listed; terminated and reaped are final.
+    """Create a trigger that refuses every status change that is not listed. terminated and reaped are final.
 
     The error is a check_violation (23514) of the constraint `environment_status_transition`.
     """

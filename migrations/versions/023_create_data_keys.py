@@ -1,4 +1,4 @@
-"""Create data_keys, the keys that encrypt what teams store, each itself encrypted."""
+"""Create data_keys, the encrypted data keys of teams."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the table. What its keys encrypted can never be read again: take a backup before."""
+    """Drop the table. Everything that its keys encrypted becomes unreadable: take a backup first."""
     op.drop_table("data_keys")

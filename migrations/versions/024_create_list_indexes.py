@@ -1,7 +1,7 @@
-"""Create the indexes that keyset pagination walks, newest first, and the one that counts live environments.
+"""Create the indexes for keyset pagination, newest first, and the index for counting live environments.
 
-They are built CONCURRENTLY, outside a transaction, so that no writer waits.  A build that was interrupted leaves an
-invalid index behind; the next run drops it and builds it again.
+They are built CONCURRENTLY, outside a transaction, so that writers are not blocked. An interrupted build leaves an
+invalid index. The next run drops it and builds it again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ INDEXES = {
 
 
 def upgrade() -> None:
-    """Create the indexes that are not there yet."""
+    """Create the missing indexes."""
     with op.get_context().autocommit_block():
         for name, definition in INDEXES.items():
             if _is_half_built(name):

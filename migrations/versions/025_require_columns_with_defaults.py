@@ -1,6 +1,6 @@
-"""Require the columns that have a default: NULL meant nothing in them, and every reader had to ask.
+"""Make the columns with a default NOT NULL. NULL had no meaning in them, but every reader had to handle it.
 
-Rows that hold NULL get the default.
+Existing NULLs become the default.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COLUMNS = {
 
 
 def upgrade() -> None:
-    """Fill in the defaults, and refuse NULL from then on."""
+    """Replace NULL by the default, and set NOT NULL."""
     for table, columns in COLUMNS.items():
         for column in columns:
             missing = sa.table(table, sa.column(column))

@@ -1,7 +1,7 @@
-"""Make audit_logs tamper-evident: who called, the queue of rows to be sealed, and the seals of each team's chain.
+"""Make audit_logs tamper-evident: add the caller, the queue of unsealed entries, and a chain of seals per team.
 
-Rows that are in the trail already are queued too; no earlier version of the service writes any, so none is missed.
-What comes before the last step can be repeated, as after an interruption: the last one is a transaction.
+Existing entries are queued too. No earlier version of the service writes entries, so none is missed during a rollout.
+An interrupted run can be repeated: every step before the last is idempotent, and the last is one transaction.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ INDEXES = {
 
 
 def upgrade() -> None:
-    """Add the columns, widen the check and build the indexes, none of which stops writers; then create the tables."""
+    """Add the columns, widen the check and build the indexes without blocking writers. Then create the tables."""
     _add_column("actor_service", sa.String(255), "Identity of the calling service")
     _add_column("request_id", sa.String(128), "The x-request-id of the call")
     _replace_check(NEW_TYPES)
@@ -54,7 +54,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop what was added: the seals are lost, and who called. Rows of the newer types stay."""
+    """Drop the additions. The seals and the callers are lost. Rows of the newer types stay."""
     with op.get_context().autocommit_block():
         for name in INDEXES:
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")

@@ -1,4 +1,4 @@
-"""Create idempotency_keys, the answers that repeated requests get."""
+"""Create idempotency_keys, the stored responses for retried requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision: str | None = "026"
 
 
 def upgrade() -> None:
-    """Create the table, and the index by which expired rows are found."""
+    """Create the table and the index for finding expired rows."""
     op.create_table(
         "idempotency_keys",
         sa.Column("caller", sa.String(255), comment="Identity of the calling service"),
@@ -28,5 +28,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the table: what was answered before is done again when it is repeated."""
+    """Drop the table. Retries of earlier requests run again."""
     op.drop_table("idempotency_keys")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stagely_rpc.background import Periodic
-from stagely_rpc.db.audit_entries import Entry, appending
+from stagely_rpc.db.audit_entries import Entry, append_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -115,7 +115,7 @@ class Denials:
         taken = [tally.take() for tally in tallies]
         is_written = False
         try:
-            await self._db.ask(appending([each.row() for each in taken]))
+            await self._db.ask(append_query([each.row() for each in taken]))
             is_written = True
         finally:
             for tally, each in zip(tallies, taken, strict=True):

@@ -33,7 +33,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from stagely_rpc.audit.chain import NO_TEAM, ChainEnd, Link, Seal, SealableRow, Sealed
 from stagely_rpc.db.models import AuditChainHead, AuditLog, AuditSeal, AuditUnsealed, Base
 from stagely_rpc.db.models.rows import AuditLogRow
-from stagely_rpc.db.paging import Cursor, Found, Listing, Merge, Page, allowed_by, one_by_one
+from stagely_rpc.db.paging import Cursor, Found, Listing, Merge, Page, allowed_values, checked_per_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -205,13 +205,13 @@ async def list_audit_logs(
     filters = wanted.model_dump(exclude_none=True)
     if isinstance(visible, True_) or filters.keys() & _OF_FEW_TEAMS:
         known = bindparam("team_id", type_=Uuid()) if wanted.team_id else None
-        return await _LIST.fetch(session, page, filters, one_by_one(visible, known))
+        return await _LIST.fetch(session, page, filters, checked_per_row(visible, known))
     return await _LIST.fetch(session, page, filters, visible, _by_team(visible))
 
 
 def _by_team(visible: ColumnElement[bool]) -> Merge:
     """Merge the lists of the teams whose rows are visible. These may be a small share of all teams."""
-    teams = allowed_by(visible).subquery("visible_teams")
+    teams = allowed_values(visible).subquery("visible_teams")
     return Merge((teams,), AuditLog.team_id == teams.c.team_id, are_visible=True)
 
 

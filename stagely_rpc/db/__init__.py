@@ -1,1 +1,1 @@
-"""The database: the data model, its migrations and how to reach it."""
+"""The database layer: models, migrations, sessions and the connection pool."""

@@ -65,7 +65,7 @@ class Entry:
     request_id: str | None = None
 
 
-def appending(entries: Sequence[Entry]) -> Query[list[Any]]:
+def append_query(entries: Sequence[Entry]) -> Query[list[Any]]:
     """Return the query that inserts entries and queues them for sealing."""
     return _APPEND.all(entries=[_as_json(entry) for entry in entries])
 
@@ -76,7 +76,7 @@ class _Append:
     name = "audit rows"
 
     async def perform(self, ask: Ask, items: Sequence[Entry]) -> Sequence[None]:
-        await ask(appending(items))
+        await ask(append_query(items))
         return [None] * len(items)
 
 

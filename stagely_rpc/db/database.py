@@ -74,9 +74,9 @@ class Database:
         """Return the state of the pool."""
         return self._pool.state()
 
-    def renew(self) -> None:
+    def replace_connections(self) -> None:
         """Mark every existing connection, so that it is replaced at its next use."""
-        self._pool.renew()
+        self._pool.replace_connections()
 
     def stalled_seconds(self) -> float:
         """Return for how many seconds calls have waited without any connection being released."""

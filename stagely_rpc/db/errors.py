@@ -73,13 +73,13 @@ def domain_error(error: BaseException) -> Exception:
     if isinstance(error, PoolTimeoutError):
         return OverloadedError("no database connection came free in time")
     origin = error.orig if isinstance(error, DBAPIError) else error
-    if is_of_outdated_plan(origin):
+    if is_outdated_plan(origin):
         return AbortedError("the schema changed during the call: retry", may_run_again=True)
     code = getattr(origin, "sqlstate", None) or ""
     for beginnings, make in _BY_CODE:
         if code.startswith(beginnings):
             return make()
-    if _is_of_the_client(origin, code) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+    if _is_client_error(origin, code) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return UnavailableError("the database is unavailable")
     statement = error.statement if isinstance(error, DBAPIError) else " ".join(getattr(error, "__notes__", ()))
     kind, constraint = type(origin).__name__, _violated_constraint(origin)
@@ -87,15 +87,15 @@ def domain_error(error: BaseException) -> Exception:
     return UnexpectedDatabaseError(message, constraint)
 
 
-def is_broken_off(error: BaseException) -> bool:
+def is_connection_lost(error: BaseException) -> bool:
     """Return whether the connection broke, so that a retry on another connection makes sense."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
     code = getattr(error, "sqlstate", None) or ""
-    return code.startswith((_CONNECTION_EXCEPTION, *_SHUTDOWNS)) or _is_of_the_client(error, code)
+    return code.startswith((_CONNECTION_EXCEPTION, *_SHUTDOWNS)) or _is_client_error(error, code)
 
 
-def is_of_outdated_plan(error: BaseException | None) -> bool:
+def is_outdated_plan(error: BaseException | None) -> bool:
     """Return whether a prepared statement failed because its column types changed."""
     # The SQLSTATE is only feature_not_supported, and the message is localized. So the source function is compared.
     return (
@@ -108,6 +108,6 @@ def _violated_constraint(error: BaseException | None) -> str | None:
     return error.diag.constraint_name if isinstance(error, psycopg.Error) else None
 
 
-def _is_of_the_client(origin: BaseException | None, code: str) -> bool:
+def _is_client_error(origin: BaseException | None, code: str) -> bool:
     # An operational error without a code comes from libpq: no connection, or a broken one.
     return not code and isinstance(origin, psycopg.OperationalError)

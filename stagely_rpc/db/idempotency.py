@@ -42,7 +42,7 @@ _CLAIM = Statement(
 )
 _IS_KEY = (bindparam("by") == _CALLER, bindparam("id") == _REQUEST_ID)
 _STORED = Statement(select(IdempotencyKey.sealed_answer).where(*_IS_KEY))
-_KEEP = Statement(update(IdempotencyKey).where(*_IS_KEY).values(sealed_answer=bindparam("sealed")))
+_SAVE = Statement(update(IdempotencyKey).where(*_IS_KEY).values(sealed_answer=bindparam("sealed")))
 
 
 class AlreadyAnsweredError(Exception):
@@ -79,11 +79,11 @@ class IdempotencyStore:
 
         Its result is None if the request has a stored response.
         """
-        return _CLAIM.value(**_place(call), ttl_seconds=self._ttl_seconds)
+        return _CLAIM.value(**_row_key(call), ttl_seconds=self._ttl_seconds)
 
-    def stored(self, call: Call) -> Query[Any]:
+    def find(self, call: Call) -> Query[Any]:
         """Return the query for the stored response, which is encrypted."""
-        return _STORED.value(**_place(call))
+        return _STORED.value(**_row_key(call))
 
     def open(self, call: Call, sealed: bytes | None) -> bytes:
         """Decrypt the stored response of a call's request.
@@ -97,32 +97,32 @@ class IdempotencyStore:
             message = "the stored response of this request_id has just expired: retry"
             raise AbortedError(message, may_run_again=True)
         try:
-            kept = self._cipher(call).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
+            opened = self._cipher(call).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
         except InvalidTag:
             # Encrypted with another ENCRYPTION_KEY, or changed. The request must not run twice, so it fails.
             raise AbortedError(
                 "the stored response of this request_id can't be decrypted", reason="ANSWER_UNREADABLE"
             ) from None
         fingerprint = call.idempotent_request.fingerprint
-        if kept[: len(fingerprint)] != fingerprint:
+        if opened[: len(fingerprint)] != fingerprint:
             raise InvalidArgumentError.of(
                 "request_id", "was used for a different request: generate a new one", reason="REQUEST_ID_REUSED"
             )
-        return kept[len(fingerprint) :]
+        return opened[len(fingerprint) :]
 
-    def keep(self, call: Call, answer: bytes) -> Query[Any]:
+    def save(self, call: Call, answer: bytes) -> Query[Any]:
         """Return the query that stores the response of a call's request."""
         assert call.idempotent_request is not None
         cipher, nonce = self._cipher(call), secrets.token_bytes(_NONCE_BYTES)
         sealed = nonce + cipher.encrypt(nonce, call.idempotent_request.fingerprint + answer, None)
-        return _KEEP.value(**_place(call), sealed=sealed)
+        return _SAVE.value(**_row_key(call), sealed=sealed)
 
     def _cipher(self, call: Call) -> AESGCM:
-        place = _place(call)
-        return AESGCM(hmac.digest(self._key, place["id"].bytes + place["by"].encode(), "sha256"))
+        key = _row_key(call)
+        return AESGCM(hmac.digest(self._key, key["id"].bytes + key["by"].encode(), "sha256"))
 
 
-def _place(call: Call) -> dict[str, Any]:
+def _row_key(call: Call) -> dict[str, Any]:
     assert call.idempotent_request is not None
     return {"by": call.caller.service, "id": call.idempotent_request.request_id}
 

@@ -69,12 +69,12 @@ class Merge:
     are_visible: bool = False
 
 
-def allowed_by(visible: ColumnElement[bool]) -> Select[Any]:
+def allowed_values(visible: ColumnElement[bool]) -> Select[Any]:
     """Return the SELECT of a condition of the form `column IN (SELECT …)`."""
     return cast("Select[Any]", cast("BinaryExpression[bool]", visible).right.element)
 
 
-def one_by_one(visible: ColumnElement[bool], known: BindParameter[Any] | None = None) -> ColumnElement[bool]:
+def checked_per_row(visible: ColumnElement[bool], known: BindParameter[Any] | None = None) -> ColumnElement[bool]:
     """Rewrite a condition `column IN (SELECT …)`, so that an index scan evaluates it for each row.
 
     The planner would turn it into a join, estimate few matches, and fetch and sort all rows. But most rows match.
@@ -86,7 +86,7 @@ def one_by_one(visible: ColumnElement[bool], known: BindParameter[Any] | None = 
     if isinstance(visible, True_):
         return visible
     column = cast("BinaryExpression[bool]", visible).left if known is None else known
-    allowed = allowed_by(visible).subquery("allowed")
+    allowed = allowed_values(visible).subquery("allowed")
     return select(true()).select_from(allowed).where(next(iter(allowed.c)) == column).scalar_subquery()
 
 
@@ -153,7 +153,7 @@ class Listing(Generic[AnyRow]):
             (rows,) = await session.ask(self._statement(names, page, merge).all(**parameters))
         else:
             make_row: Callable[[Sequence[Any]], AnyRow] = cast("Any", self._row_class)._make
-            found = await session.execute(self._built(names, page, visible, merge), parameters)
+            found = await session.execute(self._build(names, page, visible, merge), parameters)
             rows = [make_row(row) for row in found]
         return self._found(rows, page)
 
@@ -166,17 +166,17 @@ class Listing(Generic[AnyRow]):
     def _statement(self, names: frozenset[str], page: Page, merge: Merge | None) -> Statement[AnyRow]:
         key = names, page.after is None, merge
         if key not in self._statements:
-            self._statements[key] = Statement(self._built(names, page, EVERYTHING, merge), self._row_class)
+            self._statements[key] = Statement(self._build(names, page, EVERYTHING, merge), self._row_class)
         return self._statements[key]
 
-    def _built(
+    def _build(
         self, names: frozenset[str], page: Page, visible: ColumnElement[bool], merge: Merge | None
     ) -> Select[Any]:
         conditions = [] if merge and merge.are_visible else [visible]
         walked = None if merge else next((name for name in self._walks if name in names), None)
         for name in sorted(names & self._filters.keys()):
-            is_asked = name in self._walks and name != walked
-            conditions.append(self._asked(self._filters[name]) if is_asked else self._filters[name])
+            is_checked = name in self._walks and name != walked
+            conditions.append(self._unindexed(self._filters[name]) if is_checked else self._filters[name])
         if page.after is not None:
             after = bindparam("after_created", type_=self._place[0].type), bindparam("after_id", type_=Uuid())
             conditions.append(tuple_(*self._place) < tuple_(*after))
@@ -200,7 +200,7 @@ class Listing(Generic[AnyRow]):
         listed = row.limit(literal_column("1")).lateral("listed")
         return select(*listed.c).select_from(newest, listed).order_by(*(column.desc() for column in newest.c))
 
-    def _asked(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    def _unindexed(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
         """Return a condition that the planner does not use to choose an index."""
         return select(condition).correlate(self._table).scalar_subquery()
 

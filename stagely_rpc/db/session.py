@@ -1,7 +1,7 @@
 """Sessions: the base class, and the session of calls that do not write.
 
-`execute`, `scalars` and `scalar` work as in SQLAlchemy. `read` and `ask` are faster: `read` shares a statement with
-other calls, and `ask` sends several statements in one round trip (docs/decisions/0010).
+`execute`, `scalars` and `scalar` work as in a SQLAlchemy session. `read` and `ask` are faster: `read` shares a
+statement with other calls, and `ask` sends several statements in one round trip (docs/decisions/0010).
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Session(Executor):
             RuntimeError: the slice did not record it.
         """
         if self.call.policy is not None and self.call.policy.action and not self._is_recorded:
-            raise RuntimeError(f"{self.call.method} recorded nothing")
+            raise RuntimeError(f"{self.call.method} wrote no audit entry")
 
 
 class ReadSession(Session):

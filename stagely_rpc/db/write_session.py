@@ -60,9 +60,9 @@ class WriteSession(Session):
     """A session with one READ COMMITTED transaction. Most calls need two round trips.
 
     The first round trip is BEGIN and the queries that read and lock: `ask` sends several queries together. `insert`,
-    `update`, `delete` and `record` only queue writes; they return the row as it will be. The second round trip is all
-    queued writes, the audit entries, the stored response and COMMIT. `execute`, and an `ask` after queued writes, send
-    the queued writes first, as SQLAlchemy's autoflush does.
+    `update`, `delete` and `record` only queue writes. `insert` and `update` return the row as it will be. The second
+    round trip sends the queued writes, the audit entries, the stored response and COMMIT. `execute`, and an `ask` after
+    queued writes, send the queued writes first, as SQLAlchemy's autoflush does.
     """
 
     def __init__(self, pool: ConnectionPool, store: IdempotencyStore, wake: Wake, call: Call) -> None:
@@ -106,7 +106,7 @@ class WriteSession(Session):
             StagelyError: the database refused the statement or is unavailable.
         """
         if self._lease is None:
-            await self._begun()
+            await self._begin_with()
 
     @overload
     async def ask(self, one: Query[R1], /) -> tuple[R1]: ...
@@ -127,7 +127,7 @@ class WriteSession(Session):
             StagelyError: the database refused the statement or is unavailable.
         """
         if self._lease is None:
-            return tuple(await self._begun(*queries))
+            return tuple(await self._begin_with(*queries))
         return tuple(await self._send(*queries))
 
     async def read(self, point: PointRead[PointT], *key: object) -> PointT | None:
@@ -168,7 +168,7 @@ class WriteSession(Session):
         """
         row = rows.new_row(row_class, values, self.now)
         statement, parameters = rows.insertion(row)
-        self._note(statement.all(**parameters), on_constraint)
+        self._queue(statement.all(**parameters), on_constraint)
         return row
 
     async def insert_returning(
@@ -204,12 +204,12 @@ class WriteSession(Session):
         if not different:
             return row
         statement = rows.change(type(row), frozenset(different))
-        self._note(statement.all(**rows.key_of(row), **different), on_constraint)
+        self._queue(statement.all(**rows.key_of(row), **different), on_constraint)
         return rows.changed_row(row, different, self.now)
 
     def delete(self, row: Row) -> None:
         """Queue the deletion of a locked row."""
-        self._note(rows.deletion(type(row)).all(**rows.key_of(row)), None)
+        self._queue(rows.deletion(type(row)).all(**rows.key_of(row)), None)
 
     def record(self, before: Row | None, after: Row | None, *, action: str | None = None, **details: object) -> None:
         """Queue an audit entry for a change of a row.
@@ -238,17 +238,17 @@ class WriteSession(Session):
         """Notify the listeners of a topic after COMMIT. A notification may be lost."""
         self._topics[topic] = None
 
-    def _note(self, write: Query[Any], on_constraint: OnConstraint | None) -> None:
+    def _queue(self, write: Query[Any], on_constraint: OnConstraint | None) -> None:
         self._writes.append(write)
         self._on_constraint.update(on_constraint or {})
 
-    async def _begun(self, *queries: Query[Any]) -> list[Any]:
+    async def _begin_with(self, *queries: Query[Any]) -> list[Any]:
         """Begin the transaction and send queries in the same round trip. Return their results."""
         self._lease = await self._pool.lease()
         claims = [] if self.call.idempotent_request is None else [self._store.claim(self.call)]
         _, self._now, *results = await self._run("write", [BEGIN, _NOW.value(), *claims, *queries])
         if claims and results[0] is None:
-            (sealed,) = await self._send(self._store.stored(self.call))
+            (sealed,) = await self._send(self._store.find(self.call))
             raise AlreadyAnsweredError(self._store.open(self.call, sealed))
         return results[len(claims) :]
 
@@ -270,9 +270,9 @@ class WriteSession(Session):
         if self._lease is None and not self._entries and not self.call.idempotent_request:
             return
         await self.begin()
-        recorded = [audit_entries.appending(self._entries)] if self._entries else []
-        kept = [self._store.keep(self.call, self._answer or b"")] if self.call.idempotent_request else []
-        await self._run("commit", [*self._writes, *recorded, *kept, b"COMMIT"])
+        recorded = [audit_entries.append_query(self._entries)] if self._entries else []
+        stored = [self._store.save(self.call, self._answer or b"")] if self.call.idempotent_request else []
+        await self._run("commit", [*self._writes, *recorded, *stored, b"COMMIT"])
         if self._topics:
             self._wake(tuple(self._topics))
 

@@ -10,7 +10,7 @@ from stagely_rpc.access import register_owner
 from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.models import LIVE_STATUSES, Environment, Project
 from stagely_rpc.db.models.rows import EnvironmentRow, ProjectRow
-from stagely_rpc.db.paging import Found, Listing, Merge, Page, allowed_by
+from stagely_rpc.db.paging import Found, Listing, Merge, Page, allowed_values
 from stagely_rpc.db.sql.statement import Statement, is_none_of
 
 if TYPE_CHECKING:
@@ -131,5 +131,5 @@ def _projects(wanted: EnvironmentFilter, visible: ColumnElement[bool]) -> FromCl
     """Return the projects of the filter that are visible; None for all projects."""
     if isinstance(visible, True_):
         return _TEAMS_PROJECTS if wanted.team_id else None
-    allowed = allowed_by(visible)
+    allowed = allowed_values(visible)
     return (_OF_TEAM.where(Project.id.in_(allowed)) if wanted.team_id else allowed).subquery("visible_projects")

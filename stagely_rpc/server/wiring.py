@@ -185,7 +185,7 @@ def build_health_listener(db: Database, metrics: Metrics | None) -> Callable[[Ca
     def listen(cause: Cause | None) -> None:
         nonlocal last
         if last is Cause.DATABASE_READ_ONLY:
-            db.renew()
+            db.replace_connections()
         last = cause
         show(cause)
 

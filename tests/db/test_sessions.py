@@ -164,7 +164,7 @@ async def test_each_record_of_a_write_has_its_own_action_and_resource_type(db: D
 
 
 async def test_write_of_the_service_s_own_must_say_what_it_did(db: Database) -> None:
-    with pytest.raises(RuntimeError, match="no action to be recorded as"):
+    with pytest.raises(RuntimeError, match="has no audit action"):
         async with db.write(actor="reaper") as session:
             await session.begin()
             session.record(None, session.insert(TeamRow, {"slug": "web", "name": "Web"}))

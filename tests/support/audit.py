@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from stagely.v1 import audit_pb2
 from stagely_rpc.audit.chain import ChainKey
 from stagely_rpc.audit.sealer import Sealer
-from stagely_rpc.db.audit_entries import Entry, appending
+from stagely_rpc.db.audit_entries import Entry, append_query
 from tests.support.databases import database_at
 from tests.support.rpc import ENCRYPTION_KEY
 from tests.support.teams import make_team
@@ -62,7 +62,7 @@ def make_entry(team_id: uuid.UUID | str | None = None, **overrides: Any) -> Entr
 
 
 async def write(db: Database, *entries: Entry) -> None:
-    await db.ask(appending(entries))
+    await db.ask(append_query(entries))
 
 
 async def make_chain(url: str, team_id: str | None, rows: int) -> None:

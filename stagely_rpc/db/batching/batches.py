@@ -1,11 +1,11 @@
-"""Batches: single requests of many callers, sent to the database together.
+"""Batches: items of many callers, sent to the database in one round trip.
 
 gRPC delivers one call per iteration of the event loop. A batch that is sent at once would have one item, and a batch
 that waits for a fixed time would delay a single caller. So a batch is sent when the loop is quiet: when no item was
 added for some iterations in a row. A single caller waits for microseconds, and concurrent callers share a statement.
 
-A batch that was sent takes no more items, so every read starts after its request. (Existing dataloader libraries send
-at the end of an iteration, and cache what they have read.)
+A batch that was sent takes no more items, so every read starts after its caller called `do`. (Existing
+dataloader libraries send at the end of an iteration, and cache what they have read.)
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Batches:
         self._gathered: dict[Batchable[Any, Any], _Batch] = {}
         self._arrivals = 0
         self._gathering: asyncio.Task[None] | None = None
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[None]] = set()
 
     async def do(self, work: Batchable[Item, Result], item: Item) -> Result:
         """Process an item in a batch with concurrent items, and return its result.
@@ -130,7 +130,7 @@ class Batches:
 
     async def close(self) -> None:
         """Wait for the batches that were sent. Later items are never sent."""
-        tasks = {*self._under_way, *([self._gathering] if self._gathering else [])}
+        tasks = {*self._running, *([self._gathering] if self._gathering else [])}
         if tasks:
             await asyncio.wait(tasks)
 
@@ -147,22 +147,22 @@ class Batches:
     def _send(self, work: Batchable[Any, Any]) -> None:
         batch = self._gathered.pop(work)
         batch.task = task = asyncio.create_task(self._perform(work, batch.waiting), name=f"batch of {work.name}")
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
     async def _perform(self, work: Batchable[Any, Any], waiting: Waiting) -> None:
-        # Skip cancelled callers.
+        # The future of a cancelled caller is done: skip its item.
         wanted = [(item, future, call) for item, future, call in waiting if not future.done()]
         if not wanted:
             return
         self._observer.batch_sent(work.name, [call for _, _, call in wanted])
         try:
             results: Sequence[Any] = await work.perform(self._ask, [item for item, _, _ in wanted])
-        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits is told
+        except Exception as error:  # noqa: BLE001 - the callers raise it
             await self._fail(work, wanted, error)
             return
         for (_, future, _), result in zip(wanted, results, strict=True):
-            _tell(future, result)
+            _resolve(future, result)
 
     async def _fail(self, work: Batchable[Any, Any], wanted: Waiting, error: Exception) -> None:
         """Fail the item that caused an error. To find it among many, process each item alone.
@@ -170,12 +170,12 @@ class Batches:
         If the database is unavailable or overloaded, all items fail at once, because retries would add load.
         """
         if len(wanted) == 1:
-            _tell(wanted[0][1], _Failed(error))
+            _resolve(wanted[0][1], _Failed(error))
             return
         if isinstance(error, TransientError):
             for _, future, _ in wanted:
                 # Each caller gets its own copy of the error, with its own traceback.
-                _tell(future, _Failed(copy(error)))
+                _resolve(future, _Failed(copy(error)))
             return
         for each in wanted:
             await self._perform(work, [each])
@@ -187,6 +187,6 @@ def _value_of(result: Result | _Failed) -> Result:
     return result
 
 
-def _tell(future: asyncio.Future[Any], result: object) -> None:
+def _resolve(future: asyncio.Future[Any], result: object) -> None:
     if not future.done():
         future.set_result(cast("Any", result))

@@ -12,8 +12,8 @@ from sqlalchemy.util import greenlet_spawn
 
 from stagely_rpc.db.driver.observer import Timed
 from stagely_rpc.db.driver.pipeline import run
-from stagely_rpc.db.driver.prepared import FORGOTTEN
-from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, is_broken_off, is_of_outdated_plan
+from stagely_rpc.db.driver.prepared import LOST_STATEMENT_ERRORS
+from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, is_connection_lost, is_outdated_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,7 +106,7 @@ class Lease:
         """
         if self._is_idle():
             # Sends nothing, so no cancellation can interrupt it.
-            await self._give_back()
+            await self._release()
         else:
             await self._pool.clean_up(self._clean_up())
 
@@ -120,19 +120,19 @@ class Lease:
         try:
             return await run(self._driver, self._prepared, steps)
         except psycopg.errors.ReadOnlySqlTransaction:
-            self._pool.distrust(self)
+            self._pool.replace_generation_of(self)
             raise
         except psycopg.Error as error:
-            if not self._unprepares(error) or not was_idle:
+            if not self._stop_preparing_after(error) or not was_idle:
                 raise
         return await self._run_again(steps)
 
-    def _unprepares(self, error: psycopg.Error) -> bool:
+    def _stop_preparing_after(self, error: psycopg.Error) -> bool:
         """Return whether a prepared statement caused the error. If so, this lease prepares no more statements."""
-        if isinstance(error, FORGOTTEN):
-            self._pool.prepared.give_up()
-        elif is_of_outdated_plan(error):
-            self._pool.prepared.outdate(self._prepared)
+        if isinstance(error, LOST_STATEMENT_ERRORS):
+            self._pool.prepared.disable()
+        elif is_outdated_plan(error):
+            self._pool.prepared.start_generation(self._prepared)
         else:
             return False
         self._prepared = None
@@ -145,7 +145,7 @@ class Lease:
         return await run(self._driver, None, steps)
 
     def _domain_error(self, error: BaseException) -> Exception:
-        self.is_broken = is_broken_off(error)
+        self.is_broken = is_connection_lost(error)
         return domain_error(error)
 
     async def _clean_up(self) -> None:
@@ -155,13 +155,13 @@ class Lease:
         except psycopg.Error:
             self.is_broken = True
         if not self._is_idle():
-            self._pool.distrust(self)
+            self._pool.replace_generation_of(self)
             if self._proxied.is_valid:
                 await greenlet_spawn(self._proxied.invalidate)
-        await self._give_back()
+        await self._release()
 
-    async def _give_back(self) -> None:
+    async def _release(self) -> None:
         if self._orm is not None:
             await self._orm.close()
         await greenlet_spawn(self._proxied.close)
-        self._pool.given_back()
+        self._pool.note_release()

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     Step = Query[Any] | Command
 
 Kind = Literal["batch", "read", "write", "commit", "maintain"]
-"""The kind of a round trip: batched point reads of many calls; reads of one call; the first statements of a
-transaction; its writes and COMMIT; background jobs."""
+"""The kind of a round trip, as in the metrics.
+
+- `batch`: point reads and audit entries of many calls.
+- `read`: reads of one call, such as a page of a list.
+- `write`: BEGIN and the statements of a write session before its COMMIT.
+- `commit`: the queued writes of a write session and its COMMIT.
+- `maintain`: statements of background jobs.
+"""
 
 
 class Observer(Protocol):

@@ -120,7 +120,7 @@ class _Exchange:
         self._pgconn.enter_pipeline_mode()
         results = yield from self._fetched(len(self._readers) + 1)
         self._pgconn.exit_pipeline_mode()
-        self._forget_unprepared(results)
+        self._forget_failed(results)
         self._check(results)
         return [reader(result[0]) for reader, result in zip(self._readers, results, strict=False) if reader is not None]
 
@@ -130,7 +130,7 @@ class _Exchange:
             results.append((yield from fetch_many(self._pgconn)))
         return results
 
-    def _forget_unprepared(self, results: list[Results]) -> None:
+    def _forget_failed(self, results: list[Results]) -> None:
         for place, forget in self._new:
             if results[place][0].status in _FAILED:
                 forget()

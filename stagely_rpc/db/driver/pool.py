@@ -19,7 +19,7 @@ from stagely_rpc.db.driver.lease import Lease
 from stagely_rpc.db.driver.observer import NULL_OBSERVER, Timed
 from stagely_rpc.db.driver.pool_state import PoolState
 from stagely_rpc.db.driver.prepared import PreparedStatements
-from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, is_of_outdated_plan
+from stagely_rpc.db.errors import DATABASE_ERRORS, domain_error, is_outdated_plan
 from stagely_rpc.db.sql.statement import json_of
 from stagely_rpc.errors import StagelyError
 
@@ -174,16 +174,16 @@ class ConnectionPool:
             return 0
         return time.monotonic() - self._stalled_since
 
-    def renew(self) -> None:
+    def replace_connections(self) -> None:
         """Mark every existing connection, so that it is replaced at its next use."""
         self._generation += 1
 
-    def distrust(self, lease: Lease) -> None:
+    def replace_generation_of(self, lease: Lease) -> None:
         """Mark the connections of a broken connection's generation for replacement, because they broke together."""
         if lease.generation == self._generation:
-            self.renew()
+            self.replace_connections()
 
-    def given_back(self) -> None:
+    def note_release(self) -> None:
         """Note that a lease was closed."""
         if self._stalled_since is not None:
             self._stalled_since = time.monotonic()
@@ -284,5 +284,5 @@ def _engine(url: str, limits: PoolLimits, prepared: PreparedStatements) -> Async
 def _replace_if_changed(failed: ExceptionContext) -> None:
     """Make SQLAlchemy replace all connections if the server has become read-only, or if column types have changed."""
     origin = failed.original_exception
-    if isinstance(origin, psycopg.errors.ReadOnlySqlTransaction) or is_of_outdated_plan(origin):
+    if isinstance(origin, psycopg.errors.ReadOnlySqlTransaction) or is_outdated_plan(origin):
         failed.is_disconnect = True

@@ -21,7 +21,7 @@ from stagely_rpc.db.driver.pipeline import Prepared
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-FORGOTTEN = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement)
+LOST_STATEMENT_ERRORS = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement)
 """PostgreSQL's errors for a statement that was prepared in another session."""
 
 _PREPARED = "prepared statements"
@@ -38,7 +38,7 @@ class PreparedStatements:
         self._generation = 0
 
     async def set_up(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        """Disable psycopg's own prepared statements on a new connection behind a pooler.
+        """Disable psycopg's own prepared statements on a new connection, behind a pooler or if they are not wanted.
 
         psycopg numbers its statements, and behind a pooler the same number can be another client's statement.
 
@@ -63,13 +63,13 @@ class PreparedStatements:
             prepared = info[_PREPARED] = Prepared(self._generation)
         return prepared
 
-    def outdate(self, prepared: Prepared | None) -> None:
+    def start_generation(self, prepared: Prepared | None) -> None:
         """Start a new generation on all connections, unless a newer one has started."""
         if prepared is not None and prepared.generation == self._generation:
             self._generation += 1
             _log.info("column types changed: preparing all statements again")
 
-    def give_up(self) -> None:
+    def disable(self) -> None:
         """Stop preparing statements, because a pooler loses them."""
         if self._wanted is not False:
             _log.error("a pooler loses prepared statements: set DATABASE_PREPARED_STATEMENTS=false")

@@ -41,7 +41,7 @@ async def test_cancelled_call_leaves_no_connection_at_the_server(fresh_database_
     db = database_at(fresh_database_url)
     with garbage_kept():
         for _ in range(CALLS):
-            db.renew()
+            db.replace_connections()
             call = asyncio.create_task(ping(db))
             await asyncio.sleep(random.uniform(0, 0.006))  # noqa: S311 - a time, not a secret
             call.cancel()

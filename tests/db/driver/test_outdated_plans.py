@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PREPARED_BY_THEN = 10
 """psycopg prepares what it has executed five times."""
-PREPARED_AGAIN = "column types changed: statements are prepared again"
+PREPARED_AGAIN = "column types changed: preparing all statements again"
 
 NUMBER = Statement(select(literal_column("1").label("number")))
 NAMES = Statement(select(column("name")).select_from(table("teams")))

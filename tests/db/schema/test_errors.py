@@ -61,7 +61,7 @@ def test_database_ahead_of_the_code_is_left_alone(database_at: Callable[[str], s
         connection.execute("UPDATE alembic_version SET version_num = '977'")
 
     for move in (migrations.upgrade, migrations.downgrade):
-        with pytest.raises(MigrationError, match="at revision 977, ahead of this version of the code"):
+        with pytest.raises(MigrationError, match="at revision 977, ahead of the newest revision of this version"):
             move(url)
     assert migrations.current_revision(url) == "977"
 
@@ -83,7 +83,7 @@ def test_error_of_a_database_out_of_reach_is_one_line_without_the_password(url: 
     with pytest.raises(MigrationError) as refused:
         migrations.current_revision(url)
 
-    assert re.match("the database (is out of reach: .+|url is not one that libpq can read)$", str(refused.value))
+    assert re.match("(the database is unreachable: .+|libpq can't parse the database url)$", str(refused.value))
     assert "ter22" not in str(refused.value)
     assert refused.value.__suppress_context__
 
@@ -124,7 +124,7 @@ def test_installed_package_finds_its_migrations_but_gets_no_new_ones(source_tree
     created = run(source_tree, CREATE, "add_team_colours")
 
     assert head.stdout.strip() == migrations.head_revision()
-    assert "MigrationError: revisions are written in a source tree" in created.stderr
+    assert "MigrationError: revisions can be created only in a source tree" in created.stderr
 
 
 def test_package_without_migrations_says_so(source_tree: Path) -> None:

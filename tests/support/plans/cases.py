@@ -122,7 +122,7 @@ def _insertion(keys: Keys) -> Query[Any]:
     return statement.all(**parameters)
 
 
-_ANSWERS = idempotency.IdempotencyStore(bytes(32), 60)
+_STORE = idempotency.IdempotencyStore(bytes(32), 60)
 _LINK = Link(1_000_000, bytes(32))
 
 CASES: dict[str, list[Case]] = {
@@ -217,10 +217,10 @@ CASES: dict[str, list[Case]] = {
         lambda session, keys: audit.list_row_states(session, NO_TEAM, keys.later, 500),
     ],
     "idempotency.delete_expired": [lambda session, _: idempotency.delete_expired(session, 500)],
-    "idempotency.claim": [lambda _, keys: _ANSWERS.claim(_call(keys))],
-    "idempotency.stored": [lambda _, keys: _ANSWERS.stored(_call(keys))],
-    "idempotency.keep": [lambda _, keys: _ANSWERS.keep(_call(keys), b"answer")],
-    "audit_entries.appending": [lambda _, keys: audit_entries.appending([_entry(keys)])],
+    "idempotency.claim": [lambda _, keys: _STORE.claim(_call(keys))],
+    "idempotency.find": [lambda _, keys: _STORE.find(_call(keys))],
+    "idempotency.save": [lambda _, keys: _STORE.save(_call(keys), b"answer")],
+    "audit_entries.append_query": [lambda _, keys: audit_entries.append_query([_entry(keys)])],
     "rows.insertion": [lambda _, keys: _insertion(keys)],
     "rows.returning_insertion": [
         lambda _, keys: rows.returning_insertion(SecretRow, frozenset(_NEW_SECRET) | {"project_id"}).all(
