@@ -39,7 +39,7 @@ class StagelyError(Exception):
 
 
 class InvalidArgumentError(StagelyError):
-    """The request is invalid, whatever the state of the store."""
+    """The request is invalid in any state of the store."""
 
     default_reason = "INVALID_REQUEST"
 

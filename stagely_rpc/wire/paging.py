@@ -55,7 +55,7 @@ class PageTokens:
         return Page(size=size, after=self._open(request) if request.page_token else None)
 
     def next_page_token(self, request: PageRequest, last: Cursor | None) -> str:
-        """Return the token of the page after a row. None stands for the end of the list, and gives the empty token."""
+        """Return the token of the page after a row. None, for the last page, gives the empty token."""
         if last is None:
             return ""
         cursor = _CURSOR.pack((last.created_at - _EPOCH) // _MICROSECOND, last.id.bytes)
