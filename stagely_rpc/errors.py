@@ -1,7 +1,7 @@
-"""The domain errors. They know no gRPC: one table in `interceptors.errors` maps each to its status code.
+"""The domain errors. They are independent of gRPC: one table in `interceptors.errors` maps each to its status code.
 
-The caller sees every message: lower case, no final period, no secret, no SQL. Details that only the log may show are
-chained with `raise ... from`.
+The caller sees each message. Write it in lower case, without a final period, secrets or SQL. Chain details that only
+the log may show with `raise ... from`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Violation:
 
 
 class StagelyError(Exception):
-    """An error that is reported to the caller.
+    """An error whose message and reason the caller sees.
 
     Attributes:
-        message: what happened, for a person.
-        reason: what happened, for a program: UPPER_SNAKE_CASE, unique in the domain `stagely.dev` (AIP-193).
+        message: says what happened, for people.
+        reason: says what happened, for programs: UPPER_SNAKE_CASE, unique in the domain `stagely.dev` (AIP-193).
     """
 
     default_reason: ClassVar[str]
@@ -39,7 +39,7 @@ class StagelyError(Exception):
 
 
 class InvalidArgumentError(StagelyError):
-    """The request is invalid, whatever the state of the store."""
+    """The request is invalid in any state of the store."""
 
     default_reason = "INVALID_REQUEST"
 
@@ -95,7 +95,7 @@ class UnauthenticatedError(StagelyError):
 
 
 class PermissionDeniedError(StagelyError):
-    """The authenticated caller may not do this. It may also be the cause of another error.
+    """The authenticated caller may not do this. It can be the cause of a NotFoundError, which hides the denial.
 
     Attributes:
         team_id: the team that owns the requested resource, if known. The caller does not see it.
@@ -112,7 +112,7 @@ class FailedPreconditionError(StagelyError):
     """The store is in the wrong state for the request.
 
     Attributes:
-        subject: what is in the wrong state, such as `Team 7f3f…`.
+        subject: the resource in the wrong state, such as `Team 7f3f…`.
     """
 
     default_reason = "WRONG_STATE"
@@ -126,7 +126,7 @@ class AbortedError(StagelyError):
     """The caller lost a race, or its data is stale: read again, then retry.
 
     Attributes:
-        may_run_again: whether the call itself lost the race, so that the service can rerun it by itself.
+        may_run_again: whether the service may rerun the call, because the call itself lost the race.
     """
 
     default_reason = "CONCURRENT_CHANGE"
@@ -162,7 +162,7 @@ class TransientError(StagelyError):
     """A temporary fault.
 
     Attributes:
-        retry_after_seconds: when a retry makes sense.
+        retry_after_seconds: the delay after which to retry.
     """
 
     def __init__(self, message: str, *, retry_after_seconds: float = 1.0, reason: str | None = None) -> None:
@@ -183,10 +183,10 @@ class OverloadedError(TransientError):
 
 
 class DrainingError(TransientError):
-    """The server is draining and ends its streams.
+    """The server is draining, so it ends its streams.
 
     Attributes:
-        resume_token: resumes the stream on any replica; empty if the stream has no token.
+        resume_token: the token to resume the stream on any replica. Empty if the stream has none.
     """
 
     default_reason = "SERVER_DRAINING"

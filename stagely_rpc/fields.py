@@ -19,18 +19,18 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True, hide_input_in_errors=True)
 
 
-# uuid.UUID also accepts braces, `urn:uuid:`, stray hyphens and white space: one id would have many spellings.
+# uuid.UUID also accepts braces, `urn:uuid:`, misplaced hyphens and white space. One id would have many spellings.
 UUID_FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def _canonical_uuid(value: Any) -> Any:  # noqa: ANN401
-    # The value stays text: pydantic parses a UUID faster than `uuid.UUID` does.
+    # Return text: pydantic parses a UUID faster than `uuid.UUID` does.
     if isinstance(value, str) and not UUID_FORM.fullmatch(value):
         raise ValueError("must be a UUID such as 4f9c2e3a-8d11-4c55-9b1e-0a6f2d7c8e90")
     return value
 
 
-# Unicode category Cc. The search takes a hundredth of the time of a lookup of each character's category.
+# Unicode category Cc. The search is 100 times faster than a lookup of each character's category.
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -49,19 +49,19 @@ def _without_nul(text: str) -> str:
 def _slug(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*[a-z0-9]", text):
         raise ValueError(
-            "must be lower-case letters, digits and hyphens, at least two, the first and the last no hyphen"
+            "must be at least two lower-case letters, digits and hyphens, and must not start or end with a hyphen"
         )
     return text
 
 
 def _email(text: str) -> str:
-    # Lower-case last: it turns the Kelvin sign into a k, and so one person's address into another's.
+    # Convert to lower case after the check, because `lower` turns the Kelvin sign into a k: another person's address.
     if not re.fullmatch(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}", text):
         raise ValueError("must be an e-mail address such as ada@example.com")
     return text.lower()
 
 
-# The rules of git-check-ref-format(1), with the control characters of `_printable`.
+# The rules of git-check-ref-format(1), plus the control characters that `_printable` rejects.
 _NOT_IN_A_GIT_REF = re.compile(
     r"[\x00-\x20\x7f-\x9f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|\Z)|\A[./-]|[./]\Z|\A(?:@|HEAD)?\Z"
 )
@@ -121,13 +121,13 @@ Etag = Annotated[Line, StringConstraints(max_length=64)]
 
 
 class Target(Input):
-    """A resource by its id, and the required etag, if any."""
+    """The id of a resource, and its expected etag, if any."""
 
     id: ResourceId
     etag: Etag = ""
 
 
 class RequestId(Input):
-    """The id that identifies repetitions of a request."""
+    """The id that a request and its retries share."""
 
     request_id: ResourceId

@@ -45,18 +45,18 @@ def findings(settings: Settings) -> Iterator[Finding]:
             url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="stagely-rpc doctor"
         )
     except psycopg.Error as error:
-        yield Finding(_REACH, *_out_of_reach(why_unreachable(error, url)))
-        yield from skipped(NAMES[1:], "the database is out of reach")
+        yield Finding(_REACH, *_unreachable(why_unreachable(error, url)))
+        yield from skipped(NAMES[1:], "the database is unreachable")
         return
     with connection:
         yield from _findings_on(connection, settings)
 
 
-def _out_of_reach(reason: str) -> Outcome:
+def _unreachable(reason: str) -> Outcome:
     if distrusted := tls.distrust(reason):
         more, advice = distrusted
-        return fail(f"out of reach: {reason}: {more}", advice)
-    return fail(f"out of reach: {reason}", "check DATABASE_URL, and that PostgreSQL accepts connections from this host")
+        return fail(f"unreachable: {reason}: {more}", advice)
+    return fail(f"unreachable: {reason}", "check DATABASE_URL, and that PostgreSQL accepts connections from this host")
 
 
 def _findings_on(connection: psycopg.Connection, settings: Settings) -> Iterator[Finding]:

@@ -66,7 +66,7 @@ class DatabaseProbe:
             reason = f"the database did not answer within {CONNECT_TIMEOUT_SECONDS} s"
             raise UnhealthyError(Cause.DATABASE_SILENT, reason) from error
         except psycopg.Error as error:
-            reason = f"the database is out of reach: {why_unreachable(error, self._url)}"
+            reason = f"the database is unreachable: {why_unreachable(error, self._url)}"
             raise UnhealthyError(Cause.DATABASE_UNREACHABLE, reason) from error
 
     async def close(self) -> None:

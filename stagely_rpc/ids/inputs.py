@@ -1,4 +1,4 @@
-"""What callers send about ids."""
+"""Inputs of IdService."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from stagely_rpc.fields import Input
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
-"""What a host name may have at any place."""
+"""The characters that a host name allows at any position."""
 
 DEFAULT_LENGTH = 12
 
@@ -17,22 +17,22 @@ Length = Annotated[int, Field(ge=0, le=64)]
 
 
 class NewId(Input):
-    """What an id is to be like."""
+    """Which id to generate."""
 
     length: Length = DEFAULT_LENGTH
 
 
 class IdBatch(NewId):
-    """What distinct ids are to be like, and how many."""
+    """Which distinct ids to generate, and how many."""
 
     count: Annotated[int, Field(ge=1, le=1000)]
 
     @field_validator("count")
     @classmethod
-    def _as_many_as_there_are(cls, count: int, given: ValidationInfo) -> int:
-        # Without a length, the length is what is wrong.
+    def _check_that_enough_ids_exist(cls, count: int, given: ValidationInfo) -> int:
+        # If the length is invalid, it is missing here, and pydantic reports it anyway.
         length = given.data.get("length", DEFAULT_LENGTH)
-        there_are = len(ALPHABET) ** length
-        if count > there_are:
-            raise ValueError(f"must be at most {there_are}: there are no more ids of length {length}")
+        possible = len(ALPHABET) ** length
+        if count > possible:
+            raise ValueError(f"must be at most {possible}, the number of ids of length {length}")
         return count

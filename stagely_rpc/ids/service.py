@@ -12,13 +12,13 @@ _LARGE_BATCH = 100
 
 
 def new_id(length: int = DEFAULT_LENGTH) -> str:
-    """Return a random id from the operating system's source of randomness; the empty text for length 0.
+    """Return a random id from the operating system's source of randomness. Length 0 gives the empty string.
 
     Args:
-        length: how many characters, 0 or more. Of 12 characters there are 36^12 ids: no two of a million are equal but
-            for one chance in ten million.
+        length: the number of characters, 0 or more. There are 36^12 ids of 12 characters: the probability that two of a
+            million ids are equal is about one in ten million.
     """
-    # nanoid itself never returns when it is asked for no characters.
+    # With length 0, `nanoid.generate` loops forever.
     return nanoid.generate(ALPHABET, length) if length else ""
 
 
@@ -26,7 +26,7 @@ async def new_ids(wanted: IdBatch) -> list[str]:
     """Return distinct random ids."""
     if wanted.count < _LARGE_BATCH:
         return _distinct_ids(wanted)
-    # A thousand ids take some 20 ms: too long for other calls to wait.
+    # A thousand ids take about 20 ms, which would block the event loop for too long.
     return await asyncio.to_thread(_distinct_ids, wanted)
 
 

@@ -25,7 +25,7 @@ from stagely_rpc.server.wiring import (
     build_tracing_interceptors,
 )
 from stagely_rpc.transport.reflection import REFLECTION_METHOD
-from stagely_rpc.wire.policies import policies, repeatable_responses
+from stagely_rpc.wire.policies import idempotent_responses, policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,7 +76,7 @@ def build_chain(
     metrics = parts.metrics
     reflection = {} if settings.environment != "production" else {REFLECTION_METHOD: REFLECTION_POLICY}
     open_methods = HEALTH_METHODS if reflection else (*HEALTH_METHODS, REFLECTION_METHOD)
-    admitted, repeatable = policies(services), repeatable_responses(services)
+    admitted, idempotent = policies(services), idempotent_responses(services)
     admission = Admission(parts.authenticator, parts.db)
     return (
         ContextInterceptor(),
@@ -95,6 +95,6 @@ def build_chain(
             reauthorize_seconds=reauthorize_seconds,
         ),
         DecodingInterceptor(),
-        IdempotencyInterceptor(repeatable),
-        build_rerun_interceptor(repeatable, metrics),
+        IdempotencyInterceptor(idempotent),
+        build_rerun_interceptor(idempotent, metrics),
     )

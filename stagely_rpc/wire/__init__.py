@@ -1,3 +1,3 @@
-"""What every slice needs of protobuf: requests in, values out, page tokens, redaction. Knows no gRPC."""
+"""Protobuf for all slices: parsing of requests, conversion of values, page tokens, redaction. Independent of gRPC."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`Context`: what gRPC gives a servicer beside its request."""
+"""`Context`: the gRPC context of a call, which a servicer gets with the request."""
 
 from __future__ import annotations
 

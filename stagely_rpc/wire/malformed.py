@@ -1,4 +1,4 @@
-"""Which text fields of an undecodable request are the ones that are wrong."""
+"""Finds the string fields of an undecodable request that are not UTF-8."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
 
 _LENGTH_DELIMITED = 2
-# As deep as the decoder goes: what lies deeper is not what it found wrong. UnknownFieldSet takes the process down
-# with it (a segmentation fault) where Python's own limit of recursion is hit inside.
+# The depth limit of protobuf's decoder: the fault that it found is not deeper. Without a limit, UnknownFieldSet could
+# hit Python's recursion limit, which crashes the process (segmentation fault).
 _MAX_LEVELS = 100
-# The look takes a second for each MiB in the worst case, and every other call waits for it.
+# The search takes up to a second per MiB, and blocks the event loop.
 _MAX_BYTES = 256 * 1024
 
 
 def malformed_text_fields(descriptor: Descriptor, raw: bytes) -> list[str]:
-    """Return the paths of the fields of type string whose bytes are no UTF-8.
+    """Return the paths of the string fields whose bytes are not UTF-8.
 
-    There are none when that is not what is wrong, and for a request of more than 256 KiB, which is not looked through.
+    The list is empty if something else is wrong, and for a request of more than 256 KiB, which is not searched.
 
-    To a message without fields, every field is unknown, and kept as it came: that gives the bytes without the decoder's
-    verdict on them. Of a `google.protobuf.Struct` the field that holds it is named, as wherever JSON is refused.
+    The request is decoded as a message without fields: every field is unknown, and the decoder keeps the bytes of
+    unknown fields unchecked. For a string in a `google.protobuf.Struct`, the path is that of the field of type Struct,
+    as in all errors about JSON.
     """
     if len(raw) > _MAX_BYTES:
         return []

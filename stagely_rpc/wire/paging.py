@@ -1,7 +1,7 @@
 """Page requests and page tokens (AIP-158).
 
 A token is base64url(cursor ‖ HMAC-SHA-256 truncated to 128 bits). The MAC also covers the request without its page
-fields, so that a token is worth something only for the RPC and the filters that it was made for.
+fields, so a token is valid only for the RPC and the filters that it was created for.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class PageTokens:
-    """Makes page tokens and takes them back."""
+    """Creates and verifies page tokens."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def page(self, request: PageRequest) -> Page:
-        """Return the page that a list request asks for.
+        """Return the page that a list request selects.
 
         Raises:
-            InvalidArgumentError: the size is negative, or the token is not ours or belongs to another request.
+            InvalidArgumentError: the size is negative, or the token is invalid or belongs to another request.
         """
         if request.page_size < 0:
             raise InvalidArgumentError.of("page_size", "must not be negative")
@@ -55,7 +55,7 @@ class PageTokens:
         return Page(size=size, after=self._open(request) if request.page_token else None)
 
     def next_page_token(self, request: PageRequest, last: Cursor | None) -> str:
-        """Return the token that continues after a row; the empty one, that ends the list, for None."""
+        """Return the token of the page after a row. None, for the last page, gives the empty token."""
         if last is None:
             return ""
         cursor = _CURSOR.pack((last.created_at - _EPOCH) // _MICROSECOND, last.id.bytes)
@@ -74,7 +74,7 @@ class PageTokens:
         except (binascii.Error, ValueError) as error:
             raise refusal from error
         cursor, mac = sealed[: _CURSOR.size], sealed[_CURSOR.size :]
-        # Decoding ignores the last bits of the last character: without a look at the text, a token would have four.
+        # Decoding ignores the last bits of the last character, so four texts decode to one token. Only one is valid.
         if _text(sealed) != request.page_token or not hmac.compare_digest(mac, self._mac(request, cursor)):
             raise refusal
         microseconds, row_id = _CURSOR.unpack(cursor)

@@ -1,4 +1,4 @@
-"""The policies of the contract (`stagely.v1.policy`): who may call each RPC, and which requests can be repeated."""
+"""Reads the options of RPCs: their policies (`stagely.v1.policy`), and which of them take a `request_id`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ACTING_FOR = {
 
 
 def policy_of(method: MethodDescriptor) -> Policy | None:
-    """Return the policy of an RPC; None if it has none, or one that does not say who may call it."""
+    """Return the policy of an RPC; None if it has none, or an incomplete one."""
     written = method.GetOptions().Extensions[annotations_pb2.policy]
     role, acting_for = _ROLES.get(written.role), _ACTING_FOR.get(written.acting_for)
     if not written.permission or (role is None) == (acting_for is None):
@@ -36,19 +36,20 @@ def policy_of(method: MethodDescriptor) -> Policy | None:
     )
 
 
-def is_repeatable(method: MethodDescriptor) -> bool:
-    """Tell whether a request of an RPC must not have its effect twice, and can carry a `request_id` for that."""
+def takes_request_id(method: MethodDescriptor) -> bool:
+    """Return whether an RPC changes something, so that its requests take a `request_id`."""
     return method.GetOptions().idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN
 
 
 def policies(services: Iterable[ServiceDescriptor]) -> dict[str, Policy]:
-    """Return the policies of services by the full names of their RPCs, such as `/stagely.v1.TeamService/GetTeam`."""
+    """Return the policy of each RPC by its full name, such as `/stagely.v1.TeamService/GetTeam`."""
     return {name: policy for name, method in _methods(services) if (policy := policy_of(method)) is not None}
 
 
-def repeatable_responses(services: Iterable[ServiceDescriptor]) -> dict[str, type[Message]]:
-    """Return the response classes of the RPCs whose requests are repeatable, by their full names."""
-    return {name: GetMessageClass(method.output_type) for name, method in _methods(services) if is_repeatable(method)}
+def idempotent_responses(services: Iterable[ServiceDescriptor]) -> dict[str, type[Message]]:
+    """Return the response class of each RPC whose requests take a `request_id`, by the full name of the RPC."""
+    idempotent = {name: method for name, method in _methods(services) if takes_request_id(method)}
+    return {name: GetMessageClass(method.output_type) for name, method in idempotent.items()}
 
 
 def _methods(services: Iterable[ServiceDescriptor]) -> Iterator[tuple[str, MethodDescriptor]]:

@@ -1,6 +1,6 @@
-"""Messages without their secrets: what may be logged, traced or printed.
+"""Removes secrets from messages, so that they may be logged, traced or printed.
 
-The contract marks the fields that carry secrets with `(stagely.v1.sensitive)`; nothing here knows them by name.
+The contract marks the fields that carry secrets with `(stagely.v1.sensitive)`. The code does not list field names.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def is_sensitive(field: FieldDescriptor) -> bool:
-    """Tell whether the contract marks a field as one that carries a secret."""
+    """Return whether the contract marks a field as sensitive."""
     return bool(field.GetOptions().Extensions[annotations_pb2.sensitive])
 
 
 def redacted(message: Redacted) -> Redacted:
-    """Return a copy of a message in which no sensitive field is set, at any depth."""
+    """Return a copy of a message without its sensitive fields, at any depth."""
     copy = type(message)()
     copy.CopyFrom(message)
     _clear(copy)
@@ -39,7 +39,7 @@ def _clear(message: Message) -> None:
                 _clear(nested)
 
 
-def _messages(field: FieldDescriptor, value: Any) -> list[Message]:  # noqa: ANN401 - whatever kind the field is of
+def _messages(field: FieldDescriptor, value: Any) -> list[Message]:  # noqa: ANN401 - any type of field
     if not field.is_repeated:
         return [value]
     entry = field.message_type

@@ -1,7 +1,7 @@
-"""Requests in: a message's fields, validated by a pydantic model whose field names are the proto's.
+"""Parses requests: a pydantic model with the field names of the proto validates the fields of a message.
 
-A field that is unset, or holds the default that proto3 can't tell from unset, is left to the model: its own default
-holds, or the field is reported as required.
+A field that is unset, or has the default value that proto3 can't distinguish from unset, is not passed to the model.
+The model uses its own default, or reports the field as required.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound=BaseModel)
 
-# A caller's masks may be as long as it likes, but not what comes back: gRPC drops an answer with more than 8 KiB of it.
+# Limits what an error repeats of a long mask: gRPC drops a response with more than 8 KiB of metadata.
 _MAX_PATHS_NAMED = 5
 _MAX_PATH_SHOWN = 30
 
@@ -38,7 +38,7 @@ def parse(model: type[Model], request: Message) -> Model:
     """Validate the fields of a request that the model declares.
 
     Raises:
-        InvalidArgumentError: with one violation for each field that is wrong.
+        InvalidArgumentError: with one violation for each invalid field.
     """
     form = _form(model, request.DESCRIPTOR)
     given = _read(request, form.readers)
@@ -51,16 +51,17 @@ def parse(model: type[Model], request: Message) -> Model:
 
 
 def parse_changes(model: type[Model], request: Message, resource: Descriptor) -> Model:
-    """Validate the changes that an update asks for (AIP-134).
+    """Validate the changes of an update request (AIP-134).
 
-    The model declares what can be changed. The request's `update_mask` chooses of it, or without one, what the request
-    sets. What the mask names and the request leaves unset gets the model's default: it is cleared.
+    The model declares the fields that can be changed. The `update_mask` selects the fields to change; without a mask,
+    the fields that the request sets are changed. A field that the mask names and the request leaves unset is cleared:
+    it gets the model's default.
 
     Returns:
-        A model whose `model_fields_set` are the changes; `model_dump(exclude_unset=True)` gives them.
+        A model whose `model_fields_set` are the changes. Get them with `model_dump(exclude_unset=True)`.
 
     Raises:
-        InvalidArgumentError: the mask names what is no field of the resource or can't be changed; or a field is wrong.
+        InvalidArgumentError: the mask names a field that does not exist or can't be changed; or a value is invalid.
     """
     fields = _form(model, request.DESCRIPTOR).readers
     given = _read(request, fields)
@@ -83,7 +84,7 @@ def parse_changes(model: type[Model], request: Message, resource: Descriptor) ->
 
 
 def violations_of(error: ValidationError) -> list[Violation]:
-    """Return pydantic's findings as violations, with the paths of the proto."""
+    """Convert pydantic's errors to violations, with the field paths of the proto."""
     return [
         Violation(_path(found["loc"]), _description(found))
         for found in error.errors(include_url=False, include_input=False)
@@ -108,18 +109,16 @@ def _description(found: ErrorDetails) -> str:
 
 def _masked(paths: Iterable[str], fields: Mapping[str, Reader], resource: Descriptor) -> list[str]:
     chosen = dict.fromkeys(name for path in paths for name in (fields if path == "*" else [path]))
-    violations = [
-        Violation(
-            "update_mask",
-            f"{_shortened(path)!r} {'can not be updated' if path in resource.fields_by_name else 'is no field'}"
-            f" of {resource.name}",
-        )
-        for path in chosen
-        if path not in fields
-    ]
+    violations = [Violation("update_mask", _mask_refusal(path, resource)) for path in chosen if path not in fields]
     if violations:
         raise InvalidArgumentError(violations[:_MAX_PATHS_NAMED])
     return list(chosen)
+
+
+def _mask_refusal(path: str, resource: Descriptor) -> str:
+    if path in resource.fields_by_name:
+        return f"{path!r} can't be updated"
+    return f"{_shortened(path)!r} is not a field of {resource.name}"
 
 
 def _shortened(path: str) -> str:
@@ -130,7 +129,7 @@ def _read(message: Message, fields: Mapping[str, Reader]) -> dict[str, Any]:
     """Return the values of the fields that are set.
 
     Raises:
-        InvalidArgumentError: a value has no Python form: an unknown enum number, a time or JSON value out of range.
+        InvalidArgumentError: a value can't be converted: an unknown enum number, or a time or JSON value out of range.
     """
     given: dict[str, Any] = {}
     violations: list[Violation] = []
@@ -156,7 +155,7 @@ _UNSPECIFIED = object()
 
 
 def _require_oneofs(oneofs: Mapping[str, list[str]], given: Mapping[str, Any]) -> None:
-    """Check that one field of each oneof of the model is set: the contract has no oneof that may be left out."""
+    """Check that one field of each oneof of the model is set. The contract has no optional oneof in requests."""
     for name, members in oneofs.items():
         if not any(member in given for member in members):
             raise InvalidArgumentError.of(name, f"one of {', '.join(members)} is required")
@@ -164,12 +163,12 @@ def _require_oneofs(oneofs: Mapping[str, list[str]], given: Mapping[str, Any]) -
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How the requests of one type become a model: all that can be known before one comes.
+    """How to parse the requests of one type into a model. Computed once for each pair of types.
 
     Attributes:
-        readers: of the fields that the model declares.
-        oneofs: of which the request has one field, by their names.
-        validate: makes the model of what was read.
+        readers: the converter of each field that the model declares.
+        oneofs: the fields of each oneof by its name. A request must set one of them.
+        validate: creates the model from the converted fields.
     """
 
     readers: Mapping[str, Reader]
@@ -188,7 +187,7 @@ def _oneofs(model: type[BaseModel], descriptor: Descriptor) -> dict[str, list[st
         oneof.name: [field.name for field in oneof.fields if field.name in model.model_fields]
         for oneof in descriptor.oneofs
     }
-    # An `optional` field has a oneof of its own, named after it with an underscore before.
+    # protoc gives each `optional` field a oneof of its own. Its name starts with an underscore.
     return {name: members for name, members in oneofs.items() if members and not name.startswith("_")}
 
 
@@ -203,7 +202,7 @@ def _reader_of_one(field: FieldDescriptor) -> Reader:
     if field.enum_type is not None:
         return _enum_reader(field, field.enum_type)
     if field.message_type is None:
-        return _as_it_is
+        return _unconverted
     if field.message_type is Struct.DESCRIPTOR:
         return from_struct
     if field.message_type is Timestamp.DESCRIPTOR:
@@ -212,7 +211,7 @@ def _reader_of_one(field: FieldDescriptor) -> Reader:
     return lambda message: _read(message, fields)
 
 
-def _as_it_is(value: object) -> object:
+def _unconverted(value: object) -> object:
     return value
 
 

@@ -1,4 +1,4 @@
-"""Protobuf values to Python's and back: times, JSON objects, enums. Pure functions."""
+"""Converts values between protobuf and Python: times, JSON objects, enums. Pure functions."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _MAX_EXACT_INTEGER = 2**53
 EnumNumber = TypeVar("EnumNumber", bound=int)
 
 
-def to_timestamp(moment: datetime | None) -> Any:  # noqa: ANN401 - the stubs of messages ask for a Timestamp
-    """Return what a field of type Timestamp is made from; None, which leaves it unset, for None.
+def to_timestamp(moment: datetime | None) -> Any:  # noqa: ANN401 - the stubs of messages require a Timestamp
+    """Return the value to construct a field of type Timestamp with. None leaves the field unset.
 
-    It is the mapping of the message's fields: of that, protobuf fills the field in place, and of a message it makes a
-    copy, through its serialized form.
+    The value is a mapping of the fields of Timestamp. Protobuf fills the field from a mapping in place; it would copy a
+    message through its serialized form.
     """
     if moment is None:
         return None
@@ -38,10 +38,10 @@ def to_timestamp(moment: datetime | None) -> Any:  # noqa: ANN401 - the stubs of
 
 
 def from_timestamp(timestamp: Timestamp) -> datetime:
-    """Return a message's time, to the microsecond.
+    """Convert a Timestamp to a datetime, with a resolution of one microsecond.
 
     Raises:
-        ValueError: it is not within the years 1 to 9999, or its nanos are not within a second.
+        ValueError: the time is not within the years 1 to 9999, or its nanos are not within a second.
     """
     if not 0 <= timestamp.nanos < _NANOS_PER_SECOND:
         raise ValueError("nanos must be from 0 to 999999999")
@@ -52,17 +52,17 @@ def from_timestamp(timestamp: Timestamp) -> datetime:
 
 
 def to_struct(value: Mapping[str, Any]) -> Struct:
-    """Return a JSON object as a message."""
+    """Convert a JSON object to a message."""
     struct = Struct()
     struct.update(value)
     return struct
 
 
 def from_struct(struct: Struct) -> dict[str, Json]:
-    """Return a message's JSON object.
+    """Convert a message to a JSON object.
 
     Raises:
-        ValueError: a number is not finite, a value is of no kind, or a text holds NUL, which PostgreSQL can't store.
+        ValueError: a number is not finite, a value has no kind, or a text contains NUL, which PostgreSQL can't store.
     """
     return {_text(key): _from_value(value) for key, value in struct.fields.items()}
 
@@ -81,7 +81,7 @@ def _from_value(value: Value) -> Json:
         return from_struct(value.struct_value)
     if kind == "list_value":
         return _from_list(value.list_value)
-    raise ValueError("must hold JSON values only, and one holds none")
+    raise ValueError("must contain only JSON values, but one value is empty")
 
 
 def _from_list(values: ListValue) -> list[Json]:
@@ -90,8 +90,8 @@ def _from_list(values: ListValue) -> list[Json]:
 
 def _number(number: float) -> float:
     if not math.isfinite(number):
-        raise ValueError("must hold finite numbers only")
-    # Beyond this a double no longer tells neighbouring whole numbers apart, and JSON's writers refuse them as integers.
+        raise ValueError("must contain only finite numbers")
+    # Above this limit a double can't represent every integer, and JSON encoders refuse such integers.
     return int(number) if number.is_integer() and abs(number) <= _MAX_EXACT_INTEGER else number
 
 
@@ -102,11 +102,11 @@ def _text(text: str) -> str:
 
 
 def enum_names(enum: EnumDescriptor) -> dict[int, str]:
-    """Return the stored form of an enum's numbers: `BILLING_PLAN_FREE` is `free`; 0, unspecified, has none."""
+    """Return the stored name of each number of an enum: `free` for `BILLING_PLAN_FREE`. 0, unspecified, has none."""
     prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
     return {value.number: value.name.removeprefix(prefix).lower() for value in enum.values if value.number}
 
 
 def enum_numbers(enum: _EnumTypeWrapper[EnumNumber]) -> dict[str, EnumNumber]:
-    """Return an enum's numbers by their stored form: the table with which a slice converts a column."""
+    """Return the number of each stored name of an enum. Slices convert columns with this table."""
     return {name: enum.Value(enum.Name(number)) for number, name in enum_names(enum.DESCRIPTOR).items()}  # type: ignore[arg-type]

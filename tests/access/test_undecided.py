@@ -69,7 +69,7 @@ async def test_what_nobody_decided_is_not_answered_and_not_done(stage: Stage, wo
         with capture_logs(processors=[format_exc_info]) as logs, refused(grpc.StatusCode.INTERNAL):
             await stage.ask(method.name, request, stage.cast["owner"])
         (log,) = await logged(logs, 1, event="internal error")
-    assert "did not say who owns" in log["exception"]
+    assert "did not name the owner" in log["exception"]
 
 
 @pytest.mark.usefixtures("forgetful_slices")

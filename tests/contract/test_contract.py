@@ -30,7 +30,7 @@ every_method = pytest.mark.parametrize("method", METHODS, ids=str)
 
 @pytest.fixture(scope="session")
 def comments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What stands above each RPC in its proto."""
+    """The comment above each RPC in its proto."""
     compiled = tmp_path_factory.mktemp("contract") / "contract.binpb"
     sources = sorted(str(path) for path in PROTOS.rglob("*.proto"))
     options = [f"-I{PROTOS}", f"-I{GOOGLE_PROTOS}", "--include_source_info", f"--descriptor_set_out={compiled}"]
@@ -49,20 +49,20 @@ def _comments(file: Any) -> Iterator[tuple[str, str]]:
 
 
 def codes_of(comment: str) -> dict[str, str]:
-    """Return the codes that a comment lists, and when each is returned."""
+    """Return the codes that a comment lists, with the condition of each."""
     _, _, listed = comment.partition("\n Codes:\n")
     return {code: when.strip() for code, when in re.findall(r"^ - (\S+?):(.*)$", listed, re.MULTILINE)}
 
 
 @every_method
-def test_rpcs_say_what_they_do(comments: dict[str, str], method: Method) -> None:
+def test_comment_says_what_the_rpc_does(comments: dict[str, str], method: Method) -> None:
     name = method.name.rpartition(".")[2]
 
     assert re.match(rf"{name} [a-z]+s .+\.", comments[method.name], re.DOTALL)
 
 
 @every_method
-def test_rpcs_list_codes_that_exist_and_when(comments: dict[str, str], method: Method) -> None:
+def test_each_listed_code_exists_and_has_a_condition(comments: dict[str, str], method: Method) -> None:
     comment = comments[method.name]
     bullets = [line for line in comment.splitlines() if re.match(r" - [A-Z_]{2,}\b", line)]
 
@@ -73,16 +73,16 @@ def test_rpcs_list_codes_that_exist_and_when(comments: dict[str, str], method: M
 
 
 @every_method
-def test_rpcs_that_can_miss_something_say_so(comments: dict[str, str], method: Method) -> None:
-    """Whoever names one thing may name one that is not there; the etag that it must have may be stale."""
+def test_not_found_and_stale_etags_are_listed(comments: dict[str, str], method: Method) -> None:
+    """An RPC that names a resource can fail with NOT_FOUND. One that takes an etag can fail with ABORTED."""
     fields = method.input.fields_by_name
     codes = codes_of(comments[method.name])
 
-    assert "NOT_FOUND" in codes or not _names_one_thing(method)
+    assert "NOT_FOUND" in codes or not _names_a_resource(method)
     assert "ABORTED" in codes or "etag" not in fields
 
 
-def _names_one_thing(method: Method) -> bool:
+def _names_a_resource(method: Method) -> bool:
     request = method.input
     required = {field.name for field in request.fields if not field.has_presence}
     return "key" in request.oneofs_by_name or any(
@@ -99,7 +99,7 @@ def test_requests_and_responses_are_named_after_their_rpc(method: Method) -> Non
 
 
 @pytest.mark.parametrize("method", LISTS, ids=str)
-def test_lists_have_pages(method: Method) -> None:
+def test_list_is_paged(method: Method) -> None:
     request, response = method.input.fields_by_name, method.output.fields_by_name
 
     assert request["page_size"].type == request["page_size"].TYPE_INT32
@@ -107,7 +107,7 @@ def test_lists_have_pages(method: Method) -> None:
     assert [field.is_repeated for field in response.values()] == [True, False]
 
 
-def test_whatever_is_called_a_list_is_one() -> None:
+def test_every_list_rpc_is_paged() -> None:
     assert {method.name for method in METHODS if ".List" in method.name} == {method.name for method in LISTS}
 
 
@@ -116,7 +116,7 @@ def messages(file: FileDescriptor) -> list[Descriptor]:
 
 
 @pytest.mark.parametrize("enum", [e for file in FILES for e in file.enum_types_by_name.values()], ids=lambda e: e.name)
-def test_zero_of_an_enum_is_unspecified(enum: EnumDescriptor) -> None:
+def test_enum_value_zero_is_unspecified(enum: EnumDescriptor) -> None:
     prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", enum.name).upper()
 
     assert enum.values_by_number[0].name == f"{prefix}_UNSPECIFIED"
@@ -124,7 +124,7 @@ def test_zero_of_an_enum_is_unspecified(enum: EnumDescriptor) -> None:
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if ".Update" in method.name], ids=str)
-def test_what_can_be_updated_has_an_etag(method: Method) -> None:
+def test_updatable_resource_has_an_etag(method: Method) -> None:
     (resource,) = method.output.fields
 
     assert "etag" in method.input.fields_by_name
@@ -132,7 +132,7 @@ def test_what_can_be_updated_has_an_etag(method: Method) -> None:
     assert "etag" in resource.message_type.fields_by_name
 
 
-def test_ids_are_text_and_times_are_timestamps() -> None:
+def test_ids_are_strings_and_times_are_timestamps() -> None:
     fields = [field for file in FILES for message in messages(file) for field in message.fields]
     ids = [field for field in fields if field.name == "id" or field.name.endswith("_id")]
     times = [field for field in fields if field.name.endswith("_at")]

@@ -1,4 +1,4 @@
-"""A dump and what is restored from it, by the commands of docs/operations.md."""
+"""Backup and restore with the commands of docs/operations.md."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CREDENTIALS = {"token": canary("backup-credentials")}
 
 
 async def make_team(channel: grpc.aio.Channel) -> tuple[str, str, str]:
-    """Make a team with secrets and credentials; return its id, its project's and its cloud provider's."""
+    """Create a team with secrets and credentials. Return the ids of the team, the project and the cloud provider."""
     teams, projects = team_pb2_grpc.TeamServiceStub(channel), project_pb2_grpc.ProjectServiceStub(channel)
     team = (await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))).team
     wanted = project_pb2.CreateProjectRequest(
@@ -63,7 +63,7 @@ async def make_team(channel: grpc.aio.Channel) -> tuple[str, str, str]:
 
 
 async def sealed_head(channel: grpc.aio.Channel, team_id: str) -> ChainPlace:
-    """Return the head of a team's chain, once all its rows have their seals."""
+    """Wait until all entries of a team are sealed. Return the head of its chain."""
     audit = audit_pb2_grpc.AuditServiceStub(channel)
 
     async def unsealed() -> int:
@@ -74,7 +74,7 @@ async def sealed_head(channel: grpc.aio.Channel, team_id: str) -> ChainPlace:
 
 
 async def back_up_and_restore(url: str, restored_url: str, directory: Path) -> str:
-    """Run the lines of the page, and return what they say."""
+    """Run the commands of the page, and return their output."""
     programs = embedded._find_install() / "bin"
     block = BLOCK.search(PAGE.read_text())
     assert block is not None
@@ -95,16 +95,16 @@ async def back_up_and_restore(url: str, restored_url: str, directory: Path) -> s
     return output.decode()
 
 
-async def test_restored_database_has_every_secret_and_an_intact_trail(
+async def test_restored_database_has_every_secret_and_an_intact_audit_chain(
     fresh_database_url: str, empty_database_url: str, tmp_path: Path
 ) -> None:
     async with running_server(fresh_database_url) as server, connected(server) as channel:
         team_id, project_id, provider_id = await make_team(channel)
         anchor = await sealed_head(channel, team_id)
 
-        said = await back_up_and_restore(fresh_database_url, empty_database_url, tmp_path)
+        output = await back_up_and_restore(fresh_database_url, empty_database_url, tmp_path)
 
-    assert "(needed: " in said
+    assert "(needed: " in output
     async with running_server(empty_database_url) as server, connected(server) as channel:
         secrets = secret_pb2_grpc.SecretServiceStub(channel)
         resolved = await secrets.ResolveSecrets(secret_pb2.ResolveSecretsRequest(project_id=project_id))
@@ -119,7 +119,7 @@ async def test_restored_database_has_every_secret_and_an_intact_trail(
     assert found.verdict.head.position >= anchor.position > len(VALUES)
 
 
-async def test_trail_that_lost_its_last_rows_to_a_restore_is_not_that_of_a_later_head(
+async def test_restored_chain_does_not_contain_a_later_head(
     fresh_database_url: str, empty_database_url: str, tmp_path: Path
 ) -> None:
     async with running_server(fresh_database_url) as server, connected(server) as channel:
@@ -135,7 +135,7 @@ async def test_trail_that_lost_its_last_rows_to_a_restore_is_not_that_of_a_later
     assert found.verdict.fault.kind == audit_pb2.AUDIT_FAULT_KIND_CUT_OFF
 
 
-async def test_restored_database_is_no_empty_one(
+async def test_restored_audit_log_is_append_only(
     fresh_database_url: str, empty_database_url: str, tmp_path: Path
 ) -> None:
     await back_up_and_restore(fresh_database_url, empty_database_url, tmp_path)

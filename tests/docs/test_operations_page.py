@@ -1,4 +1,4 @@
-"""What docs/operations.md says, held against the service."""
+"""Checks the commands, settings, links and alerts on docs/operations.md against the service."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from stagely_rpc.settings.model import Settings
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 HEADINGS = re.findall(r"(?m)^#+ (.*)$", PAGE)
-# `stagely-rpc migrate up`, in prose and in blocks: the words of a command, before its options and arguments.
+# The words of each command, such as `stagely-rpc migrate up`, without options and arguments.
 COMMANDS = sorted(set(re.findall(r"stagely-rpc((?: [a-z]+)+)(?=[`\s,])", PAGE)))
-OTHERS_VARIABLES = {"TEST_DATABASE_URL", "RESTORED_DATABASE_URL"}
+OTHER_VARIABLES = {"TEST_DATABASE_URL", "RESTORED_DATABASE_URL"}
 PARTS = ("What you see.", "What it means.", "What to do.", "How you know it is over.")
 
 
 def anchor(heading: str) -> str:
-    """Return the anchor that a heading has on the page: as GitHub makes it."""
+    """Return the anchor that GitHub generates for a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -33,7 +33,7 @@ def sections(chapter: str) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-PAGES_TO_ACT_BY = sections("Incidents") | sections("Alerts")
+RUNBOOKS = sections("Incidents") | sections("Alerts")
 
 
 def alerts() -> list[dict[str, str]]:
@@ -51,12 +51,12 @@ def test_command_on_the_page_exists(command: str) -> None:
         at = at.commands[word]
 
 
-def test_the_commands_of_every_day_are_on_the_page() -> None:
+def test_everyday_commands_are_on_the_page() -> None:
     assert {" migrate up", " migrate down", " keys generate", " token mint", " audit export"} <= set(COMMANDS)
 
 
-def test_every_setting_that_is_named_exists() -> None:
-    named = {name for name in re.findall(r"[`$\"]([A-Z]+(?:_[A-Z]+)+)\b", PAGE) if name not in OTHERS_VARIABLES}
+def test_every_named_setting_exists() -> None:
+    named = {name for name in re.findall(r"[`$\"]([A-Z]+(?:_[A-Z]+)+)\b", PAGE) if name not in OTHER_VARIABLES}
     settings = {name.upper() for name in Settings.model_fields}
     others = {"MIGRATION_LOCK", "SEALING_LOCK", "AUDIT_FAULT_KIND_CUT_OFF"}
 
@@ -64,23 +64,23 @@ def test_every_setting_that_is_named_exists() -> None:
     assert named & settings >= {"DATABASE_URL", "ENCRYPTION_KEY", "JWT_SECRET", "DATABASE_POOL_SIZE"}
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_every_link_has_a_target() -> None:
     anchors = {anchor(heading) for heading in HEADINGS}
 
-    def leads_somewhere(link: str) -> bool:
+    def has_target(link: str) -> bool:
         if link.startswith("#"):
             return link.removeprefix("#") in anchors
         return (ROOT / "docs" / link.partition("#")[0]).exists()
 
-    assert [link for link in re.findall(r"\]\(([^)]+)\)", PAGE) if not leads_somewhere(link)] == []
+    assert [link for link in re.findall(r"\]\(([^)]+)\)", PAGE) if not has_target(link)] == []
 
 
-@pytest.mark.parametrize("heading", PAGES_TO_ACT_BY)
-def test_page_to_act_by_has_all_its_parts(heading: str) -> None:
-    assert [part for part in PARTS if f"**{part}**" not in PAGES_TO_ACT_BY[heading]] == []
+@pytest.mark.parametrize("heading", RUNBOOKS)
+def test_runbook_has_all_parts(heading: str) -> None:
+    assert [part for part in PARTS if f"**{part}**" not in RUNBOOKS[heading]] == []
 
 
-def test_what_the_page_names_of_the_code_is_there() -> None:
+def test_every_named_function_and_lock_exists() -> None:
     queries = [path.read_text() for path in (ROOT / "stagely_rpc").rglob("*.py")]
     named = {"lock_team", "lock_project_for_share", "team_id_of", "MIGRATION_LOCK", "SEALING_LOCK"}
 
@@ -89,7 +89,7 @@ def test_what_the_page_names_of_the_code_is_there() -> None:
 
 
 @pytest.mark.skipif(not (ROOT / "deploy/prometheus/alerts.yml").exists(), reason="there are no alert rules yet")
-def test_every_alert_has_its_page_and_leads_to_it() -> None:
+def test_every_alert_has_a_runbook_and_links_to_it() -> None:
     anchors = {anchor(heading) for heading in sections("Alerts")}
 
     for alert in alerts():

@@ -12,19 +12,19 @@ README = (ROOT / "README.md").read_text()
 CALLERS = (ROOT / "docs" / "callers.md").read_text()
 
 
-def test_every_code_that_the_service_gives_is_in_the_table() -> None:
+def test_every_status_code_is_in_the_table() -> None:
     documented = set(re.findall(r"^\| ([A-Z_]+) \|", CALLERS, re.MULTILINE))
 
     assert documented == {code.name for code in STATUS_BY_ERROR.values()} | {grpc.StatusCode.INTERNAL.name}
 
 
-def test_every_room_is_on_the_map() -> None:
-    rooms = {path.name for path in (ROOT / "stagely_rpc").iterdir() if not path.name.startswith(("__", "py.typed"))}
+def test_every_package_is_in_the_readme() -> None:
+    packages = {path.name for path in (ROOT / "stagely_rpc").iterdir() if not path.name.startswith(("__", "py.typed"))}
 
-    assert {room for room in rooms if room not in README} == set()
+    assert {package for package in packages if package not in README} == set()
 
 
-def test_every_target_of_make_is_explained() -> None:
+def test_every_make_target_is_explained() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE))
 

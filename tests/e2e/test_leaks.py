@@ -128,7 +128,7 @@ def test_database_and_redis_that_are_away_are_told_without_their_passwords() -> 
     ended = run("serve", env=settings_for(f"postgresql://stagely:{canary_password()}@127.0.0.1:1/stagely"))
 
     assert ended.returncode == 2
-    assert "the database is out of reach" in ended.stderr
+    assert "the database is unreachable" in ended.stderr
     assert found_in(ended.stdout, ended.stderr) == []
 
 

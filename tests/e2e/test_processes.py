@@ -134,7 +134,7 @@ def test_database_that_is_away_is_one_line() -> None:
 
     result = run("serve", env=settings_for(url))
 
-    assert_gave_up(result, "the database is out of reach: connection failed: ")
+    assert_gave_up(result, "the database is unreachable: connection failed: ")
     assert "hunter2" not in result.stderr
 
 

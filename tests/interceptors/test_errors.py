@@ -201,7 +201,7 @@ async def test_bytes_that_are_no_message_are_the_callers_mistake(
     with refused(StatusCode.INVALID_ARGUMENT, reason="MALFORMED_REQUEST") as refusal:
         await call(faulty, kind, request=b"\xff\xff\xff\xff")
 
-    assert refusal.message == "the request is no google.protobuf.Empty"
+    assert refusal.message == "the request is not a valid google.protobuf.Empty"
 
 
 async def request_ids(call_: Callable[[], Any]) -> tuple[Refusal, list[EventDict]]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.support.servers.postgresql import PostgreSQL
 
 VERIFY = "set sslmode=verify-full and sslrootcert in DATABASE_URL"
-UNTRUSTED = r'out of reach: .*server at "127.0.0.1", port \d+ failed: SSL error: certificate verify failed: '
+UNTRUSTED = r'unreachable: .*server at "127.0.0.1", port \d+ failed: SSL error: certificate verify failed: '
 
 
 def examined(url: str, check: str, *, ends_with: int) -> dict[str, str]:

@@ -33,7 +33,7 @@ FEW = KEEPING._replace(kept=25)
 """Fewer than there are statements, so that it often closes one for another; more than are ever sent together."""
 
 
-PREPARED_AGAIN = "column types changed: statements are prepared again"
+PREPARED_AGAIN = "column types changed: preparing all statements again"
 MIGRATIONS: tuple[LiteralString, ...] = (
     "ALTER TABLE teams ADD COLUMN motto text",
     "ALTER TABLE teams ALTER COLUMN name TYPE varchar(300)",

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 SETTINGS = (None, "true", "false")
 UNTOLD_AND_PREPARING = pytest.mark.parametrize("prepared_statements", [None, "true"])
-FORGETS = "a pooler forgets prepared statements: set DATABASE_PREPARED_STATEMENTS=false"
+FORGETS = "a pooler loses prepared statements: set DATABASE_PREPARED_STATEMENTS=false"
 
 ADDED = Statement(select((bindparam("a", type_=BigInteger()) + 1).label("sum")))
 NAMES = Statement(select(column("name")).select_from(table("pg_prepared_statements")))

@@ -43,7 +43,7 @@ def test_certificate_of_another_authority_stops_the_start(tls_server: PostgreSQL
 
     line = refusal(url_of(tls_server, sslmode="verify-full", sslrootcert=wrong))
 
-    assert re.fullmatch(r"stagely-rpc: the database is out of reach: .*certificate verify failed\n", line)
+    assert re.fullmatch(r"stagely-rpc: the database is unreachable: .*certificate verify failed\n", line)
 
 
 def test_certificate_of_another_name_stops_the_start(

@@ -206,7 +206,7 @@ async def test_collector_that_is_away_is_one_line_and_no_call_is_the_worse_for_i
                 async with connected(server) as channel:
                     await get_team(channel)
                 found = await scraped_until(server, partial(_has_dropped, spans))
-    assert len([line for line in logs if "traces" in line["event"]]) == 1
+    assert len([line for line in logs if "trace export" in line["event"]]) == 1
     assert found.value("stagely_rpc_spans_dropped_total") == 9
     assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
 
@@ -221,7 +221,7 @@ async def test_collector_that_comes_back_gets_spans_again(database_url: str, mon
             connected(server) as channel,
         ):
             await get_team(channel)
-            await logged(logs, 1, event="traces are dropped: the collector does not take them")
+            await logged(logs, 1, event="trace export failed: spans are dropped")
             with collecting(port) as (collector, _):
 
                 async def is_traced() -> bool:
@@ -229,7 +229,7 @@ async def test_collector_that_comes_back_gets_spans_again(database_url: str, mon
                     return bool(collector.spans)
 
                 await eventually(is_traced, expected=True, seconds=20)
-                await logged(logs, 1, event="traces are taken again")
+                await logged(logs, 1, event="trace export recovered")
 
 
 async def test_server_stops_in_time_though_the_collector_hangs(database_url: str) -> None:

@@ -30,7 +30,7 @@ def with_token(token: str, **filters: object) -> team_pb2.ListTeamsRequest:
 
 
 @given(cursors)
-def test_token_gives_back_its_cursor(cursor: Cursor) -> None:
+def test_token_contains_its_cursor(cursor: Cursor) -> None:
     token = TOKENS.next_page_token(REQUEST, cursor)
 
     assert TOKENS.page(with_token(token)).after == cursor
@@ -51,7 +51,7 @@ def test_token_with_any_byte_changed_is_refused(cursor: Cursor, position: int, c
 
 
 @given(st.text(max_size=100).filter(bool))
-def test_text_that_is_no_token_is_refused(text: str) -> None:
+def test_text_that_is_not_a_token_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgumentError):
         TOKENS.page(with_token(text))
 
@@ -76,7 +76,7 @@ def test_token_is_bound_to_the_filters() -> None:
             TOKENS.page(with_token(token, **filters))
 
 
-def test_token_is_bound_to_the_call() -> None:
+def test_token_is_bound_to_the_rpc() -> None:
     other = team_pb2.ListTeamMembersRequest(team_id=str(uuid.uuid4()))
     other.page_token = TOKENS.next_page_token(REQUEST, CURSOR)
 
@@ -97,9 +97,9 @@ def test_page_size_may_change_between_pages() -> None:
     assert TOKENS.page(with_token(token, page_size=7)).size == 7
 
 
-@pytest.mark.parametrize(("asked", "given_size"), [(0, 50), (1, 1), (500, 500), (501, 500), (2**31 - 1, 500)])
-def test_page_size_has_a_default_and_a_limit(asked: int, given_size: int) -> None:
-    assert TOKENS.page(team_pb2.ListTeamsRequest(page_size=asked)).size == given_size
+@pytest.mark.parametrize(("requested", "expected"), [(0, 50), (1, 1), (500, 500), (501, 500), (2**31 - 1, 500)])
+def test_page_size_has_a_default_and_a_limit(requested: int, expected: int) -> None:
+    assert TOKENS.page(team_pb2.ListTeamsRequest(page_size=requested)).size == expected
 
 
 @pytest.mark.parametrize("size", [-1, -(2**31)])
@@ -110,5 +110,5 @@ def test_negative_page_size_is_refused(size: int) -> None:
     assert refused.value.violations[0].field == "page_size"
 
 
-def test_the_end_has_no_token() -> None:
+def test_last_page_has_no_token() -> None:
     assert TOKENS.next_page_token(REQUEST, None) == ""

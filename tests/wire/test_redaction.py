@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FileDescriptor
     from google.protobuf.message import Message
 
-CANARY = "canary-7f3f94fb"
+MARKER = "secret-marker-7f3f94fb"
 
 SENSITIVE = {
     "AccessCloudProviderCredentialsResponse.credentials",
@@ -37,14 +37,14 @@ SENSITIVE = {
     "SetSecretRequest.value",
     "UpdateCloudProviderRequest.credentials",
 }
-"""Every field of the contract that carries a secret."""
+"""Every field of the contract that can carry a secret."""
 
 HARMLESS = {
     "ChainPlace.hash",
     "DecryptRequest.associated_data",
     "EncryptRequest.associated_data",
 }
-"""Fields that by their kind or name could carry a secret, and do not. Page tokens are authenticated, not secret."""
+"""Fields whose type or name suggests a secret, but that carry none. Page tokens are authenticated, not secret."""
 
 SECRET_WORDS = re.compile(
     r"secret|password|passphrase|credential|plaintext|private|token|signature|(^|_)(value|values|content|contents)$"
@@ -69,7 +69,7 @@ FIELDS = {f"{message.name}.{field.name}": field for message in MESSAGES for fiel
 
 
 def filled(descriptor: Descriptor, variant: int, *, with_secrets: bool) -> Message:
-    """A message with every field set, of each oneof the one of this variant, canaries in those that are sensitive."""
+    """Return a message with all fields set, sensitive ones to the marker. `variant` selects the field of each oneof."""
     message = GetMessageClass(descriptor)()
     for field in descriptor.fields:
         oneof = field.containing_oneof
@@ -101,11 +101,11 @@ def scalar(field: FieldDescriptor) -> object:
 
 
 def text_of(field: FieldDescriptor) -> str:
-    return CANARY if is_sensitive(field) else "plain"
+    return MARKER if is_sensitive(field) else "plain"
 
 
 def could_carry_a_secret(field: FieldDescriptor) -> bool:
-    """Whether a field has the kind or the name of those that carry secrets."""
+    """Return whether the type or the name of a field suggests a secret."""
     if field.type == FieldDescriptor.TYPE_BYTES:
         return True
     readable = field.type == FieldDescriptor.TYPE_STRING or field.message_type is Struct.DESCRIPTOR
@@ -114,16 +114,16 @@ def could_carry_a_secret(field: FieldDescriptor) -> bool:
 
 @pytest.mark.parametrize("variant", range(4))
 @pytest.mark.parametrize("descriptor", MESSAGES, ids=lambda descriptor: descriptor.name)
-def test_redaction_takes_every_secret_and_nothing_else(descriptor: Descriptor, variant: int) -> None:
+def test_redaction_removes_every_secret_and_nothing_else(descriptor: Descriptor, variant: int) -> None:
     message = filled(descriptor, variant, with_secrets=True)
 
     clean = redacted(message)
 
-    assert CANARY.encode() not in clean.SerializeToString()
+    assert MARKER.encode() not in clean.SerializeToString()
     assert clean == filled(descriptor, variant, with_secrets=False)
 
 
-def test_the_message_itself_is_left_as_it_is() -> None:
+def test_original_message_is_unchanged() -> None:
     message = secret_pb2.AccessSecretResponse(value=b"hunter2")
 
     redacted(message)
@@ -131,7 +131,7 @@ def test_the_message_itself_is_left_as_it_is() -> None:
     assert message.value == b"hunter2"
 
 
-def test_a_secret_is_taken_at_any_depth() -> None:
+def test_secret_is_removed_at_any_depth() -> None:
     one = secret_pb2.ResolvedSecret(key="A", value=b"hunter2")
 
     clean = redacted(secret_pb2.ResolveSecretsResponse(secrets=[one, one]))
@@ -139,11 +139,11 @@ def test_a_secret_is_taken_at_any_depth() -> None:
     assert clean == secret_pb2.ResolveSecretsResponse(secrets=[secret_pb2.ResolvedSecret(key="A")] * 2)
 
 
-def test_the_sensitive_fields_are_those_that_carry_secrets() -> None:
+def test_sensitive_fields_are_the_known_ones() -> None:
     assert {name for name, field in FIELDS.items() if is_sensitive(field)} == SENSITIVE
 
 
-def test_whatever_could_carry_a_secret_is_sensitive_or_known_to_be_harmless() -> None:
+def test_suspicious_field_is_sensitive_or_known_to_be_harmless() -> None:
     suspects = {name for name, field in FIELDS.items() if could_carry_a_secret(field)}
 
     assert suspects - SENSITIVE == HARMLESS
@@ -162,15 +162,15 @@ def test_whatever_could_carry_a_secret_is_sensitive_or_known_to_be_harmless() ->
         ("secret_type", FieldDescriptorProto.TYPE_INT32, False),
     ],
 )
-def test_a_new_field_is_suspected_by_its_kind_and_name(
+def test_new_field_is_suspicious_by_its_type_or_name(
     name: str, kind: FieldDescriptorProto.Type.ValueType, *, suspect: bool
 ) -> None:
-    assert could_carry_a_secret(a_field(name, kind)) == suspect
+    assert could_carry_a_secret(new_field(name, kind)) == suspect
 
 
 @pytest.mark.parametrize("sensitive", [True, False])
-def test_secrets_in_maps_are_taken_too(*, sensitive: bool) -> None:
-    message: Any = GetMessageClass(a_message_with_maps(sensitive=sensitive))()
+def test_secret_in_a_map_is_removed(*, sensitive: bool) -> None:
+    message: Any = GetMessageClass(message_with_maps(sensitive=sensitive))()
     message.texts["a"] = "kept"
     message.items["a"].value = "hunter2"
 
@@ -181,14 +181,14 @@ def test_secrets_in_maps_are_taken_too(*, sensitive: bool) -> None:
     assert ("hunter2" in str(clean)) is not sensitive
 
 
-def a_field(name: str, kind: FieldDescriptorProto.Type.ValueType) -> FieldDescriptor:
-    """A field as someone might add it."""
+def new_field(name: str, kind: FieldDescriptorProto.Type.ValueType) -> FieldDescriptor:
+    """Return a field that someone might add to the contract."""
     one = DescriptorProto(name="Added", field=[optional_field(name, 1, kind)])
     return pooled(one).fields_by_name[name]
 
 
-def a_message_with_maps(*, sensitive: bool) -> Descriptor:
-    """`map<string, string> texts` and `map<string, Item> items`, as the contract has none yet."""
+def message_with_maps(*, sensitive: bool) -> Descriptor:
+    """Return a message with `map<string, string> texts` and `map<string, Item> items`. The contract has no maps yet."""
     string, nested = FieldDescriptorProto.TYPE_STRING, FieldDescriptorProto.TYPE_MESSAGE
     value = optional_field("value", 1, string)
     value.options.Extensions[annotations_pb2.sensitive] = sensitive
@@ -214,7 +214,7 @@ def optional_field(
 
 
 def pooled(message: DescriptorProto) -> Descriptor:
-    """The descriptor of a message of a file of its own."""
+    """Return the descriptor of a message, added to a pool in its own file."""
     pool = DescriptorPool()
     file = FileDescriptorProto(name="test.proto", package="stagely.test", syntax="proto3", message_type=[message])
     pool.Add(file)

@@ -14,7 +14,7 @@ from stagely.v1 import team_pb2
 from stagely_rpc.wire.values import enum_numbers, from_struct, from_timestamp, to_struct, to_timestamp
 
 moments = st.datetimes(timezones=st.just(UTC)) | st.datetimes(
-    datetime(1, 1, 2),  # noqa: DTZ001 - both bounds are without a zone
+    datetime(1, 1, 2),  # noqa: DTZ001 - the bounds must have no time zone
     datetime(9999, 12, 30),  # noqa: DTZ001
     timezones=st.integers(-23, 23).map(lambda hours: timezone(timedelta(hours=hours))),
 )
@@ -31,7 +31,7 @@ json_values = st.recursive(
 @example(datetime.min.replace(tzinfo=UTC))
 @example(datetime.max.replace(tzinfo=UTC))
 @example(datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
-def test_time_is_what_protobuf_makes_of_it_and_survives(moment: datetime) -> None:
+def test_time_is_converted_as_by_protobuf_and_back(moment: datetime) -> None:
     expected = Timestamp()
     expected.FromDatetime(moment)
 
@@ -41,7 +41,7 @@ def test_time_is_what_protobuf_makes_of_it_and_survives(moment: datetime) -> Non
     assert from_timestamp(field) == moment
 
 
-def test_no_time_is_no_timestamp() -> None:
+def test_none_leaves_the_timestamp_unset() -> None:
     assert to_timestamp(None) is None
 
 
@@ -61,11 +61,11 @@ def test_time_out_of_range_is_refused(timestamp: Timestamp) -> None:
 
 
 @given(st.dictionaries(texts, json_values, max_size=5))
-def test_json_object_survives(value: dict[str, object]) -> None:
+def test_json_object_is_converted_and_back(value: dict[str, object]) -> None:
     assert from_struct(to_struct(value)) == value
 
 
-def test_whole_numbers_stay_whole() -> None:
+def test_whole_numbers_stay_integers() -> None:
     value = from_struct(to_struct({"count": 3, "share": 0.5, "far": 1e300}))
 
     assert {name: type(number) for name, number in value.items()} == {"count": int, "share": float, "far": float}
@@ -73,12 +73,12 @@ def test_whole_numbers_stay_whole() -> None:
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-def test_number_that_json_lacks_is_refused(number: float) -> None:
+def test_number_that_is_not_finite_is_refused(number: float) -> None:
     with pytest.raises(ValueError, match="finite"):
         from_struct(Struct(fields={"a": Value(number_value=number)}))
 
 
-def test_value_of_no_kind_is_refused() -> None:
+def test_value_without_a_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
         from_struct(Struct(fields={"a": Value()}))
 
@@ -89,5 +89,5 @@ def test_nul_is_refused_at_any_depth(struct: Struct) -> None:
         from_struct(struct)
 
 
-def test_enum_numbers_go_by_their_stored_names() -> None:
+def test_enum_numbers_have_their_stored_names() -> None:
     assert enum_numbers(team_pb2.TeamRole) == {"owner": 1, "admin": 2, "member": 3, "viewer": 4}

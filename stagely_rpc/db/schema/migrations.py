@@ -171,7 +171,7 @@ def _connect(url: str) -> psycopg.Connection[Any]:
         message = "libpq can't parse the database url"
         raise MigrationError(message) from None
     except psycopg.Error as error:
-        message = f"the database is out of reach: {why_unreachable(error, url)}"
+        message = f"the database is unreachable: {why_unreachable(error, url)}"
         raise MigrationError(message) from None
 
 

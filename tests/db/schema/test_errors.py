@@ -83,7 +83,7 @@ def test_error_of_an_unreachable_database_is_one_line_without_the_password(url: 
     with pytest.raises(MigrationError) as refused:
         migrations.current_revision(url)
 
-    assert re.match("(the database is out of reach: .+|libpq can't parse the database url)$", str(refused.value))
+    assert re.match("(the database is unreachable: .+|libpq can't parse the database url)$", str(refused.value))
     assert "ter22" not in str(refused.value)
     assert refused.value.__suppress_context__
 

@@ -1,5 +1,5 @@
-// How alike two pictures are: the correlation of the brightness of their cells, of 32 by 32 pixels of a page, where a line of
-// words is a shade of grey whatever its font is. 1 for one picture, about 0 for pictures of other things.
+// Returns the similarity of two pictures: the correlation of the brightness of their cells. A cell has 32 by 32 pixels of the page,
+// so that a line of words is a shade of grey in any font. 1 for equal pictures, about 0 for unrelated ones.
 async (one, other) => {
   const brightness = async (png) => {
     const picture = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());

@@ -1,4 +1,4 @@
-"""The pages in a real browser: on a phone, on a desk, in light and in dark."""
+"""The pages in a real browser: on phone and desktop screens, in light and dark mode."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ HERE = Path(__file__).parent
 
 LAYOUT = (HERE / "layout.js").read_text()
 LIKENESS = (HERE / "likeness.js").read_text()
-# Another sans-serif is at 0.9 and a monospace font at 0.7; a page without its style, or its heading, is below 0.5.
-ALIKE = 0.6
+# Measured: another sans-serif font 0.9, a monospace font 0.7, a page without its style or its heading below 0.5.
+MIN_LIKENESS = 0.6
 
 SCREENS = [("team.html", 390, "light"), ("team.html", 390, "dark"), ("team.html", 1280, "light")]
 
@@ -36,13 +36,13 @@ async def tab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tab]:
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (390, "dark"), (800, "light"), (1280, "dark")])
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-async def test_everything_can_be_read(tab: Tab, page: Path, width: int, scheme: Scheme) -> None:
+async def test_page_has_no_layout_faults(tab: Tab, page: Path, width: int, scheme: Scheme) -> None:
     await tab.open(page, width=width, scheme=scheme)
 
     assert await tab.evaluate(LAYOUT) == []
 
 
-async def test_a_table_folds_on_a_phone_and_not_on_a_desk(tab: Tab) -> None:
+async def test_table_folds_on_a_phone_and_not_on_a_desktop(tab: Tab) -> None:
     heads = "getComputedStyle(document.querySelector('thead')).display"
 
     await tab.open(REFERENCE / "team.html", width=360)
@@ -52,59 +52,59 @@ async def test_a_table_folds_on_a_phone_and_not_on_a_desk(tab: Tab) -> None:
     assert (on_a_phone, await tab.evaluate(heads)) == ("none", "table-header-group")
 
 
-async def test_a_table_whose_head_says_what_its_cells_are_keeps_it_on_a_phone(tab: Tab) -> None:
+async def test_table_in_a_comment_keeps_its_head_on_a_phone(tab: Tab) -> None:
     await tab.open(REFERENCE / "environment.html", width=360)
 
     head = "getComputedStyle(document.querySelector('table:not(.folding) thead')).display"
     assert await tab.evaluate(head) == "table-header-group"
 
 
-async def test_contents_stand_below_the_page_on_a_phone_and_beside_it_on_a_desk(tab: Tab) -> None:
+async def test_contents_are_below_the_page_on_a_phone_and_next_to_it_on_a_desktop(tab: Tab) -> None:
     place = """(() => {
         const [nav, main] = ["nav", "main"].map((name) => document.querySelector(name).getBoundingClientRect());
-        return nav.top >= main.bottom ? "below" : nav.right <= main.left ? "beside" : "over";
+        return nav.top >= main.bottom ? "below" : nav.right <= main.left ? "next to" : "overlapping";
     })()"""
 
     await tab.open(REFERENCE / "team.html", width=390)
     on_a_phone = await tab.evaluate(place)
     await tab.open(REFERENCE / "team.html", width=1280)
 
-    assert (on_a_phone, await tab.evaluate(place)) == ("below", "beside")
+    assert (on_a_phone, await tab.evaluate(place)) == ("below", "next to")
 
 
 @pytest.mark.parametrize(("page", "width", "scheme"), SCREENS)
-async def test_page_looks_as_it_did(tab: Tab, page: str, width: int, scheme: Scheme) -> None:
-    kept = HERE / "screens" / f"{Path(page).stem}-{width}-{scheme}.png"
+async def test_page_looks_like_the_stored_screenshot(tab: Tab, page: str, width: int, scheme: Scheme) -> None:
+    stored = HERE / "screens" / f"{Path(page).stem}-{width}-{scheme}.png"
     await tab.open(REFERENCE / page, width=width, scheme=scheme, scale=0.25)
-    seen = await tab.screenshot()
-    if not kept.exists():
-        kept.write_bytes(seen)
-        pytest.fail(f"there was no {kept.name}: look at the one that there is now, and keep it")
+    current = await tab.screenshot()
+    if not stored.exists():
+        stored.write_bytes(current)
+        pytest.fail(f"{stored.name} was missing and has been written: check that it looks right, then commit it")
 
-    assert await likeness(tab, kept.read_bytes(), seen) > ALIKE
+    assert await likeness(tab, stored.read_bytes(), current) > MIN_LIKENESS
 
 
-@pytest.mark.parametrize("spoil", ["document.querySelector('link').remove()", "document.querySelector('h1').remove()"])
-async def test_spoiled_page_does_not_look_as_it_did(tab: Tab, spoil: str) -> None:
-    kept = HERE / "screens" / "team-390-light.png"
+@pytest.mark.parametrize("change", ["document.querySelector('link').remove()", "document.querySelector('h1').remove()"])
+async def test_broken_page_does_not_look_like_the_screenshot(tab: Tab, change: str) -> None:
+    stored = HERE / "screens" / "team-390-light.png"
     await tab.open(REFERENCE / "team.html", width=390, scale=0.25)
-    await tab.evaluate(spoil)
+    await tab.evaluate(change)
 
-    assert await likeness(tab, kept.read_bytes(), await tab.screenshot()) < ALIKE
+    assert await likeness(tab, stored.read_bytes(), await tab.screenshot()) < MIN_LIKENESS
 
 
 @pytest.mark.parametrize(
-    ("spoil", "fault"),
+    ("mutation", "fault"),
     [
         ("main.style.width = '600px'", "px wider than the screen"),
         ("main.querySelector('p').style.color = '#999'", "has a contrast of"),
-        ("main.querySelector('p').style.marginBottom = '-60px'", "lies over"),
-        ("main.querySelector('p').style.marginLeft = '-30px'", "stands out of the screen"),
+        ("main.querySelector('p').style.marginBottom = '-60px'", "overlaps"),
+        ("main.querySelector('p').style.marginLeft = '-30px'", "extends beyond the screen"),
     ],
 )
-async def test_fault_of_the_layout_is_found(tab: Tab, spoil: str, fault: str) -> None:
+async def test_layout_fault_is_reported(tab: Tab, mutation: str, fault: str) -> None:
     await tab.open(REFERENCE / "team.html", width=390)
-    await tab.evaluate(f"(() => {{ const main = document.querySelector('main'); {spoil}; }})()")
+    await tab.evaluate(f"(() => {{ const main = document.querySelector('main'); {mutation}; }})()")
 
     assert fault in "\n".join(await tab.evaluate(LAYOUT))
 

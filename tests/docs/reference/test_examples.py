@@ -1,4 +1,4 @@
-"""The examples of the pages, sent to a real server."""
+"""Sends the examples of the pages to a real server."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ EXAMPLES = {
     for text in read(page).examples
     if (found := COMMAND.fullmatch(text))
 }
-# What the ids of the examples name is in no database: whoever asks for it is told so.
-GRANTED_OR_ABSENT = {grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND}
-THAT_NEED_NOTHING = [
+# No resource has the ids of the examples, so requests with ids get NOT_FOUND.
+ACCEPTED_CODES = {grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND}
+WITHOUT_IDS = [
     "TeamService.CreateTeam",
     "TeamService.ListTeams",
     "UserService.UpsertUser",
@@ -48,7 +48,7 @@ THAT_NEED_NOTHING = [
 
 @pytest.fixture(scope="module")
 async def server(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[Server]:
-    """A server over a database of its own: the examples take names that others take too."""
+    """A server with its own database, because the examples use names that other tests use too."""
     url = postgres_server.create_database(template_database)
     async with running_server(url) as server:
         yield server
@@ -66,26 +66,26 @@ def test_every_rpc_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
-async def test_example_is_a_request_that_the_server_takes(method: Method, channel: grpc.aio.Channel) -> None:
+async def test_example_is_a_valid_request(method: Method, channel: grpc.aio.Channel) -> None:
     request = ParseDict(json.loads(EXAMPLES[method.name][1]), method.request())
     coders = type(request).SerializeToString, method.response.FromString
 
     call = (channel.unary_stream if method.is_streaming else channel.unary_unary)(method.path, *coders)(request)
 
-    assert await call.code() in GRANTED_OR_ABSENT, await call.details()
+    assert await call.code() in ACCEPTED_CODES, await call.details()
 
 
-def test_example_of_an_update_names_what_it_changes() -> None:
+def test_example_of_an_update_has_a_mask() -> None:
     assert json.loads(EXAMPLES["EnvironmentService.UpdateEnvironment"][1])["update_mask"] == "vmId,vmStatus"
 
 
 @pytest.mark.skipif(shutil.which("grpcurl") is None, reason="grpcurl is not installed")
-@pytest.mark.parametrize("name", THAT_NEED_NOTHING)
-async def test_example_runs_as_it_is_pasted(name: str, server: Server) -> None:
-    places = f"API=127.0.0.1:{server.port} TOKEN=none"
+@pytest.mark.parametrize("name", WITHOUT_IDS)
+async def test_example_runs_unchanged_in_a_shell(name: str, server: Server) -> None:
+    variables = f"API=127.0.0.1:{server.port} TOKEN=none"
     pasted = await asyncio.to_thread(
         subprocess.run,
-        ["sh", "-c", f"export {places}\n{EXAMPLES[name][0]}"],
+        ["sh", "-c", f"export {variables}\n{EXAMPLES[name][0]}"],
         capture_output=True,
         text=True,
         timeout=60,

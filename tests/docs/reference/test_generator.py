@@ -1,4 +1,4 @@
-"""What the generator of the pages makes of a contract, of this one and of those to come."""
+"""The generator of the pages, with this contract and with possible later ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def contract() -> Contract:
     return read_contract(compiled_files())
 
 
-def test_codes_are_told_from_the_rest_of_a_comment() -> None:
+def test_codes_are_separated_from_the_rest_of_a_comment() -> None:
     assert without_codes(COMMENT) == "SetSecret sets."
     assert codes_in(COMMENT) == [
         ("NOT_FOUND", "there is no such project; or: no user `created_by`."),
@@ -38,7 +38,7 @@ def test_codes_are_told_from_the_rest_of_a_comment() -> None:
     ]
 
 
-def test_what_is_named_in_a_comment_is_linked_and_its_own_name_is_not() -> None:
+def test_names_in_a_comment_are_linked_except_its_own() -> None:
     prose = Prose({"GetTeam": "team.html#GetTeam", "Team": "team.html#Team", "ROLE_OWNER": "p.html#ROLE_OWNER"})
 
     shown = prose.line("GetTeam is for `Team`. Team x.GetTeam, ROLE_OWNER.", of="ROLE_OWNER")
@@ -49,7 +49,7 @@ def test_what_is_named_in_a_comment_is_linked_and_its_own_name_is_not() -> None:
     )
 
 
-def test_markup_in_a_comment_is_shown_and_does_nothing() -> None:
+def test_html_in_a_comment_is_escaped() -> None:
     assert Prose({}).paragraphs("<script>alert(1)</script>") == "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>\n"
 
 
@@ -57,7 +57,7 @@ def test_markup_in_a_comment_is_shown_and_does_nothing() -> None:
     ("name", "shown"),
     [("created_at", "created_<wbr>at"), ("teams.get", "teams.<wbr>get"), ("GetTeam", "Get<wbr>Team"), ("id", "id")],
 )
-def test_name_may_break_after_each_of_its_parts(name: str, shown: str) -> None:
+def test_name_may_break_after_each_part(name: str, shown: str) -> None:
     assert breakable(name) == shown
 
 
@@ -71,7 +71,7 @@ def test_required_field_without_a_sample_is_refused() -> None:
         example(made.message_types_by_name[request.name], {"stagely.v1.RunBuildRequest.image": "Required."}, "Build")
 
 
-def test_comment_of_everything_is_found(contract: Contract) -> None:
+def test_comment_of_each_kind_of_element_is_found(contract: Contract) -> None:
     assert contract.comments["stagely.v1.TeamService"].startswith("TeamService manages teams")
     assert contract.comments["stagely.v1.GetTeamRequest.key"] == "Required."
     assert contract.comments["stagely.v1.TeamRole.TEAM_ROLE_VIEWER"] == "Read-only access."
@@ -79,7 +79,7 @@ def test_comment_of_everything_is_found(contract: Contract) -> None:
 
 
 @pytest.mark.parametrize("of", ["rpc", "field", "value"])
-def test_what_is_deprecated_is_marked(of: str, tmp_path: Path) -> None:
+def test_deprecated_element_is_marked(of: str, tmp_path: Path) -> None:
     files = FileDescriptorSet.FromString(compiled_files())
     (team,) = [file for file in files.file if file.name == "stagely/v1/team.proto"]
     deprecated = {

@@ -1,4 +1,4 @@
-"""What stands on the pages, as it is committed."""
+"""The content of the committed pages."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from tests.support.methods import FILES, METHODS, SERVICES
 from tests.support.reference.html import PAGES, REFERENCE, read
 
 READ = {path.name: read(path) for path in PAGES}
-ELSEWHERE = ("https://protobuf.dev/", "https://github.com/fullstorydev/grpcurl")
+EXTERNAL = ("https://protobuf.dev/", "https://github.com/fullstorydev/grpcurl")
 
 
 @pytest.mark.parametrize("name", READ)
-def test_every_link_leads_somewhere(name: str) -> None:
-    def leads_somewhere(link: str) -> bool:
+def test_every_link_has_a_target(name: str) -> None:
+    def has_target(link: str) -> bool:
         page, _, anchor = link.partition("#")
-        if link.startswith(ELSEWHERE):
+        if link.startswith(EXTERNAL):
             return True
         if page.endswith(".css"):
             return (REFERENCE / page).is_file()
         target = READ.get(page or name)
         return target is not None and (not anchor or anchor in target.ids)
 
-    assert [link for link in READ[name].links if not leads_somewhere(link)] == []
+    assert [link for link in READ[name].links if not has_target(link)] == []
 
 
 @pytest.mark.parametrize("name", READ)
-def test_no_place_has_two_meanings(name: str) -> None:
+def test_ids_are_unique(name: str) -> None:
     ids = READ[name].ids
 
     assert sorted(ids) == sorted(set(ids))
 
 
 @pytest.mark.parametrize("name", READ)
-def test_page_needs_no_script_and_loads_nothing_from_elsewhere(name: str) -> None:
+def test_page_has_no_script_and_no_external_resource(name: str) -> None:
     loading = {"script", "img", "iframe", "object", "embed", "video", "audio"}
 
     assert READ[name].tags & loading == set()
@@ -41,7 +41,7 @@ def test_page_needs_no_script_and_loads_nothing_from_elsewhere(name: str) -> Non
     assert "url(" not in (REFERENCE / "reference.css").read_text()
 
 
-def test_every_rpc_message_field_enum_and_value_has_its_place() -> None:
+def test_every_rpc_message_field_enum_and_value_has_an_anchor() -> None:
     described = [file for file in FILES if file.services_by_name]
     messages = [message for file in described for message in file.message_types_by_name.values()]
     enums = [enum for file in FILES for enum in file.enum_types_by_name.values()]
@@ -50,21 +50,21 @@ def test_every_rpc_message_field_enum_and_value_has_its_place() -> None:
     expected |= {f"{message.name}.{field.name}" for message in messages for field in message.fields}
     expected |= {value.name for enum in enums for value in enum.values}
 
-    assert expected - {place for page in READ.values() for place in page.ids} == set()
+    assert expected - {anchor for page in READ.values() for anchor in page.ids} == set()
 
 
-def test_every_service_has_its_page() -> None:
+def test_every_service_has_a_page() -> None:
     assert {service.file.name.rpartition("/")[2].replace(".proto", ".html") for service in SERVICES} <= set(READ)
 
 
-def test_a_comment_is_shown_as_it_is_meant() -> None:
+def test_tables_and_links_of_a_comment_are_rendered() -> None:
     transitions = (REFERENCE / "environment.html").read_text()
 
     assert "<td>building, for another try</td>" in transitions
     assert '<a href="environment.html#EnsureEnvironment">EnsureEnvironment</a> reuses it' in transitions
 
 
-def test_page_of_an_rpc_says_who_may_call_it() -> None:
+def test_section_of_an_rpc_says_who_may_call_it() -> None:
     _, _, section = (REFERENCE / "secret.html").read_text().partition('<section class="rpc" id="AccessSecret">')
     section, _, _ = section.partition("</section>")
 
@@ -74,7 +74,7 @@ def test_page_of_an_rpc_says_who_may_call_it() -> None:
     assert '<span class="mark sensitive">sensitive</span>' in section
 
 
-def test_page_of_a_code_has_the_rpcs_that_end_in_it() -> None:
+def test_section_of_a_code_lists_the_rpcs_that_return_it() -> None:
     _, _, section = (REFERENCE / "codes.html").read_text().partition('<section id="DATA_LOSS">')
     section, _, _ = section.partition("</section>")
 

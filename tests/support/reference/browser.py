@@ -1,4 +1,4 @@
-"""A real browser, driven by the Chrome DevTools Protocol."""
+"""A real browser, driven over the Chrome DevTools Protocol."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OPTIONS = (
 
 
 class Tab:
-    """The one tab of a browser."""
+    """The only tab of a browser."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
@@ -50,15 +50,15 @@ class Tab:
     async def _call(self, method: str, **parameters: object) -> Any:
         self._number += 1
         await self._socket.send(orjson.dumps({"id": self._number, "method": method, "params": parameters}), text=True)
-        while (answer := orjson.loads(await self._socket.recv())).get("id") != self._number:
+        while (reply := orjson.loads(await self._socket.recv())).get("id") != self._number:
             pass
-        assert "error" not in answer, (method, answer)
-        return answer["result"]
+        assert "error" not in reply, (method, reply)
+        return reply["result"]
 
     async def open(
         self, page: Path, *, width: int, height: int = 844, scheme: Scheme = "light", scale: float = 1
     ) -> None:
-        """Open a page, as a screen of this width would, and wait until it stands."""
+        """Open a page on a screen of this width, and wait until it is loaded."""
         screen = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 600}
         await self._call("Emulation.setDeviceMetricsOverride", **screen)
         await self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -69,19 +69,19 @@ class Tab:
         return await self.evaluate("document.readyState")
 
     async def evaluate(self, expression: str) -> Any:
-        """Return what an expression, or the promise that it returns, comes to in the page."""
-        said = await self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in said, said
-        return said["result"].get("value")
+        """Return the value of a JavaScript expression in the page. Await a promise."""
+        outcome = await self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in outcome, outcome
+        return outcome["result"].get("value")
 
     async def screenshot(self) -> bytes:
-        """Return what is to be seen, as PNG."""
+        """Return a PNG of the visible part of the page."""
         return base64.b64decode((await self._call("Page.captureScreenshot", format="png"))["data"])
 
 
 @asynccontextmanager
 async def browsing(directory: Path) -> AsyncIterator[Tab]:
-    """Run a browser with nothing but a new profile in a directory."""
+    """Run a browser with a new profile in a directory."""
     assert CHROMIUM is not None
     process = await asyncio.create_subprocess_exec(
         CHROMIUM,
@@ -101,7 +101,7 @@ async def browsing(directory: Path) -> AsyncIterator[Tab]:
 
 
 async def _address(port: int) -> str:
-    """Return the URL of the one tab."""
+    """Return the WebSocket URL of the only tab."""
     async with httpx2.AsyncClient(trust_env=False) as client:
         listed = await client.get(f"http://127.0.0.1:{port}/json/list")
     (tab,) = [each for each in listed.json() if each["type"] == "page"]
@@ -109,11 +109,11 @@ async def _address(port: int) -> str:
 
 
 async def _port(directory: Path) -> int:
-    """Wait for the browser to say where it listens."""
-    said = directory / "DevToolsActivePort"
+    """Wait until the browser has written the port that it listens on."""
+    port_file = directory / "DevToolsActivePort"
 
     async def is_complete() -> bool:
-        return said.exists() and len(said.read_text().splitlines()) > 1
+        return port_file.exists() and len(port_file.read_text().splitlines()) > 1
 
     await eventually(is_complete, expected=True, seconds=START_SECONDS)
-    return int(said.read_text().splitlines()[0])
+    return int(port_file.read_text().splitlines()[0])

@@ -1,4 +1,4 @@
-"""The pages as a program reads them: what they name, where they lead and what they show."""
+"""Parses the pages: their ids, links and text."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ VOID = {"meta", "link", "wbr"}
 
 @dataclass
 class Page:
-    """What is on a page.
+    """The parsed content of a page.
 
     Attributes:
-        ids: where links can lead to.
-        links: where those of the page lead.
-        tags: what it is built of.
+        ids: the ids of its elements, which links can name.
+        links: the targets of its links.
+        tags: the names of its elements.
         examples: the text of each example.
-        text: all of its text.
+        text: its text.
     """
 
     ids: list[str] = field(default_factory=list)
@@ -57,7 +57,7 @@ class _Reader(HTMLParser):
 
 
 def read(path: Path) -> Page:
-    """Read a page, every element of which must end where it should."""
+    """Parse a page. Fail if an element is not closed in order."""
     reader = _Reader()
     reader.feed(path.read_text())
     reader.close()
