@@ -96,7 +96,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def postgres_server(pytestconfig: pytest.Config) -> PostgresServer:
     """The PostgreSQL of the run, shared by its workers."""
     if hasattr(pytestconfig, "workerinput"):
-        return PostgresBroker.ask(pytestconfig.workerinput[BROKER_ADDRESS])
+        return PostgresBroker.request(pytestconfig.workerinput[BROKER_ADDRESS])
     return pytestconfig.stash[POSTGRES].get()
 
 

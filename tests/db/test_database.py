@@ -41,7 +41,7 @@ async def sleep(db: Database, seconds: float) -> None:
 SLEEP = Statement(select(func.pg_sleep(bindparam("seconds", type_=Float))))
 
 
-async def sleep_in_one_wait(db: Database, seconds: float) -> None:
+async def sleep_in_a_pipeline(db: Database, seconds: float) -> None:
     async with reading(db) as session:
         await session.ask(SLEEP.value(seconds=seconds))
 
@@ -51,7 +51,7 @@ async def sleep_in_a_write(db: Database, seconds: float) -> None:
         await session.ask(SLEEP.value(seconds=seconds))
 
 
-async def sleep_at_the_end_of_a_write(db: Database, seconds: float) -> None:
+async def sleep_in_a_commit(db: Database, seconds: float) -> None:
     async with writing(db) as session:
         await session.begin()
         session._writes.append(SLEEP.value(seconds=seconds))
@@ -74,15 +74,15 @@ async def ping(db: Database) -> int:
         (work, cancellations)
         for work in (
             sleep,
-            sleep_in_one_wait,
+            sleep_in_a_pipeline,
             sleep_in_a_write,
-            sleep_at_the_end_of_a_write,
+            sleep_in_a_commit,
             sleep_in_a_system_transaction,
         )
         for cancellations in (1, 2, 3)
     ],
 )
-async def test_cancelled_work_leaves_no_connection_behind(
+async def test_cancelled_work_returns_its_connection(
     database_url: str, cancellations: int, work: Callable[[Database, float], Coroutine[None, None, None]]
 ) -> None:
     async with connected(database_url) as db:
@@ -95,12 +95,12 @@ async def test_cancelled_work_leaves_no_connection_behind(
             with pytest.raises(asyncio.CancelledError):
                 await working
 
-        # More at a time than one connection could answer: both are there.
+        # These need both connections of the pool.
         assert await asyncio.gather(*(ping(db) for _ in range(8))) == [1] * 8
         assert db.connections().in_use == 0
 
 
-async def test_failed_read_gives_its_connection_back(database_url: str) -> None:
+async def test_failed_read_returns_its_connection(database_url: str) -> None:
     async with connected(database_url) as db:
         for _ in range(5):
             with pytest.raises(LookupError):
@@ -111,7 +111,7 @@ async def test_failed_read_gives_its_connection_back(database_url: str) -> None:
         assert await ping(db) == 1
 
 
-async def test_point_read_sees_nothing_that_another_has_not_committed(fresh_database_url: str) -> None:
+async def test_point_read_sees_only_committed_rows(fresh_database_url: str) -> None:
     by_slug = PointRead("team by slug", TeamRow, select(Team.__table__), Team.slug)
     async with connected(fresh_database_url) as db, reading(db) as reader:
         async with db.system_transaction() as writer:
@@ -126,7 +126,7 @@ async def test_point_read_sees_nothing_that_another_has_not_committed(fresh_data
     assert after.name == "Web"
 
 
-async def test_read_without_its_connection_is_unavailable_and_the_next_one_has_another(database_url: str) -> None:
+async def test_read_that_loses_its_connection_is_unavailable_and_the_next_one_works(database_url: str) -> None:
     dies = Statement(select(func.pg_terminate_backend(func.pg_backend_pid())))
     async with connected(database_url) as db:
         with pytest.raises(UnavailableError):
@@ -136,7 +136,7 @@ async def test_read_without_its_connection_is_unavailable_and_the_next_one_has_a
         assert await ping(db) == 1
 
 
-async def test_read_on_a_lost_connection_is_asked_again_on_another(fresh_database_url: str) -> None:
+async def test_read_on_a_broken_connection_is_retried_on_another(fresh_database_url: str) -> None:
     async with connected(fresh_database_url) as db, reading(db) as session:
         pid = (await session.execute(select(func.pg_backend_pid()))).scalar_one()
         async with await psycopg.AsyncConnection.connect(fresh_database_url, autocommit=True) as other:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from stagely_rpc.db.database import Database
 
-INSERT = text("INSERT INTO teams (slug, name) VALUES (:slug, 'canary-' || 'value')")
+INSERT = text("INSERT INTO teams (slug, name) VALUES (:slug, 'secret-' || 'value')")
 IS_IDLE = "SELECT state = 'idle' FROM pg_stat_activity WHERE pid = %(pid)s"
 CONNECTIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'stagely-rpc'"
@@ -39,7 +39,7 @@ async def db(fresh_database_url: str) -> AsyncIterator[Database]:
     await db.close()
 
 
-async def test_violation_of_a_named_constraint_is_the_refusal_that_was_given_for_it(db: Database) -> None:
+async def test_violation_of_a_named_constraint_raises_its_error(db: Database) -> None:
     async with db.system_transaction() as session:
         await session.execute(INSERT, {"slug": "web"})
 
@@ -51,19 +51,19 @@ async def test_violation_of_a_named_constraint_is_the_refusal_that_was_given_for
     assert refused.value is TAKEN
 
 
-async def test_violation_of_another_constraint_is_no_domain_error_and_tells_no_value(db: Database) -> None:
+async def test_violation_of_another_constraint_is_unexpected_and_shows_no_value(db: Database) -> None:
     with pytest.raises(UnexpectedDatabaseError) as error:
         async with writing(db) as session:
             await session.begin()
-            session.insert(TeamRow, {"slug": "-", "name": "canary-value"}, {"teams_slug_key": lambda: TAKEN})
+            session.insert(TeamRow, {"slug": "-", "name": "secret-value"}, {"teams_slug_key": lambda: TAKEN})
 
     assert "valid_slug" in str(error.value)
     assert "23514" in str(error.value)
-    assert "canary-value" not in str(error.value)
+    assert "secret-value" not in str(error.value)
     assert error.value.__cause__ is None
 
 
-async def test_write_that_raises_leaves_nothing(db: Database) -> None:
+async def test_write_that_raises_is_rolled_back(db: Database) -> None:
     with pytest.raises(ZeroDivisionError):
         async with db.system_transaction() as session:
             await session.execute(INSERT, {"slug": "web"})
@@ -73,7 +73,7 @@ async def test_write_that_raises_leaves_nothing(db: Database) -> None:
         assert (await session.execute(text("SELECT count(*) FROM teams"))).scalar_one() == 0
 
 
-async def test_read_holds_no_transaction_and_no_connection(db: Database, fresh_database_url: str) -> None:
+async def test_read_session_holds_no_transaction_and_no_connection(db: Database, fresh_database_url: str) -> None:
     async with reading(db) as session:
         pid = await session.scalar(text("SELECT pg_backend_pid()"))
 
@@ -93,18 +93,18 @@ async def test_terminated_connection_is_unavailable_and_the_next_call_works(db: 
 
 @pytest.mark.parametrize("code", ["53100", "53200", "58030"])
 async def test_database_without_space_or_memory_is_unavailable(db: Database, code: str) -> None:
-    fails = text(f"DO $$ BEGIN RAISE EXCEPTION 'canary-value' USING ERRCODE = '{code}'; END $$")
+    fails = text(f"DO $$ BEGIN RAISE EXCEPTION 'secret-value' USING ERRCODE = '{code}'; END $$")
 
     with pytest.raises(UnavailableError) as refused:
         async with db.system_transaction() as session:
             await session.execute(fails)
 
     assert refused.value.reason == "DATABASE_OUT_OF_RESOURCES"
-    assert "canary-value" not in str(refused.value)
+    assert "secret-value" not in str(refused.value)
 
 
 async def test_unreachable_database_is_unavailable() -> None:
-    db = database_at("postgresql://nobody:hunter2@127.0.0.1:1/nothing")
+    db = database_at("postgresql://ada:hunter2@127.0.0.1:1/nothing")
 
     with pytest.raises(UnavailableError) as error:
         await db.start()
@@ -126,14 +126,14 @@ async def test_read_only_database_is_unavailable(fresh_database_url: str) -> Non
     await db.close()
 
 
-async def test_statement_that_takes_too_long_exceeds_the_deadline(db: Database) -> None:
+async def test_statement_timeout_is_deadline_exceeded(db: Database) -> None:
     with pytest.raises(DeadlineExceededError):
         async with db.system_transaction() as session:
             await session.execute(text("SET LOCAL statement_timeout = 50"))
             await session.execute(text("SELECT pg_sleep(10)"))
 
 
-async def test_deadlock_is_aborted_for_one_of_the_two(db: Database) -> None:
+async def test_deadlock_aborts_one_of_two_transactions(db: Database) -> None:
     async with db.system_transaction() as session:
         await session.execute(INSERT, {"slug": "web"})
         await session.execute(INSERT, {"slug": "api"})
@@ -163,7 +163,7 @@ async def test_serialization_failure_is_aborted(db: Database) -> None:
             await session.execute(text("UPDATE teams SET name = 'mine'"))
 
 
-async def test_full_pool_is_overload_after_a_bounded_wait(db: Database) -> None:
+async def test_full_pool_is_overloaded_after_a_bounded_wait(db: Database) -> None:
     release = asyncio.Event()
     inside = asyncio.Semaphore(0)
 
@@ -209,7 +209,7 @@ async def test_cancelled_call_cancels_its_statement(db: Database) -> None:
     await eventually(count, 0)
 
 
-async def test_idle_connections_are_closed_down_to_what_load_needs(fresh_database_url: str) -> None:
+async def test_idle_connections_are_closed_when_load_no_longer_needs_them(fresh_database_url: str) -> None:
     db = database_at(fresh_database_url, size=6, idle=2)
     together = asyncio.Barrier(6)
 
@@ -226,9 +226,9 @@ async def test_idle_connections_are_closed_down_to_what_load_needs(fresh_databas
 
     await asyncio.gather(*(use() for _ in range(6)))
     await db._pool.trim()
-    needed_lately = await connections()
+    after_first_trim = await connections()
     await db._pool.trim()
 
-    assert needed_lately == 6
+    assert after_first_trim == 6
     await eventually(connections, 2)
     await db.close()

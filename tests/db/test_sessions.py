@@ -1,4 +1,4 @@
-"""SQLAlchemy's face of a session, and what a write session adds to it."""
+"""The SQLAlchemy methods of sessions, and the additions of write sessions."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ TEAM_BY_SLUG = PointRead("team by slug", TeamRow, select(Team.__table__), Team.s
 TAKEN = AlreadyExistsError("taken", resource_type="Team", resource_name="web")
 
 
-class Woken:
-    """A database whose wake-ups are noted, each with the names of the teams that another connection sees then."""
+class WakeRecorder:
+    """A database that records its wake-ups, and the team names that another connection sees at that moment."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -44,8 +44,8 @@ class Woken:
 
 
 @asynccontextmanager
-async def woken(url: str) -> AsyncIterator[Woken]:
-    one = Woken(url)
+async def wake_recorder(url: str) -> AsyncIterator[WakeRecorder]:
+    one = WakeRecorder(url)
     try:
         yield one
     finally:
@@ -54,7 +54,7 @@ async def woken(url: str) -> AsyncIterator[Woken]:
 
 @pytest.fixture
 async def db(fresh_database_url: str) -> AsyncIterator[Database]:
-    async with woken(fresh_database_url) as one:
+    async with wake_recorder(fresh_database_url) as one:
         yield one.db
 
 
@@ -63,7 +63,7 @@ async def names(db: Database) -> list[str]:
         return list(await session.scalars(select(Team.name).order_by(Team.name)))
 
 
-async def test_read_session_executes_what_sqlalchemy_s_does(db: Database) -> None:
+async def test_read_session_executes_like_a_sqlalchemy_session(db: Database) -> None:
     async with db.system_transaction() as transaction:
         await transaction.execute(insert(Team).values([{"slug": "web", "name": "Web"}, {"slug": "api", "name": "Api"}]))
 
@@ -90,7 +90,7 @@ async def test_write_session_executes_within_its_transaction(db: Database) -> No
     assert await names(db) == []
 
 
-async def test_what_was_noted_is_sent_before_a_statement_is_executed(db: Database) -> None:
+async def test_queued_writes_are_sent_before_a_statement(db: Database) -> None:
     async with writing(db) as session:
         await session.begin()
         team = session.insert(TeamRow, {"slug": "web", "name": "Web"})
@@ -102,7 +102,7 @@ async def test_what_was_noted_is_sent_before_a_statement_is_executed(db: Databas
     assert await names(db) == ["Third"]
 
 
-async def test_violation_by_what_was_noted_is_raised_as_the_error_given_for_it(db: Database) -> None:
+async def test_violation_by_a_queued_write_raises_its_error(db: Database) -> None:
     async with writing(db) as session:
         await session.execute(insert(Team).values(slug="web", name="Web"))
 
@@ -126,7 +126,7 @@ async def test_write_session_reads_a_row_within_its_transaction(db: Database) ->
     assert team.name == "Web"
 
 
-async def test_session_that_asks_nothing_takes_no_connection(db: Database) -> None:
+async def test_session_without_statements_takes_no_connection(db: Database) -> None:
     async with writing(db):
         pass
 
@@ -139,7 +139,7 @@ async def entries(db: Database) -> list[Any]:
         return list(await session.execute(select(*columns).order_by(AuditLog.action)))
 
 
-async def test_service_writes_in_its_own_name(db: Database) -> None:
+async def test_background_job_writes_under_its_own_name(db: Database) -> None:
     async with db.write(actor="reaper") as session:
         await session.begin()
         team = session.insert(TeamRow, {"slug": "web", "name": "Web"})
@@ -150,7 +150,7 @@ async def test_service_writes_in_its_own_name(db: Database) -> None:
     assert await entries(db) == [("team.create", "team", "service:stagely-rpc/reaper", None, team.id)]
 
 
-async def test_each_record_of_a_write_has_its_own_action_and_resource_type(db: Database) -> None:
+async def test_each_audit_entry_has_its_own_action_and_resource_type(db: Database) -> None:
     async with db.write(actor="reaper") as session:
         await session.begin()
         team = session.insert(TeamRow, {"slug": "web", "name": "Web"})
@@ -163,7 +163,7 @@ async def test_each_record_of_a_write_has_its_own_action_and_resource_type(db: D
     ]
 
 
-async def test_write_of_the_service_s_own_must_say_what_it_did(db: Database) -> None:
+async def test_write_of_a_background_job_needs_an_action(db: Database) -> None:
     with pytest.raises(RuntimeError, match="has no audit action"):
         async with db.write(actor="reaper") as session:
             await session.begin()
@@ -172,8 +172,8 @@ async def test_write_of_the_service_s_own_must_say_what_it_did(db: Database) -> 
     assert await names(db) == []
 
 
-async def test_those_who_wait_are_woken_once_for_each_topic_and_after_the_commit(fresh_database_url: str) -> None:
-    async with woken(fresh_database_url) as one, writing(one.db) as session:
+async def test_each_topic_is_woken_once_after_the_commit(fresh_database_url: str) -> None:
+    async with wake_recorder(fresh_database_url) as one, writing(one.db) as session:
         await session.begin()
         session.insert(TeamRow, {"slug": "web", "name": "Web"})
         for topic in ("builds", "events", "builds"):
@@ -185,8 +185,8 @@ async def test_those_who_wait_are_woken_once_for_each_topic_and_after_the_commit
     assert one.seen == [{"Web"}]
 
 
-async def test_nobody_is_woken_for_what_was_rolled_back(fresh_database_url: str) -> None:
-    async with woken(fresh_database_url) as one:
+async def test_rollback_wakes_no_topic(fresh_database_url: str) -> None:
+    async with wake_recorder(fresh_database_url) as one:
         with pytest.raises(ZeroDivisionError):
             async with writing(one.db) as session:
                 session.wake("builds")
@@ -230,7 +230,7 @@ def numbered(fresh_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("numbered")
-async def test_row_is_returned_with_what_the_database_numbered(db: Database) -> None:
+async def test_inserted_row_is_returned_with_its_identity_column(db: Database) -> None:
     async def add(text: str) -> list[NumberedRow]:
         async with writing(db) as session:
             first = await session.insert_returning(NumberedRow, {"text": text})
@@ -245,7 +245,7 @@ async def test_row_is_returned_with_what_the_database_numbered(db: Database) -> 
 
 
 @pytest.mark.usefixtures("numbered")
-async def test_violation_by_a_returned_row_is_raised_as_the_error_given_for_it(db: Database) -> None:
+async def test_violation_by_insert_returning_raises_its_error(db: Database) -> None:
     with pytest.raises(AlreadyExistsError):
         async with writing(db) as session:
             await session.insert_returning(NumberedRow, {"text": "long"}, {"short": lambda: TAKEN})

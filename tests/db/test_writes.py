@@ -1,4 +1,4 @@
-"""Every RPC that changes something: how often it waits for the database, and whether its answer is what is stored."""
+"""Every RPC that writes needs at most two round trips, and its response equals the stored resource."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stagely_rpc.db.driver.pipeline import BEGIN
 from tests.support.access.requests import request_of
 from tests.support.methods import METHODS
 from tests.support.rpc import connected, running_server
-from tests.support.statements import waits
+from tests.support.statements import round_trips
 from tests.support.world import Renewable, ask, make_world
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ async def world(channel: grpc.aio.Channel) -> World:
     return await make_world(channel)
 
 
-def once(method: Method, world: World) -> Any:
-    """Return a request that must have its effect once."""
+def new_request(method: Method, world: World) -> Any:
+    """Return a request, with a `request_id` if the RPC writes."""
     request: Any = request_of(method, world, 0)
     if method.changes_something:
         request.request_id = str(uuid.uuid4())
@@ -76,7 +76,7 @@ def once(method: Method, world: World) -> Any:
 
 
 async def stored(channel: grpc.aio.Channel, resource: Any) -> Message:
-    """Return a resource as it is read."""
+    """Return the stored resource from its Get or List RPC."""
     if isinstance(resource, team_pb2.TeamMember):
         members = team_pb2.ListTeamMembersRequest(team_id=resource.team_id)
         listed = await ask(channel, "TeamService.ListTeamMembers", members)
@@ -87,14 +87,14 @@ async def stored(channel: grpc.aio.Channel, resource: Any) -> Message:
 
 
 @pytest.mark.parametrize("method", [*WRITES, *READS_OF_SECRETS], ids=str)
-async def test_it_waits_for_the_database_twice_at_most(
+async def test_call_needs_at_most_two_round_trips(
     channel: grpc.aio.Channel, world: World, method: Method, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewable = Renewable(channel, method.name, world)
     for _ in range(2):
-        about = await renewable.ready()
-        with waits(monkeypatch) as made:
-            await ask(channel, method.name, once(method, about))
+        fresh = await renewable.ready()
+        with round_trips(monkeypatch) as made:
+            await ask(channel, method.name, new_request(method, fresh))
         renewable.use()
 
         assert len(made) <= 2, made
@@ -102,12 +102,12 @@ async def test_it_waits_for_the_database_twice_at_most(
 
 
 @pytest.mark.parametrize("method", WRITES, ids=str)
-async def test_its_answer_is_what_is_stored(channel: grpc.aio.Channel, world: World, method: Method) -> None:
-    """IdempotencyStore are made before the database has written: what it then writes is the same."""
+async def test_response_equals_the_stored_resource(channel: grpc.aio.Channel, world: World, method: Method) -> None:
+    """The response is built before the database writes, so it must predict the stored row."""
     renewable = Renewable(channel, method.name, world)
     for _ in range(2):
-        about = await renewable.ready()
-        answer = await ask(channel, method.name, once(method, about))
+        fresh = await renewable.ready()
+        answer = await ask(channel, method.name, new_request(method, fresh))
         renewable.use()
 
         for field, value in answer.ListFields():

@@ -23,7 +23,7 @@ from tests.support.environments import (
     terminate,
     transition,
 )
-from tests.support.racing import CONNECTIONS, LOCK_ENVIRONMENT, LOCK_PROJECT, POOL_SIZE, obstacle, outcomes
+from tests.support.racing import CONNECTIONS, LOCK_ENVIRONMENT, LOCK_PROJECT, POOL_SIZE, blocking_transaction, outcomes
 from tests.support.refusals import refused
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ async def test_parallel_creates_keep_to_the_quota(
 ) -> None:
     project_id = await make_project(teams, database_url, quota=5)
 
-    async with obstacle(database_url, LOCK_PROJECT, project_id, waiting=POOL_SIZE):
+    async with blocking_transaction(database_url, LOCK_PROJECT, project_id, waiting=POOL_SIZE):
         calls = (make_environment(callers[n % CONNECTIONS], project_id) for n in range(100))
         race = asyncio.ensure_future(outcomes(calls))
     made, refusals = await race
@@ -54,7 +54,7 @@ async def test_parallel_retries_keep_to_the_quota(
     project_id = await make_project(teams, database_url, quota=3)
     failed = [await put_environment(database_url, project_id, "failed", pr_number=n) for n in range(1, 31)]
 
-    async with obstacle(database_url, LOCK_PROJECT, project_id, waiting=POOL_SIZE):
+    async with blocking_transaction(database_url, LOCK_PROJECT, project_id, waiting=POOL_SIZE):
         transitions = (transition(callers[n % CONNECTIONS], one, "building") for n, one in enumerate(failed[:15]))
         ensures = (ensure(callers[n % CONNECTIONS], project_id, pr_number=n) for n in range(16, 31))
         race = asyncio.ensure_future(outcomes([*transitions, *ensures]))
@@ -95,7 +95,7 @@ async def test_storm_of_every_change_neither_overruns_the_quota_nor_deadlocks(
 async def test_parallel_ensures_make_one_environment(
     callers: list[EnvironmentServiceAsyncStub], database_url: str, project_id: str
 ) -> None:
-    async with obstacle(database_url, LOCK_PROJECT, project_id, waiting=POOL_SIZE):
+    async with blocking_transaction(database_url, LOCK_PROJECT, project_id, waiting=POOL_SIZE):
         race = asyncio.ensure_future(outcomes(ensure(callers[n % CONNECTIONS], project_id) for n in range(50)))
     answers, refusals = await race
 
@@ -143,7 +143,7 @@ async def test_ensure_that_waits_for_a_termination_makes_another(
     old = await put_environment(database_url, project_id, "ready", pr_number=7)
 
     ended = "UPDATE environments SET status = 'terminated' WHERE id = %s"
-    async with obstacle(database_url, ended, old):
+    async with blocking_transaction(database_url, ended, old):
         call = asyncio.ensure_future(ensure(environments, project_id))
 
     answer = await call
@@ -158,7 +158,7 @@ async def test_one_of_many_equal_transitions_is_made(
     environment_id = await put_environment(database_url, project_id, old)
     before = await get_environment(callers[0], id=environment_id)
 
-    async with obstacle(database_url, LOCK_ENVIRONMENT, environment_id, waiting=POOL_SIZE):
+    async with blocking_transaction(database_url, LOCK_ENVIRONMENT, environment_id, waiting=POOL_SIZE):
         calls = (transition(callers[n % CONNECTIONS], environment_id, new) for n in range(POOL_SIZE))
         race = asyncio.ensure_future(outcomes(calls))
     made, refusals = await race
@@ -178,7 +178,7 @@ async def test_one_of_many_updates_with_one_etag_is_made(
         request = environment_pb2.UpdateEnvironmentRequest(id=made.id, etag=made.etag, vm_id=f"i-{number}")
         return callers[number % CONNECTIONS].UpdateEnvironment(request)
 
-    async with obstacle(database_url, LOCK_ENVIRONMENT, made.id, waiting=POOL_SIZE):
+    async with blocking_transaction(database_url, LOCK_ENVIRONMENT, made.id, waiting=POOL_SIZE):
         race = asyncio.ensure_future(outcomes(update(number) for number in range(POOL_SIZE)))
     changed, refusals = await race
 
@@ -219,7 +219,7 @@ async def test_create_waits_for_what_becomes_of_the_project(
     code: grpc.StatusCode,
     reason: str,
 ) -> None:
-    async with obstacle(database_url, change, project_id):
+    async with blocking_transaction(database_url, change, project_id):
         call = asyncio.ensure_future(make_environment(environments, project_id))
 
     with refused(code, reason=reason):
@@ -233,7 +233,7 @@ async def test_step_waits_for_what_becomes_of_the_team(
     environment_id = await put_environment(database_url, project_id, old)
     team_id = await team_of(database_url, project_id)
 
-    async with obstacle(database_url, "UPDATE teams SET deleted_at = now() WHERE id = %s", team_id):
+    async with blocking_transaction(database_url, "UPDATE teams SET deleted_at = now() WHERE id = %s", team_id):
         call = asyncio.ensure_future(transition(environments, environment_id, new))
 
     with refused(grpc.StatusCode.FAILED_PRECONDITION, reason="TEAM_DELETED"):

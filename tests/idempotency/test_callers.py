@@ -16,7 +16,7 @@ def new_team(request_id: str, slug: str) -> team_pb2.CreateTeamRequest:
     return team_pb2.CreateTeamRequest(slug=slug, name="Web", request_id=request_id)
 
 
-async def test_one_id_of_two_services_is_two(fresh_database_url: str) -> None:
+async def test_two_services_may_use_the_same_id(fresh_database_url: str) -> None:
     request_id = str(uuid.uuid4())
     async with running_server(fresh_database_url, **AUTHENTICATION) as server:
         async with connected(server, token=token("api", "*")) as api:
@@ -27,7 +27,7 @@ async def test_one_id_of_two_services_is_two(fresh_database_url: str) -> None:
     assert (first.slug, second.slug) == ("web", "api")
 
 
-async def test_answer_is_given_to_the_service_that_asked_and_for_the_user_it_asked_for(fresh_database_url: str) -> None:
+async def test_stored_response_is_only_for_the_same_service_and_acting_user(fresh_database_url: str) -> None:
     request = new_team(str(uuid.uuid4()), "web")
     api_token = token("api", "*")
     async with (
@@ -51,7 +51,7 @@ async def test_answer_is_given_to_the_service_that_asked_and_for_the_user_it_ask
 
 
 @pytest.mark.parametrize("scope", ["teams.get", ""])
-async def test_answer_is_not_given_to_who_may_not_make_the_call(fresh_database_url: str, scope: str) -> None:
+async def test_caller_without_permission_does_not_get_the_stored_response(fresh_database_url: str, scope: str) -> None:
     request = new_team(str(uuid.uuid4()), "web")
     async with running_server(fresh_database_url, **AUTHENTICATION) as server:
         async with connected(server, token=token("api", "*")) as api:

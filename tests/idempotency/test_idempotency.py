@@ -46,7 +46,7 @@ async def world(channel: grpc.aio.Channel) -> World:
 
 
 @pytest.mark.parametrize("method", CHANGING, ids=str)
-async def test_repetition_gets_the_first_answer_and_does_nothing(
+async def test_retry_gets_the_stored_response_and_changes_nothing(
     channel: grpc.aio.Channel, database_url: str, method: Method
 ) -> None:
     world = await make_world(channel)
@@ -76,17 +76,17 @@ async def test_same_id_with_another_rpc_is_refused(channel: grpc.aio.Channel) ->
         deletion = team_pb2.DeleteTeamRequest(id=team.id, request_id=request.request_id)
         await ask(channel, "TeamService.DeleteTeam", deletion)
 
-    kept = await ask(channel, "TeamService.GetTeam", team_pb2.GetTeamRequest(id=team.id))
-    assert not kept.team.HasField("deleted_at")
+    found = await ask(channel, "TeamService.GetTeam", team_pb2.GetTeamRequest(id=team.id))
+    assert not found.team.HasField("deleted_at")
 
 
 @pytest.mark.parametrize("request_id", ["1", "not-a-uuid", "{6ba7b810-9dad-11d1-80b4-00c04fd430c8}", "🚀"])
-async def test_id_that_is_no_uuid_is_refused(channel: grpc.aio.Channel, request_id: str) -> None:
+async def test_id_that_is_not_a_uuid_is_refused(channel: grpc.aio.Channel, request_id: str) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="request_id"):
         await ask(channel, "TeamService.CreateTeam", new_team(request_id=request_id))
 
 
-async def test_id_is_one_whatever_its_case(channel: grpc.aio.Channel) -> None:
+async def test_id_is_case_insensitive(channel: grpc.aio.Channel) -> None:
     request = new_team(request_id=str(uuid.uuid4()).upper())
     await ask(channel, "TeamService.CreateTeam", request)
 
@@ -95,7 +95,7 @@ async def test_id_is_one_whatever_its_case(channel: grpc.aio.Channel) -> None:
         await ask(channel, "TeamService.CreateTeam", other)
 
 
-async def test_error_is_not_kept(channel: grpc.aio.Channel, database_url: str) -> None:
+async def test_error_is_not_stored(channel: grpc.aio.Channel, database_url: str) -> None:
     taken = new_team()
     first = (await ask(channel, "TeamService.CreateTeam", taken)).team
     request = team_pb2.UndeleteTeamRequest(id=first.id, request_id=str(uuid.uuid4()))
@@ -108,7 +108,7 @@ async def test_error_is_not_kept(channel: grpc.aio.Channel, database_url: str) -
     assert (await ask(channel, "TeamService.UndeleteTeam", request)).team.id == first.id
 
 
-async def test_requests_without_an_id_are_not_kept(fresh_database_url: str) -> None:
+async def test_response_without_a_request_id_is_not_stored(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url) as server, connected(server) as channel:
         await ask(channel, "TeamService.CreateTeam", new_team(request_id=""))
 
@@ -116,7 +116,9 @@ async def test_requests_without_an_id_are_not_kept(fresh_database_url: str) -> N
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
-async def test_fifty_copies_at_once_have_one_effect_and_equal_answers(fresh_database_url: str, replicas: int) -> None:
+async def test_fifty_concurrent_copies_have_one_effect_and_equal_responses(
+    fresh_database_url: str, replicas: int
+) -> None:
     name = "EnvironmentService.CreateEnvironment"
     async with (
         running_server(fresh_database_url) as one,
@@ -124,7 +126,7 @@ async def test_fifty_copies_at_once_have_one_effect_and_equal_answers(fresh_data
         connected(one) as channel,
         connected(other) as other_channel,
     ):
-        # Two equal requests without an id would make two of these.
+        # Without a request_id, two equal requests would create two environments.
         request = seed(name, await make_world(channel))
         request.ClearField("pr_number")
         before = await count(fresh_database_url, "SELECT count(*) FROM environments")
@@ -138,7 +140,7 @@ async def test_fifty_copies_at_once_have_one_effect_and_equal_answers(fresh_data
     assert await count(fresh_database_url, created, answers[0].environment.id) == 1
 
 
-async def test_copies_of_a_request_that_fails_all_fail(channel: grpc.aio.Channel) -> None:
+async def test_all_copies_of_a_failing_request_fail(channel: grpc.aio.Channel) -> None:
     request = team_pb2.UndeleteTeamRequest(id=str(uuid.uuid4()), request_id=str(uuid.uuid4()))
 
     outcomes = await asyncio.gather(
@@ -149,7 +151,7 @@ async def test_copies_of_a_request_that_fails_all_fail(channel: grpc.aio.Channel
     assert codes == {grpc.StatusCode.NOT_FOUND}
 
 
-async def test_answer_is_there_after_a_restart(fresh_database_url: str) -> None:
+async def test_stored_response_survives_a_restart(fresh_database_url: str) -> None:
     request = new_team()
     answers = []
     for _ in range(2):
@@ -160,7 +162,7 @@ async def test_answer_is_there_after_a_restart(fresh_database_url: str) -> None:
     assert await count(fresh_database_url, "SELECT count(*) FROM teams") == 1
 
 
-async def test_answer_under_a_lost_key_is_neither_given_nor_done_again(fresh_database_url: str) -> None:
+async def test_retry_under_another_encryption_key_is_aborted(fresh_database_url: str) -> None:
     request = new_team()
     async with running_server(fresh_database_url) as server, connected(server) as channel:
         await ask(channel, "TeamService.CreateTeam", request)
@@ -172,12 +174,12 @@ async def test_answer_under_a_lost_key_is_neither_given_nor_done_again(fresh_dat
     assert await count(fresh_database_url, "SELECT count(*) FROM teams") == 1
 
 
-async def test_nothing_of_request_and_answer_is_stored_in_the_clear(
+async def test_request_and_response_are_stored_encrypted(
     channel: grpc.aio.Channel, database_url: str, world: World
 ) -> None:
-    canary = f"canary{uuid.uuid4().hex}"
+    marker = f"marker{uuid.uuid4().hex}"
     request = secret_pb2.SetSecretRequest(
-        project_id=world.project.id, key=canary.upper(), value=canary.encode(), request_id=str(uuid.uuid4())
+        project_id=world.project.id, key=marker.upper(), value=marker.encode(), request_id=str(uuid.uuid4())
     )
     answer = await ask(channel, "SecretService.SetSecret", request)
 
@@ -187,16 +189,16 @@ async def test_nothing_of_request_and_answer_is_stored_in_the_clear(
         )
         (sealed,) = await found.fetchone() or (b"",)
     assert len(sealed) > len(answer.SerializeToString())
-    for clear in (canary, canary.upper(), answer.secret.id):
+    for clear in (marker, marker.upper(), answer.secret.id):
         assert clear.encode() not in sealed
 
 
-async def test_expired_answer_is_forgotten(channel: grpc.aio.Channel, database_url: str) -> None:
+async def test_request_runs_again_after_its_response_expired(channel: grpc.aio.Channel, database_url: str) -> None:
     request = new_team()
     team = (await ask(channel, "TeamService.CreateTeam", request)).team
     await expire(database_url, request.request_id)
 
-    # Done anew, it meets what the first time has made.
+    # The request runs again, and conflicts with the team of the first run.
     with refused(grpc.StatusCode.ALREADY_EXISTS, reason="TEAM_SLUG_TAKEN"):
         await ask(channel, "TeamService.CreateTeam", request)
     other = new_team(request_id=request.request_id)
@@ -209,7 +211,7 @@ async def expire(url: str, request_id: str) -> None:
         await connection.execute(statement, [request_id])
 
 
-async def test_answer_is_kept_for_the_time_that_is_set(fresh_database_url: str) -> None:
+async def test_response_is_stored_for_the_configured_time(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url, idempotency_ttl_seconds=3600) as server, connected(server) as channel:
         await ask(channel, "TeamService.CreateTeam", new_team())
 
@@ -217,7 +219,7 @@ async def test_answer_is_kept_for_the_time_that_is_set(fresh_database_url: str) 
     assert await count(fresh_database_url, in_an_hour) == 1
 
 
-async def test_expired_answers_are_removed_in_batches_and_others_stay(fresh_database_url: str) -> None:
+async def test_expired_responses_are_deleted_in_batches_and_others_stay(fresh_database_url: str) -> None:
     add = (
         "INSERT INTO idempotency_keys (caller, request_id, expires_at)"
         " SELECT 'reaper', gen_random_uuid(), now() + {} FROM generate_series(1, {})"
@@ -227,7 +229,7 @@ async def test_expired_answers_are_removed_in_batches_and_others_stay(fresh_data
         await connection.execute(add.format("interval '1 h'", 10))
     one, other = database_at(fresh_database_url), database_at(fresh_database_url)
     async with await psycopg.AsyncConnection.connect(fresh_database_url) as claiming:
-        # An answer that a transaction is just claiming anew is left to it.
+        # A row that a transaction is claiming again is not deleted.
         await claiming.execute("SELECT FROM idempotency_keys WHERE expires_at < now() LIMIT 1 FOR UPDATE")
 
         await asyncio.gather(Expiry(one).sweep(), Expiry(other).sweep())

@@ -1,7 +1,7 @@
-"""A PostgreSQL in a container, where Docker answers.
+"""A PostgreSQL server in a container, if Docker is available.
 
-Each worker imports this module and only one process of a run uses it, hence the imports inside the functions: they take
-a third of a second.
+Imports are inside the functions, because they take a third of a second: every worker imports this module, but only one
+process of a run uses it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ IMAGE = "postgres:18-alpine"
 ANSWER_SECONDS = 5
 
 
-def docker_answers() -> bool:
-    """Tell whether there is a Docker daemon to start containers with."""
+def docker_is_available() -> bool:
+    """Return whether a Docker daemon can start containers."""
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
-        answers = _docker_answers()
-        # docker-py leaves its socket open when nobody answers: collected here, its warning fails no test.
+        answers = _docker_is_available()
+        # Without a daemon, docker-py leaves its socket open. Collect it here, so that its warning doesn't fail a test.
         gc.collect()
     return answers
 
 
-def _docker_answers() -> bool:
+def _docker_is_available() -> bool:
     from docker.errors import DockerException  # type: ignore[import-untyped]
     from testcontainers.core.docker_client import DockerClient
 
@@ -40,7 +40,7 @@ def _docker_answers() -> bool:
 
 @contextmanager
 def postgres(settings: Mapping[str, str]) -> Iterator[str]:
-    """Run a PostgreSQL with these server settings; yields the libpq URL of a superuser."""
+    """Run PostgreSQL with these server settings. Yield the libpq URL of a superuser."""
     from testcontainers.community.postgres import PostgresContainer
 
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())

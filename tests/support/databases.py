@@ -1,4 +1,4 @@
-"""The database as the servicers use it, without a server around it."""
+"""A `Database` for tests without a server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def database_at(url: str, **limits: Any) -> Database:
 
 @asynccontextmanager
 async def reading(db: Database) -> AsyncIterator[Session]:
-    """Read as a call does."""
+    """Open a read session, as a call does."""
     current_call.set(NO_CALL)
     async with db.read() as session:
         yield session
@@ -33,7 +33,7 @@ async def reading(db: Database) -> AsyncIterator[Session]:
 
 @asynccontextmanager
 async def writing(db: Database) -> AsyncIterator[WriteSession]:
-    """Write as a call does."""
+    """Open a write session, as a call does."""
     current_call.set(NO_CALL)
     async with db.write() as session:
         yield session

@@ -37,7 +37,7 @@ SLOW = (
     "tests/client/test_retries.py",  # the backoff of gRPC
     "tests/client/test_streams.py",  # connections that grow old
     "tests/db/plans/",  # the plan of each statement over many rows
-    "tests/db/schema/test_mends.py",  # revisions over rows of earlier versions
+    "tests/db/schema/test_repairs.py",  # revisions over rows of earlier versions
     "tests/db/schema/test_up_and_down.py",  # each revision, up and down
     "tests/identity/test_jwks.py",  # key sets that are read again
     "tests/identity/test_reloading.py",  # certificates that expire

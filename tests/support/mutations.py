@@ -12,7 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from stagely_rpc.wire.redaction import is_sensitive
 from tests.support import hostile_values, wire
-from tests.support.seeds import CANARY
+from tests.support.seeds import SECRET_MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,7 +106,7 @@ def _kind(field: FieldDescriptor) -> str:
 
 
 def _hostile_values(message: Message, field: FieldDescriptor) -> list[Bad]:
-    canary = CANARY if is_sensitive(field) else b""
+    canary = SECRET_MARKER if is_sensitive(field) else b""
     values: dict[str, Callable[[], list[Bad]]] = {
         "text": lambda: hostile_values.texts(getattr(message, field.name)),
         "bytes": lambda: hostile_values.byte_strings(canary),

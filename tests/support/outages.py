@@ -1,4 +1,4 @@
-"""The harm that is done to a database, and undone."""
+"""Outages of a database. Each is a context manager that ends the outage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 POOL_SIZE = 5
 _CALLS = 8 * POOL_SIZE
-"""So many that each of two workers has more than its pool has connections."""
+"""Enough calls to exceed the pool of each of two workers."""
 _FOREIGN = """
     WITH team AS (INSERT INTO teams (slug, name) VALUES ('foreign', 'Foreign') RETURNING id)
     INSERT INTO data_keys (team_id, key_encryption_key_id, wrapped_key) SELECT id, 'feedfeedfeedfeed', 'x' FROM team
@@ -65,7 +65,7 @@ key_missing = _between(_FOREIGN, "DELETE FROM teams WHERE slug = 'foreign'")
 
 @contextmanager
 def pool_exhausted(postgres: OwnPostgres, address: str) -> Iterator[None]:
-    """Have every connection of the pool wait for a lock, and further calls for a connection."""
+    """Exhaust the pool: every connection waits for a lock, and further calls wait for a connection."""
     with psycopg.connect(postgres.url) as holder, ExitStack() as stack:
         holder.execute("LOCK TABLE teams IN ACCESS EXCLUSIVE MODE")
         pending = [_listing(address, stack) for _ in range(_CALLS)]
@@ -76,7 +76,7 @@ def pool_exhausted(postgres: OwnPostgres, address: str) -> Iterator[None]:
 
 
 def _listing(address: str, stack: ExitStack) -> grpc.Future[team_pb2.ListTeamsResponse]:
-    """Call, over a connection of its own, which may come to any worker."""
+    """Start a ListTeams call on a new connection, which any worker may accept."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     teams = team_pb2_grpc.TeamServiceStub(stack.enter_context(grpc.insecure_channel(address, options=options)))
     return teams.ListTeams.future(team_pb2.ListTeamsRequest(), timeout=60)

@@ -1,4 +1,4 @@
-"""A PostgreSQL of their own for tests that harm it: the one of the suite is everybody's."""
+"""A separate PostgreSQL server for tests that stop or damage it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from stagely_rpc.embedded import postgres as embedded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What PostgreSQL has acknowledged must outlive its death; only the host's own death may lose it here.
+# A commit must survive a killed server. It need not survive a crash of the host, so fsync is off.
 _SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "on", "max_wal_size": "64MB"}
 
 
 class OwnPostgres:
-    """A PostgreSQL that may be killed, paused and started again. Its URL stays."""
+    """A PostgreSQL server that can be killed, paused and started again. Its URL does not change."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -36,20 +36,20 @@ class OwnPostgres:
         return psutil.Process(int(first_line))
 
     def start(self) -> None:
-        """Start it again, through crash recovery."""
+        """Start the server again, with crash recovery if needed."""
         self._server = embedded.start(self._directory, settings=_SETTINGS)
 
     def stop(self) -> None:
-        """Stop it, unless it is dead."""
+        """Stop the server, if it runs."""
         self._server.stop()
 
     def kill(self) -> None:
-        """Kill the postmaster; its children leave when they notice."""
+        """Kill the postmaster. Its child processes then exit on their own."""
         self._postmaster.kill()
         self._server.stop()
 
     def signal_all(self, number: signal.Signals) -> None:
-        """Signal every process of the server: its backends do not stop with the postmaster."""
+        """Signal every process of the server, because a signal to the postmaster does not reach the backends."""
         postmaster = self._postmaster
         for process in (postmaster, *postmaster.children(recursive=True)):
             with suppress(ProcessLookupError):
@@ -57,7 +57,7 @@ class OwnPostgres:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Pause it for a while: connections stay open, and nobody answers."""
+        """Pause every process of the server. Connections stay open, but get no response."""
         self.signal_all(signal.SIGSTOP)
         try:
             yield
@@ -65,14 +65,14 @@ class OwnPostgres:
             self.signal_all(signal.SIGCONT)
 
     def execute(self, *statements: str) -> None:
-        """Run statements from outside of the service, even if the database is read-only."""
+        """Run statements on a separate connection, even if the database is read-only by default."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("SET default_transaction_read_only = off")
             for statement in statements:
                 connection.execute(statement.encode())
 
     def terminate_backends(self) -> int:
-        """Terminate the connection of every other process; return how many those were."""
+        """Terminate all other client connections. Return how many there were."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -82,11 +82,11 @@ class OwnPostgres:
 
 @contextmanager
 def own_postgres(disk: Path | None = None, *, migrated: bool = True) -> Iterator[OwnPostgres]:
-    """Run a PostgreSQL for one test or campaign alone. The path of its socket must be short.
+    """Run a PostgreSQL server for one test or campaign. The path of its socket must be short.
 
     Args:
-        disk: where its data is.
-        migrated: whether its database has the schema.
+        disk: the directory for the data. Default: the temporary directory.
+        migrated: whether to migrate the database to head.
     """
     with tempfile.TemporaryDirectory(prefix="stagely-", dir=disk) as directory:
         postgres = OwnPostgres(Path(directory) / "pg")

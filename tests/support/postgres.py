@@ -1,7 +1,7 @@
-"""The PostgreSQL of a test run: where it comes from, how the workers of pytest-xdist share it, the databases on it.
+"""The PostgreSQL server of a test run, which the pytest-xdist workers share, and its databases.
 
-The server comes from the first of `TEST_DATABASE_URL` (a role that may create databases), a container where Docker
-answers, the embedded PostgreSQL. It is started when a test first asks for it, and once for the whole run.
+The server is the first available of: `TEST_DATABASE_URL` (a role that may create databases), a Docker container, the
+embedded PostgreSQL. It is started once per run, when the first test needs it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.support.leaks import HUNT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What a crash would lose is thrown away anyway; parallel workers hold more connections than the usual 100.
+# Data need not survive a crash. Parallel workers need more connections than the default of 100.
 THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 _POSTGRESQL_15 = 150_000
 _ROOM_BYTES = 4 * 1024**3
@@ -39,37 +39,37 @@ _TEMPLATE_LOCK = 0x57A6E17
 
 
 class PostgresUnavailableError(Exception):
-    """The process that owns the run could not start a PostgreSQL; the message says why."""
+    """PostgreSQL could not be started. The message gives the reason."""
 
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A PostgreSQL on which this test run may make databases."""
+    """A PostgreSQL server on which this test run may create databases."""
 
     url: str
-    """Where databases are made from; the tests leave this database itself alone."""
+    """The URL of the maintenance database. Tests don't change this database."""
     source: str
-    """Where the server comes from, and its version."""
+    """The origin of the server, and its version."""
     run: str
-    """Marks the databases of this run, so that two runs can share a server."""
+    """The id of the run. Database names contain it, so that two runs can share a server."""
 
     def create_database(self, template: str | None = None) -> str:
-        """Create a database, empty or as a copy of the database named `template`; return its URL."""
+        """Create a database, empty or as a copy of the database named `template`. Return its URL."""
         name = f"{self._prefix}{secrets.token_hex(4)}"
         origin = sql.SQL("TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
         with self._administering() as admin:
-            # Nothing of the copy goes through the log of a server that can choose.
+            # FILE_COPY does not write the copied data to the WAL. It can be chosen since PostgreSQL 15.
             strategy = sql.SQL("STRATEGY FILE_COPY" if admin.info.server_version >= _POSTGRESQL_15 else "")
             admin.execute(sql.SQL("CREATE DATABASE {} {} {}").format(sql.Identifier(name), origin, strategy))
         return self._url_of(name)
 
     def drop_database(self, url: str) -> None:
-        """Drop a database that `create_database` made, whoever is connected to it. No secret may be in it."""
+        """Drop a database, even if it has connections. Before, check that it contains no plaintext secret."""
         HUNT.search_database(url)
         self._drop(urlsplit(url).path.removeprefix("/"))
 
     def drop_databases(self) -> None:
-        """Drop what is left of this run's databases."""
+        """Drop the remaining databases of this run."""
         with self._administering() as admin:
             pattern = self._prefix.replace("_", r"\_") + "%"
             left = admin.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [pattern]).fetchall()
@@ -77,7 +77,7 @@ class PostgresServer:
             self._drop(name)
 
     def migrated_template(self) -> str:
-        """Return the name of a database migrated to head, to make copies of; the first caller of the run makes it."""
+        """Return the name of a template database at head. The first caller of the run creates it."""
         name = f"{self._prefix}template"
         with self._administering() as admin:
             admin.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", [_TEMPLATE_LOCK, self.run])
@@ -89,7 +89,7 @@ class PostgresServer:
 
     def _publish(self, admin: psycopg.Connection, draft: str, name: str) -> None:
         made = sql.Identifier(urlsplit(draft).path.removeprefix("/"))
-        # PostgreSQL copies no database that someone is connected to.
+        # PostgreSQL can't copy a database that has connections.
         admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(made))
         admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(made, sql.Identifier(name)))
 
@@ -109,7 +109,7 @@ class PostgresServer:
 
 
 class PostgresOfRun:
-    """Starts the run's PostgreSQL when it is first asked for, and stops it at the end of the run."""
+    """Starts the PostgreSQL server of the run on first use, and stops it at the end of the run."""
 
     def __init__(self) -> None:
         self.server: PostgresServer | None = None
@@ -117,7 +117,7 @@ class PostgresOfRun:
         self._undo = ExitStack()
 
     def get(self) -> PostgresServer:
-        """Return the one server of the run, started if need be; from any thread."""
+        """Return the server of the run. Start it if needed. Thread-safe."""
         with self._starting:
             if self.server is None:
                 url, source = self._undo.enter_context(_running_postgres())
@@ -126,32 +126,32 @@ class PostgresOfRun:
             return self.server
 
     def close(self) -> None:
-        """Drop the run's databases and stop what was started for it."""
+        """Drop the databases of the run, and stop the server if the run started it."""
         self._undo.close()
 
 
 class PostgresBroker:
-    """Where workers ask for the server of the run: a Unix socket of the process that owns the run."""
+    """Gives the server of the run to workers, over a Unix socket of the process that owns the run."""
 
     def __init__(self, postgres: PostgresOfRun) -> None:
-        """Open the broker; the first worker that comes has the server started."""
+        """Open the socket. The first request of a worker starts the server."""
         self._folder = tempfile.TemporaryDirectory(prefix="stagely-broker-")
         self.address = str(Path(self._folder.name) / "socket")
         self._listener = _Listener(self.address, postgres)
         threading.Thread(target=self._listener.serve_forever, daemon=True).start()
 
     def close(self) -> None:
-        """Turn away who comes from now on."""
+        """Close the socket."""
         self._listener.shutdown()
         self._listener.server_close()
         self._folder.cleanup()
 
     @staticmethod
-    def ask(address: str) -> PostgresServer:
-        """Return the server of the run, as a worker.
+    def request(address: str) -> PostgresServer:
+        """Request the server of the run. Called by workers.
 
         Raises:
-            PostgresUnavailableError: it could not be started.
+            PostgresUnavailableError: the server could not be started.
         """
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(address)
@@ -165,17 +165,17 @@ class _Listener(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
     def __init__(self, address: str, postgres: PostgresOfRun) -> None:
-        super().__init__(address, _Answer)
+        super().__init__(address, _ResponseHandler)
         self.postgres = postgres
 
 
-class _Answer(socketserver.StreamRequestHandler):
+class _ResponseHandler(socketserver.StreamRequestHandler):
     server: _Listener
 
     def handle(self) -> None:
         try:
             answer = asdict(self.server.postgres.get())
-        except Exception as failed:  # noqa: BLE001 - whatever it is, the worker shows it in the failing test
+        except Exception as failed:  # noqa: BLE001 - the worker reports the error in its failing test
             answer = {"error": f"{type(failed).__name__}: {failed}"}
         self.wfile.write(json.dumps(answer).encode())
 
@@ -185,7 +185,7 @@ def _running_postgres() -> Iterator[tuple[str, str]]:
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield given, "TEST_DATABASE_URL"
-    elif container.docker_answers():
+    elif container.docker_is_available():
         with container.postgres(THROWAWAY) as url:
             yield url, f"container {container.IMAGE}"
     else:
@@ -197,8 +197,8 @@ def _running_postgres() -> Iterator[tuple[str, str]]:
 
 
 def _memory() -> str | None:
-    """Return a folder in memory with room for the databases of a run, if there is one: they come and go by hundreds."""
-    shared = Path("/dev/shm")  # noqa: S108 - the folder in it is made with a name that nobody can guess
+    """Return an in-memory directory with enough space, if there is one, because a run creates hundreds of databases."""
+    shared = Path("/dev/shm")  # noqa: S108 - the directory in it gets an unpredictable name
     if not os.access(shared, os.W_OK) or shutil.disk_usage(shared).free < _ROOM_BYTES:
         return None
     return str(shared)

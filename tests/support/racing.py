@@ -22,7 +22,7 @@ LOCK_ENVIRONMENT = "SELECT FROM environments WHERE id = %s FOR UPDATE"
 
 
 async def outcomes(calls: Iterable[Awaitable[Any]]) -> tuple[list[Any], Counter[str]]:
-    """Make all calls at once; return what succeeded, and how many were refused for which reason."""
+    """Make all calls concurrently. Return the responses, and the number of refusals by reason."""
     answers = await asyncio.gather(*calls, return_exceptions=True)
     refusals: Counter[str] = Counter()
     for answer in answers:
@@ -34,8 +34,10 @@ async def outcomes(calls: Iterable[Awaitable[Any]]) -> tuple[list[Any], Counter[
 
 
 @asynccontextmanager
-async def obstacle(database_url: str, statement: str, row_id: str, *, waiting: int = 1) -> AsyncIterator[None]:
-    """Run a statement in a transaction that is committed at the end, once so many calls wait for a lock."""
+async def blocking_transaction(
+    database_url: str, statement: str, row_id: str, *, waiting: int = 1
+) -> AsyncIterator[None]:
+    """Run a statement in a transaction. Commit it at the end of the block, when `waiting` calls wait for a lock."""
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
         await connection.execute(statement, [row_id])
         yield
@@ -43,10 +45,11 @@ async def obstacle(database_url: str, statement: str, row_id: str, *, waiting: i
 
 
 async def until_calls_wait(database_url: str, number: int) -> None:
+    """Wait until exactly `number` connections wait for a lock."""
     statement = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
         for _ in range(1000):
             if (await connection.execute(statement)).rowcount == number:
                 return
             await asyncio.sleep(0.01)
-    pytest.fail("nobody waits")
+    pytest.fail(f"{number} calls should wait for a lock")

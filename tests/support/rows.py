@@ -1,4 +1,4 @@
-"""Rows that no database made."""
+"""Row instances without a database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ RowT = TypeVar("RowT")
 
 
 def row_of(row_class: type[RowT], **values: Any) -> RowT:
-    """Return a row with some values; its other columns are NULL."""
+    """Return a row with some values. The other columns are None."""
     made: Any = row_class
     if unknown := values.keys() - set(made._fields):
         raise TypeError(f"{row_class.__name__} has no {', '.join(sorted(unknown))}")

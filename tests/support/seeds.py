@@ -1,7 +1,7 @@
-"""A valid request of each RPC, from which the bad ones are made: every field of it is set in one of its variants.
+"""Valid requests of each RPC. Across the variants of an RPC, every field is set. Bad requests are mutations of them.
 
-They are protobuf's JSON, with places to fill in: `{team.id}` and the like from a world, `{fresh}` and `{number}` that
-are others at each filling, for what must not be taken.
+They are protobuf JSON with placeholders. `{team.id}` and similar ones come from a `World`. `{fresh}` and `{number}` are
+new in each request, for unique values such as slugs.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ if TYPE_CHECKING:
 
     from tests.support.world import World
 
-CANARY = canary_key("seed")
-"""What every sensitive field holds, and no refusal may: 32 bytes, so that it can be a key."""
+SECRET_MARKER = canary_key("seed")
+"""The value of every sensitive field. No error may contain it. It has 32 bytes, so that it can be a key."""
 
 _NONCE = bytes(12)
-_PLACE = b"secrets.value"
+_ASSOCIATED_DATA = b"secrets.value"
 _CONSTANTS = {
-    "canary": CANARY.decode(),
-    "canary_base64": base64.b64encode(CANARY).decode(),
-    "ciphertext": base64.b64encode(_NONCE + AESGCM(CANARY).encrypt(_NONCE, CANARY, _PLACE)).decode(),
+    "marker": SECRET_MARKER.decode(),
+    "marker_base64": base64.b64encode(SECRET_MARKER).decode(),
+    "ciphertext": base64.b64encode(
+        _NONCE + AESGCM(SECRET_MARKER).encrypt(_NONCE, SECRET_MARKER, _ASSOCIATED_DATA)
+    ).decode(),
     "hash_base64": base64.b64encode(bytes(32)).decode(),
-    "place_base64": base64.b64encode(_PLACE).decode(),
+    "associated_data_base64": base64.b64encode(_ASSOCIATED_DATA).decode(),
 }
 _numbers = itertools.count(1)
 
@@ -50,7 +52,7 @@ _PROVIDER = {
     "name": "hetzner-{fresh}",
     "region": "fsn1",
     "config": {"size": "cx22"},
-    "credentials": {"token": "{canary}"},
+    "credentials": {"token": "{marker}"},
 }
 _PROVIDER_FILTER = {"provider_type": "CLOUD_PROVIDER_TYPE_HETZNER", "is_active": True}
 _PROJECT = {
@@ -81,12 +83,12 @@ _ENVIRONMENT_FILTER = {
 }
 _SECRET_NAME = {"project_id": "{project.id}", "key": "{secret.key}", "scope": "global"}
 _SECRET_FILTER = {"scope": "global", "secret_type": "SECRET_TYPE_ENV"}
-_ENV_SECRET = _SECRET_FILTER | {"key": "TOKEN_{fresh}", "value": "{canary_base64}", "created_by": "{user.id}"}
+_ENV_SECRET = _SECRET_FILTER | {"key": "TOKEN_{fresh}", "value": "{marker_base64}", "created_by": "{user.id}"}
 _FILE_SECRET = {
     "key": "key.pem",
     "scope": "api",
     "secret_type": "SECRET_TYPE_FILE",
-    "value": "{canary_base64}",
+    "value": "{marker_base64}",
     "file_path": "/run/key.pem",
     "file_permissions": "0400",
 }
@@ -185,31 +187,31 @@ SEEDS: dict[str, tuple[dict[str, Any], ...]] = {
     "SecretService.ResolveSecrets": ({"project_id": "{project.id}", "scope": "api"},),
     "CryptoService.GenerateKey": ({},),
     "CryptoService.Encrypt": (
-        {"plaintext": "{canary_base64}", "key": "{canary_base64}", "associated_data": "{place_base64}"},
+        {"plaintext": "{marker_base64}", "key": "{marker_base64}", "associated_data": "{associated_data_base64}"},
     ),
     "CryptoService.Decrypt": (
-        {"ciphertext": "{ciphertext}", "key": "{canary_base64}", "associated_data": "{place_base64}"},
+        {"ciphertext": "{ciphertext}", "key": "{marker_base64}", "associated_data": "{associated_data_base64}"},
     ),
     "AuditService.ListAuditLogs": ({"page_size": 2, "team_id": "{team.id}", **_AUDIT_FILTER},),
     "AuditService.VerifyAuditLog": ({"team_id": "{team.id}", "anchor": {"position": 1, "hash": "{hash_base64}"}},),
     "IdService.GenerateId": ({"length": 12},),
     "IdService.GenerateIds": ({"count": 3, "length": 12},),
 }
-"""By the RPC's name; as many variants as it takes to set every member of a oneof."""
+"""The variants by the name of the RPC. A oneof needs a variant for each member."""
 
 
 def seed(name: str, world: World, variant: int = 0) -> Message:
-    """Return a valid request of an RPC about a world, with what must not be taken made anew."""
-    places = vars(world) | _CONSTANTS | {"fresh": uuid.uuid4().hex[:12], "number": next(_numbers)}
-    given = _filled(SEEDS[name][variant], places)
+    """Return a valid request of an RPC for the resources of a world, with new unique values."""
+    placeholders = vars(world) | _CONSTANTS | {"fresh": uuid.uuid4().hex[:12], "number": next(_numbers)}
+    given = _filled(SEEDS[name][variant], placeholders)
     if METHOD[name].changes_something:
         given["request_id"] = str(uuid.uuid4())
     return ParseDict(given, METHOD[name].request())
 
 
-def _filled(value: Any, places: dict[str, Any]) -> Any:
+def _filled(value: Any, placeholders: dict[str, Any]) -> Any:
     if isinstance(value, dict):
-        return {name: _filled(nested, places) for name, nested in value.items()}
+        return {name: _filled(nested, placeholders) for name, nested in value.items()}
     if isinstance(value, list):
-        return [_filled(nested, places) for nested in value]
-    return value.format(**places) if isinstance(value, str) else value
+        return [_filled(nested, placeholders) for nested in value]
+    return value.format(**placeholders) if isinstance(value, str) else value

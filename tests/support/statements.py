@@ -1,4 +1,4 @@
-"""What a server asks of its database."""
+"""Records the statements that calls send to the database."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
-    """Collect, of every wait for the database that calls make during the block, the statements that were sent in it."""
-    made: list[list[str]] = []
+def round_trips(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
+    """Collect the statements of each round trip that calls make during the block."""
+    sent: list[list[str]] = []
     run, execute = pipeline.run, psycopg.AsyncCursor.execute
 
-    # What is done in the background belongs to no call.
-    async def noted_run(connection: Any, prepared: Any, steps: Any) -> Any:
+    # Background jobs have no current call, and are not recorded.
+    async def recorded_run(connection: Any, prepared: Any, steps: Any) -> Any:
         if current_call.get(None) is not None:
-            made.append([step.decode() if isinstance(step, bytes) else step.statement.text.decode() for step in steps])
+            sent.append([step.decode() if isinstance(step, bytes) else step.statement.text.decode() for step in steps])
         return await run(connection, prepared, steps)
 
-    async def noted_execute(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+    async def recorded_execute(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
         if current_call.get(None) is not None:
-            made.append([str(query)])
+            sent.append([str(query)])
         return await execute(cursor, query, *arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr("stagely_rpc.db.driver.lease.run", noted_run)
-        patched.setattr(psycopg.AsyncCursor, "execute", noted_execute)
-        yield made
+        patched.setattr("stagely_rpc.db.driver.lease.run", recorded_run)
+        patched.setattr(psycopg.AsyncCursor, "execute", recorded_execute)
+        yield sent
 
 
 @contextmanager
 def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Collect the text of every statement, and of BEGIN and COMMIT, that calls send during the block."""
-    with waits(monkeypatch) as made:
+    """Collect every statement that calls send during the block, including BEGIN and COMMIT."""
+    with round_trips(monkeypatch) as sent:
         executed: list[str] = []
         yield executed
-    executed += [statement for wait in made for statement in wait]
+    executed += [statement for round_trip in sent for statement in round_trip]

@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from tests.support.refusals import refusal_of
-from tests.support.seeds import CANARY
+from tests.support.seeds import SECRET_MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,7 +73,7 @@ def _leaks(error: grpc.aio.AioRpcError, spoils: Sequence[Spoil]) -> Iterator[str
     sizes = (len(key) + len(value) + _TRAILER_BYTES for key, value in trailers.items())
     if sum(sizes) + len(quote(message)) > _MAX_TRAILERS_BYTES:
         yield f"details of {len(details)} bytes"
-    if CANARY in details:
+    if SECRET_MARKER in details:
         yield "a secret in the details"
     # A caller's own words may come back to it.
     if (leak := _LEAKS.search(message)) and not any("SQL" in spoil.kind for spoil in spoils):

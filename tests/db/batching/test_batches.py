@@ -1,4 +1,4 @@
-"""Reads that callers share, over a real database."""
+"""Batches on a real database: point reads and audit entries of concurrent callers."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ DIVIDED = PointRead(
 ROLE = PointRead("role", Membership, select(TeamMember.role), TeamMember.team_id, TeamMember.user_id)
 
 
-class Observed(NullObserver):
-    """A database whose batches are counted."""
+class ObservedDatabase(NullObserver):
+    """A database and the sizes of its batches."""
 
     def __init__(self, url: str, **limits: Any) -> None:
         self.batches: list[tuple[str, int]] = []
@@ -67,8 +67,8 @@ class Observed(NullObserver):
 
 
 @asynccontextmanager
-async def observed(url: str, **limits: Any) -> AsyncIterator[Observed]:
-    one = Observed(url, **limits)
+async def observed(url: str, **limits: Any) -> AsyncIterator[ObservedDatabase]:
+    one = ObservedDatabase(url, **limits)
     try:
         yield one
     finally:
@@ -88,28 +88,28 @@ async def teams_url(postgres_server: Any, template_database: str) -> AsyncIterat
 
 
 @pytest.fixture
-async def reads(teams_url: str) -> AsyncIterator[Observed]:
+async def reads(teams_url: str) -> AsyncIterator[ObservedDatabase]:
     async with observed(teams_url) as one:
         yield one
 
 
-async def test_lone_caller_is_a_batch_of_one(reads: Observed) -> None:
+async def test_single_caller_is_a_batch_of_one(reads: ObservedDatabase) -> None:
     assert await reads.builds("team-7") == 7
     assert reads.batches == [("team by slug", 1)]
 
 
-async def test_callers_at_once_share_a_statement_and_each_gets_its_own_row(reads: Observed) -> None:
+async def test_concurrent_callers_share_a_statement_and_each_gets_its_own_row(reads: ObservedDatabase) -> None:
     found = await asyncio.gather(*map(reads.builds, SLUGS))
 
     assert found == list(range(20))
     assert reads.batches == [("team by slug", 20)]
 
 
-async def test_callers_that_come_one_by_one_share_a_statement_too(reads: Observed) -> None:
+async def test_callers_in_quick_succession_share_a_statement(reads: ObservedDatabase) -> None:
     calls = []
     for slug in SLUGS:
         calls.append(asyncio.ensure_future(reads.builds(slug)))
-        # gRPC hands over the next call some turns of the loop later.
+        # gRPC delivers the next call some iterations of the event loop later.
         for _ in range(QUIET_TURNS - 2):
             await asyncio.sleep(0)
 
@@ -117,13 +117,13 @@ async def test_callers_that_come_one_by_one_share_a_statement_too(reads: Observe
     assert reads.batches == [("team by slug", 20)]
 
 
-async def test_unknown_key_is_none_and_the_same_key_is_answered_to_everyone_who_asks(reads: Observed) -> None:
-    found = await asyncio.gather(*map(reads.builds, ["team-3", "nobody", "team-3", "team-4"]))
+async def test_unknown_key_is_none_and_each_caller_of_the_same_key_gets_its_row(reads: ObservedDatabase) -> None:
+    found = await asyncio.gather(*map(reads.builds, ["team-3", "unknown", "team-3", "team-4"]))
 
     assert found == [3, None, 3, 4]
 
 
-async def test_key_of_several_columns_is_compared_as_a_whole(teams_url: str) -> None:
+async def test_all_columns_of_a_key_must_match(teams_url: str) -> None:
     async with await psycopg.AsyncConnection.connect(teams_url) as connection:
         users = [uuid.uuid4(), uuid.uuid4()]
         for user in users:
@@ -144,18 +144,16 @@ async def test_key_of_several_columns_is_compared_as_a_whole(teams_url: str) -> 
     assert [row and row.role for row in rows] == ["owner", None, None, "viewer"]
 
 
-@given(asked=st.lists(st.sampled_from([*SLUGS, "nobody", "no-one"]), max_size=40))
+@given(slugs=st.lists(st.sampled_from([*SLUGS, "unknown", "missing"]), max_size=40))
 @settings(max_examples=25, deadline=None)
-async def test_whatever_is_asked_together_is_answered_as_if_it_were_asked_alone(
-    teams_url: str, asked: list[str]
-) -> None:
+async def test_batched_read_returns_the_same_rows_as_single_reads(teams_url: str, slugs: list[str]) -> None:
     async with observed(teams_url) as one:
-        found = await asyncio.gather(*map(one.builds, asked))
+        found = await asyncio.gather(*map(one.builds, slugs))
 
-    assert found == [SLUGS.index(slug) if slug in SLUGS else None for slug in asked]
+    assert found == [SLUGS.index(slug) if slug in SLUGS else None for slug in slugs]
 
 
-async def test_failing_key_fails_alone(reads: Observed) -> None:
+async def test_failing_key_does_not_fail_the_others(reads: ObservedDatabase) -> None:
     outcomes = await asyncio.gather(*(reads.db.fetch(DIVIDED, slug) for slug in SLUGS), return_exceptions=True)
 
     failed = [slug for slug, outcome in zip(SLUGS, outcomes, strict=True) if isinstance(outcome, BaseException)]
@@ -163,7 +161,7 @@ async def test_failing_key_fails_alone(reads: Observed) -> None:
     assert outcomes[14].n == 100  # type: ignore[union-attr]
 
 
-async def test_database_that_is_away_is_asked_once_and_each_caller_gets_an_error_of_its_own() -> None:
+async def test_unavailable_database_gets_one_batch_and_each_caller_gets_its_own_error() -> None:
     async with observed("postgresql://127.0.0.1:1/nowhere", size=1) as one:
         outcomes = await asyncio.gather(*map(one.builds, SLUGS), return_exceptions=True)
 
@@ -172,7 +170,7 @@ async def test_database_that_is_away_is_asked_once_and_each_caller_gets_an_error
     assert one.batches == [("team by slug", len(SLUGS))]
 
 
-async def test_cancelled_caller_does_not_cancel_the_others(reads: Observed) -> None:
+async def test_cancelled_caller_does_not_cancel_the_others(reads: ObservedDatabase) -> None:
     calls = [asyncio.ensure_future(reads.builds(slug)) for slug in SLUGS]
     await asyncio.sleep(0)
     calls[0].cancel()
@@ -183,11 +181,9 @@ async def test_cancelled_caller_does_not_cancel_the_others(reads: Observed) -> N
     assert found[1:] == list(range(1, 20))
 
 
-async def test_caller_that_is_cancelled_while_its_batch_is_under_way_does_not_cancel_the_others(
-    reads: Observed,
-) -> None:
+async def test_caller_that_is_cancelled_during_its_batch_does_not_cancel_the_others(reads: ObservedDatabase) -> None:
     calls = [asyncio.ensure_future(reads.builds(slug)) for slug in SLUGS]
-    while not reads.batches:  # noqa: ASYNC110 - an event would need a turn of the loop more
+    while not reads.batches:  # noqa: ASYNC110 - an event would need one more iteration of the loop
         await asyncio.sleep(0)
     calls[0].cancel()
 
@@ -197,7 +193,7 @@ async def test_caller_that_is_cancelled_while_its_batch_is_under_way_does_not_ca
     assert found[1:] == list(range(1, 20))
 
 
-async def test_nothing_is_asked_for_callers_that_are_gone(reads: Observed) -> None:
+async def test_item_of_a_cancelled_caller_is_not_sent(reads: ObservedDatabase) -> None:
     call = asyncio.ensure_future(reads.builds("team-1"))
     await asyncio.sleep(0)
     call.cancel()
@@ -207,20 +203,20 @@ async def test_nothing_is_asked_for_callers_that_are_gone(reads: Observed) -> No
     assert reads.batches == [("team by slug", 1)]
 
 
-async def test_batches_are_bounded(reads: Observed) -> None:
+async def test_batch_has_at_most_the_maximum_size(reads: ObservedDatabase) -> None:
     found = await asyncio.gather(*(reads.builds(SLUGS[number % 20]) for number in range(3 * MAX_ITEMS + 5)))
 
     assert found[:20] == list(range(20))
     assert [size for _, size in reads.batches] == [MAX_ITEMS, MAX_ITEMS, MAX_ITEMS, 5]
 
 
-async def test_read_never_answers_with_what_was_before_its_call(teams_url: str) -> None:
-    """One writer counts up, and readers never pause: what was committed when a call began is the least it sees."""
+async def test_read_sees_every_commit_before_its_call(teams_url: str) -> None:
+    """One writer increments a value while readers read it. No reader may see a value older than its call."""
     committed = 0
     stale: list[tuple[int, int | None]] = []
     done = False
 
-    async def read(one: Observed) -> None:
+    async def read(one: ObservedDatabase) -> None:
         while not done:
             least = committed
             found = await one.builds("team-0")
@@ -243,9 +239,7 @@ async def test_read_never_answers_with_what_was_before_its_call(teams_url: str) 
     assert max(size for _, size in one.batches) > 1
 
 
-async def test_audit_rows_of_callers_at_once_are_one_commit_and_a_bad_one_fails_alone(
-    fresh_database_url: str,
-) -> None:
+async def test_concurrent_audit_entries_share_a_commit_and_an_invalid_one_fails_alone(fresh_database_url: str) -> None:
     entries = [make_entry(resource_type="spaceship" if number == 3 else "secret") for number in range(8)]
     async with observed(fresh_database_url) as one:
         outcomes = await asyncio.gather(*(one.append(entry) for entry in entries), return_exceptions=True)

@@ -1,4 +1,4 @@
-"""A call that ends while it connects takes its connection along: the server has it no longer."""
+"""A call that is cancelled while it connects leaves no connection open at the server."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CALLS = 60
 
 
 @contextmanager
-def garbage_kept() -> Iterator[None]:
-    """What is left to the garbage collector stays."""
+def garbage_collection_disabled() -> Iterator[None]:
+    """Disable the garbage collector, so that it can't close a leaked connection."""
     gc.disable()
     try:
         yield
@@ -37,9 +37,9 @@ async def ping(db: Database) -> None:
         await session.execute(text("SELECT 1"))
 
 
-async def test_cancelled_call_leaves_no_connection_at_the_server(fresh_database_url: str) -> None:
+async def test_cancelled_call_leaves_no_connection_open(fresh_database_url: str) -> None:
     db = database_at(fresh_database_url)
-    with garbage_kept():
+    with garbage_collection_disabled():
         for _ in range(CALLS):
             db.replace_connections()
             call = asyncio.create_task(ping(db))

@@ -1,4 +1,4 @@
-"""A column gets another type, as by a migration, while statements that return it are prepared."""
+"""A migration changes the type of a column while prepared statements return that column."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     import grpc
 
-    Ask = Callable[[grpc.aio.Channel, str], Awaitable[None]]
+    Request = Callable[[grpc.aio.Channel, str], Awaitable[None]]
 
-PREPARED_BY_THEN = 10
-"""psycopg prepares what it has executed five times."""
+CALLS_UNTIL_PREPARED = 10
+"""More than enough: psycopg prepares a statement after five executions."""
 PREPARED_AGAIN = "column types changed: preparing all statements again"
 
 NUMBER = Statement(select(literal_column("1").label("number")))
@@ -50,23 +50,23 @@ async def update(channel: grpc.aio.Channel, team_id: str) -> None:
 
 
 async def verify(channel: grpc.aio.Channel, team_id: str) -> None:
-    """Have the trail read, which SQLAlchemy executes and psycopg prepares."""
+    """Verify the audit log. SQLAlchemy executes this read, and psycopg prepares it."""
     await expect_whole_trail(channel, team_id)
 
 
-@pytest.mark.parametrize("ask", [get, update, verify])
-async def test_calls_are_answered_before_and_after(fresh_database_url: str, ask: Ask) -> None:
+@pytest.mark.parametrize("request_team", [get, update, verify])
+async def test_calls_succeed_before_and_after_the_change(fresh_database_url: str, request_team: Request) -> None:
     async with running_server(fresh_database_url) as server, connected(server) as channel:
         team = await make_team(team_pb2_grpc.TeamServiceStub(channel))
         for length in (300, 400, 500):
-            for _ in range(PREPARED_BY_THEN):
-                await ask(channel, team.id)
+            for _ in range(CALLS_UNTIL_PREPARED):
+                await request_team(channel, team.id)
             widen(fresh_database_url, length)
 
-        await ask(channel, team.id)
+        await request_team(channel, team.id)
 
 
-async def test_call_is_to_run_again_that_had_its_transaction_before(fresh_database_url: str) -> None:
+async def test_write_whose_transaction_began_before_the_change_may_run_again(fresh_database_url: str) -> None:
     db = database_at(fresh_database_url, size=1)
     await db.start()
     try:
@@ -85,13 +85,13 @@ async def test_call_is_to_run_again_that_had_its_transaction_before(fresh_databa
     assert lost.value.may_run_again
 
 
-async def test_it_is_told_once_for_all_connections(fresh_database_url: str) -> None:
+async def test_change_is_logged_once_for_all_connections(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url) as server, connected(server) as channel:
         team = await make_team(team_pb2_grpc.TeamServiceStub(channel))
-        await asyncio.gather(*(update(channel, team.id) for _ in range(PREPARED_BY_THEN)))
+        await asyncio.gather(*(update(channel, team.id) for _ in range(CALLS_UNTIL_PREPARED)))
         widen(fresh_database_url, 300)
         with capture_logs() as logs:
             for _ in range(2):
-                await asyncio.gather(*(update(channel, team.id) for _ in range(PREPARED_BY_THEN)))
+                await asyncio.gather(*(update(channel, team.id) for _ in range(CALLS_UNTIL_PREPARED)))
 
     assert [log["log_level"] for log in logs if log["event"] == PREPARED_AGAIN] == ["info"]

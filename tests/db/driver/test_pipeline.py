@@ -1,4 +1,4 @@
-"""Queries in one wait, over a real connection."""
+"""Pipelines on a real connection."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ async def shared(database_url: str) -> AsyncIterator[psycopg.AsyncConnection[Any
 
 
 @pytest.fixture(scope="module")
-def remembered() -> Prepared:
-    """What is prepared on the shared connection."""
+def shared_prepared() -> Prepared:
+    """The prepared statements of the shared connection."""
     return Prepared()
 
 
-async def test_results_come_in_the_order_of_the_queries(connection: psycopg.AsyncConnection[Any]) -> None:
+async def test_results_are_in_the_order_of_the_queries(connection: psycopg.AsyncConnection[Any]) -> None:
     results = await run(connection, Prepared(), [BEGIN, ADDED.value(a=1), ADDED.all(a=2), ADDED.value(a=3), b"COMMIT"])
 
     assert [results[0], results[1], results[2][0][0], results[3], results[4]] == [None, 2, 3, 4, None]
@@ -87,19 +87,19 @@ async def test_results_come_in_the_order_of_the_queries(connection: psycopg.Asyn
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-async def test_value_comes_back_as_it_was(
-    shared: psycopg.AsyncConnection[Any], remembered: Prepared, kind: str, data: st.DataObject
+async def test_value_is_returned_unchanged(
+    shared: psycopg.AsyncConnection[Any], shared_prepared: Prepared, kind: str, data: st.DataObject
 ) -> None:
     value = data.draw(KINDS[kind][1] | st.none())
 
-    for prepared in (remembered, None):
+    for prepared in (shared_prepared, None):
         (found,) = await run(shared, prepared, [ECHOES[kind].value(value=value)])
 
         assert found == value
         assert type(found) is type(value) or isinstance(value, Decimal | IPv4Address | IPv6Address | uuid.UUID)
 
 
-async def test_statement_is_prepared_once_whatever_the_size_of_its_numbers(
+async def test_statement_is_prepared_once_for_numbers_of_any_size(
     connection: psycopg.AsyncConnection[Any],
 ) -> None:
     prepared = Prepared()
@@ -109,13 +109,13 @@ async def test_statement_is_prepared_once_whatever_the_size_of_its_numbers(
     assert len(prepared.names) == 1
 
 
-async def test_statement_without_a_name_is_not_prepared(connection: psycopg.AsyncConnection[Any]) -> None:
+async def test_statement_is_not_prepared_without_prepared_statements(connection: psycopg.AsyncConnection[Any]) -> None:
     assert await run(connection, None, [ADDED.value(a=1), ADDED.value(a=2)]) == [2, 3]
 
     assert (await connection.execute("SELECT FROM pg_prepared_statements")).rowcount == 0
 
 
-async def test_first_failure_is_raised_with_its_statement_and_the_rest_is_not_done(
+async def test_first_failure_is_raised_with_its_statement_and_ends_the_pipeline(
     connection: psycopg.AsyncConnection[Any],
 ) -> None:
     prepared = Prepared()
@@ -124,11 +124,11 @@ async def test_first_failure_is_raised_with_its_statement_and_the_rest_is_not_do
 
     assert failed.value.__notes__ == [DIVIDED.text.decode()]
     assert set(prepared.names) == {ADDED.text, DIVIDED.text}
-    # What was not prepared then is now, and the connection is as good as before.
+    # The connection stays usable, and the skipped statement is prepared now.
     assert await run(connection, prepared, [SLUGS.value(), DIVIDED.value(by=1)]) == [0, 1]
 
 
-async def test_what_is_sent_together_is_one_transaction(connection: psycopg.AsyncConnection[Any]) -> None:
+async def test_pipeline_is_one_transaction(connection: psycopg.AsyncConnection[Any]) -> None:
     await connection.execute("CREATE TABLE things (name text)")
     count = Statement(select(func.count()).select_from(table("things")))
     insert = _Raw("INSERT INTO things VALUES ('one')")
@@ -141,7 +141,7 @@ async def test_what_is_sent_together_is_one_transaction(connection: psycopg.Asyn
 
 
 class _Raw(Statement[Any]):
-    """A statement as it is written."""
+    """A statement from SQL text."""
 
     def __init__(self, text: str) -> None:
         super().__init__(literal_column(text))

@@ -1,4 +1,4 @@
-"""When the pool stands still: calls want connections, and none is given back."""
+"""A stalled pool: calls wait, and no connection is returned."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIZE = 2
 
 @asynccontextmanager
 async def full_pool(url: str, *, wait_seconds: float = 5) -> AsyncIterator[tuple[Database, list[Lease]]]:
-    """A pool whose connections are all in use."""
+    """Yield a database whose connections are all in use, and their leases."""
     db = database_at(url, size=SIZE, wait_seconds=wait_seconds)
     leases = [await db._pool.lease() for _ in range(SIZE)]
     try:
@@ -39,14 +39,14 @@ async def is_stalled(db: Database) -> bool:
     return db.stalled_seconds() > 0
 
 
-async def test_pool_in_full_use_that_nobody_waits_for_does_not_stand_still(database_url: str) -> None:
+async def test_full_pool_without_waiting_calls_is_not_stalled(database_url: str) -> None:
     async with full_pool(database_url) as (db, _):
         await asyncio.sleep(0.05)
 
         assert db.stalled_seconds() == 0
 
 
-async def test_pool_stands_still_from_when_a_call_has_to_wait(database_url: str) -> None:
+async def test_pool_is_stalled_while_a_call_waits(database_url: str) -> None:
     async with full_pool(database_url) as (db, leases):
         waiting = asyncio.create_task(db._pool.lease())
         await eventually(lambda: is_stalled(db), expected=True)
@@ -61,7 +61,7 @@ async def test_pool_stands_still_from_when_a_call_has_to_wait(database_url: str)
         assert db.stalled_seconds() == 0
 
 
-async def test_connection_that_is_given_back_starts_the_time_anew_for_those_who_still_wait(database_url: str) -> None:
+async def test_returned_connection_restarts_the_stall_time_of_waiting_calls(database_url: str) -> None:
     async with full_pool(database_url) as (db, leases):
         waiting = [asyncio.create_task(db._pool.lease()) for _ in range(2)]
         await eventually(lambda: is_stalled(db), expected=True)
@@ -76,7 +76,7 @@ async def test_connection_that_is_given_back_starts_the_time_anew_for_those_who_
         leases.extend(await asyncio.gather(*waiting))
 
 
-async def test_pool_stands_still_though_whoever_waited_has_given_up(database_url: str) -> None:
+async def test_pool_stays_stalled_after_the_waiting_call_times_out(database_url: str) -> None:
     async with full_pool(database_url, wait_seconds=0.01) as (db, leases):
         with pytest.raises(OverloadedError):
             await db.ask()

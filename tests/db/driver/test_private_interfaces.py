@@ -1,6 +1,7 @@
-"""What db uses of its libraries beyond their documented interfaces, each pinned to a minor version in pyproject.toml.
+"""The private interfaces of SQLAlchemy and psycopg that `stagely_rpc.db` uses.
 
-A new minor version is taken by raising the pin here and there, after reading what changed of these names.
+pyproject.toml pins the minor versions of both libraries. To take a new minor version, check these names in it, and
+raise the pin here and in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ def test_library_is_pinned_to_its_minor_version(library: str) -> None:
     assert any(each.startswith(f"{library}[") and each.endswith(below) for each in requirements)
 
 
-def test_pool_has_what_trimming_uses() -> None:
-    pool = AsyncAdaptedQueuePool(lambda: None)  # type: ignore[arg-type] # it never connects
+def test_pool_has_the_names_for_trimming() -> None:
+    pool = AsyncAdaptedQueuePool(lambda: None)  # type: ignore[arg-type] # never connects
 
     assert callable(pool._dec_overflow)
     assert "block" in inspect.signature(pool._pool.get).parameters
 
 
-def test_connection_can_be_made_of_one_that_was_taken_out_of_the_pool() -> None:
+def test_connection_accepts_a_connection_of_the_pool() -> None:
     assert "connection" in inspect.signature(Connection.__init__).parameters
     assert inspect.iscoroutinefunction(util.greenlet_spawn)
 
 
-def test_compiled_statement_tells_the_order_and_the_types_of_its_parameters() -> None:
+def test_compiled_statement_has_the_order_and_the_types_of_its_parameters() -> None:
     dialect = PGDialectAsync_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
     compiled = select(bindparam("b"), bindparam("a")).compile(dialect=dialect)
 
@@ -52,7 +53,7 @@ def test_compiled_statement_tells_the_order_and_the_types_of_its_parameters() ->
     assert compiled.binds.keys() == {"a", "b"}
 
 
-def test_psycopg_has_what_the_pipeline_is_made_of() -> None:
+def test_psycopg_has_the_names_for_the_pipeline() -> None:
     assert callable(generators.pipeline_communicate)
     assert callable(generators.fetch_many)
     assert callable(psycopg.AsyncConnection.wait)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def world(postgres_server: PostgresServer) -> World:
-    """A populated database that no test changes: all workers of the run share it."""
+    """A populated database that no test changes. All workers of the run share it."""
     return populated(postgres_server)
 
 

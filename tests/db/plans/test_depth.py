@@ -1,4 +1,4 @@
-"""Page 10,000 of a list costs what page 1 costs."""
+"""Page 10,000 of a list costs the same as page 1."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.plans.asking import asked_by
 from tests.support.plans.lists import PAGE_SIZE, cases
+from tests.support.plans.recording import statements_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,27 +34,27 @@ LISTS = (
     ("audit.list_audit_logs", "resource_type"),
 )
 MARGIN = 10
-"""Buffers that a page may need more, for it may begin in the middle of an index's page."""
+"""The extra buffers that a page may need, because it may start in the middle of an index page."""
 
 
 @pytest.mark.parametrize(("name", "filters"), LISTS)
-async def test_deep_page_reads_no_more_than_the_first(
+async def test_later_page_reads_no_more_than_the_first(
     world: World, pool: ConnectionPool, explainer: Explainer, name: str, filters: str
 ) -> None:
     labelled = dict(cases(name, world.keys))
     plans = []
     for place in ("first", "later"):
-        (asked,) = await asked_by(pool, labelled[f"{filters}, {place}"], world.keys)
-        plans.append(explainer.plan(asked, "generic"))
-    first, deep = plans
+        (statement,) = await statements_of(pool, labelled[f"{filters}, {place}"], world.keys)
+        plans.append(explainer.plan(statement, "generic"))
+    first, later = plans
 
-    assert first.top.rows == deep.top.rows == PAGE_SIZE + 1
-    assert deep.buffers <= 1.2 * first.buffers + MARGIN
-    assert all("ROW(" in walk.condition for walk in walks(deep, name.split("_", 1)[1]))
+    assert first.top.rows == later.top.rows == PAGE_SIZE + 1
+    assert later.buffers <= 1.2 * first.buffers + MARGIN
+    assert all("ROW(" in scan.condition for scan in list_scans(later, name.split("_", 1)[1]))
 
 
-def walks(plan: Plan, table: str) -> Iterator[Node]:
-    """Yield the index scans that find the rows of a page, and not those that fetch a row by its key."""
+def list_scans(plan: Plan, table: str) -> Iterator[Node]:
+    """Yield the index scans that find the rows of a page, without the lookups by primary key."""
     for node in plan.top.walk():
         if node.table == table and "Index" in node.kind and node.index != f"{table}_pkey":
             yield node

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Mapper
 
-from tests.support.plans.asking import Asker
 from tests.support.plans.lists import LISTS, cases
+from tests.support.plans.recording import RecordingSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 @contextmanager
 def loaded() -> Iterator[list[object]]:
-    """Collect the objects that SQLAlchemy makes of rows during the block."""
+    """Collect the ORM objects that SQLAlchemy creates during the block."""
     made: list[object] = []
 
-    def note(target: object, _: object) -> None:
+    def collect(target: object, _: object) -> None:
         made.append(target)
 
-    event.listen(Mapper, "load", note)
+    event.listen(Mapper, "load", collect)
     try:
         yield made
     finally:
-        event.remove(Mapper, "load", note)
+        event.remove(Mapper, "load", collect)
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_no_object_is_made_of_the_rows_of_a_list(world: World, pool: ConnectionPool, name: str) -> None:
+async def test_list_creates_no_orm_objects(world: World, pool: ConnectionPool, name: str) -> None:
     case: Any = dict(cases(name, world.keys))["all, first"]
     async with await pool.lease() as lease:
         with loaded() as made:
-            found = await case(Asker(pool, lease, noted=[]), world.keys)
+            found = await case(RecordingSession(pool, lease, recorded=[]), world.keys)
 
     assert found.rows
     assert made == []

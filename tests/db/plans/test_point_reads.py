@@ -1,4 +1,4 @@
-"""However many keys are asked for at once, each is looked up by an index, whatever a random page is said to cost."""
+"""A point read looks up every key of a batch by an index, for every setting of `random_page_cost`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def point_reads() -> Iterator[PointRead[Any]]:
 READS = sorted({read.name: read for read in point_reads()}.values(), key=lambda read: read.name)
 
 
-def test_there_are_as_many_as_the_contract_has_gets() -> None:
+def test_there_are_at_least_as_many_point_reads_as_get_rpcs() -> None:
     assert len(READS) >= 16
 
 

@@ -32,7 +32,7 @@ _OVER_QUOTA = """
 
 @pytest.fixture(scope="module")
 def filled(postgres_server: PostgresServer, template_database: str) -> Iterator[tuple[str, Dataset]]:
-    """A small populated database of the tests here, which change it, and what is in it."""
+    """A small populated database for the tests of this module, which change it, and its dataset."""
     url = postgres_server.create_database(template_database)
     yield url, populate(url, SIZES, encryption_key=bytes.fromhex(ENCRYPTION_KEY))
     postgres_server.drop_database(url)
@@ -54,13 +54,13 @@ async def channel(url: str) -> AsyncIterator[grpc.aio.Channel]:
         yield channel
 
 
-def test_schema_is_as_it_was(fresh_database_url: str, url: str) -> None:
+def test_populating_does_not_change_the_schema(fresh_database_url: str, url: str) -> None:
     with psycopg.connect(fresh_database_url) as fresh, psycopg.connect(url) as filled:
         assert tables_of(filled) == tables_of(fresh)
         assert triggers_of(filled) == triggers_of(fresh)
 
 
-def test_failure_leaves_everything_as_it_was(url: str) -> None:
+def test_failure_changes_nothing(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         before = tables_of(connection), connection.execute("SELECT count(*) FROM teams").fetchone()
 
@@ -96,7 +96,7 @@ async def test_secrets_decrypt(channel: grpc.aio.Channel, dataset: Dataset) -> N
     assert len(resolved.secrets) == 100
 
 
-async def test_ready_environments_can_change(channel: grpc.aio.Channel, dataset: Dataset) -> None:
+async def test_ready_environments_can_be_transitioned(channel: grpc.aio.Channel, dataset: Dataset) -> None:
     environments = environment_pb2_grpc.EnvironmentServiceStub(channel)
 
     for environment_id in dataset.ready_environment_ids[:3]:
@@ -106,7 +106,7 @@ async def test_ready_environments_can_change(channel: grpc.aio.Channel, dataset:
         assert answer.environment.status == number_of("building")
 
 
-async def test_trail_is_told_to_be_inserted_by_another(channel: grpc.aio.Channel, dataset: Dataset) -> None:
+async def test_populated_audit_log_is_reported_as_inserted(channel: grpc.aio.Channel, dataset: Dataset) -> None:
     audit = audit_pb2_grpc.AuditServiceStub(channel)
 
     steps = [step async for step in audit.VerifyAuditLog(audit_pb2.VerifyAuditLogRequest(team_id=dataset.team_id))]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def seed_template(postgres_server: PostgresServer) -> Iterator[str]:
-    """The name of a database at revision 014, for copies alone."""
+    """The name of a template database at revision 014."""
     url = postgres_server.create_database()
     migrations.upgrade(url, "014")
     yield urlsplit(url).path.removeprefix("/")
@@ -35,7 +35,7 @@ def seed_url(postgres_server: PostgresServer, seed_template: str) -> Iterator[st
 
 @pytest.fixture
 def database_at(postgres_server: PostgresServer, seed_template: str) -> Iterator[Callable[[str], str]]:
-    """A factory of databases at a revision from 014 on, for this test alone, each call returning a URL."""
+    """Return a function that creates a database at a revision from 014 on, for one test, and returns its URL."""
     made: list[str] = []
 
     def at(revision: str) -> str:
@@ -50,7 +50,7 @@ def database_at(postgres_server: PostgresServer, seed_template: str) -> Iterator
 
 @pytest.fixture
 def head_connection(database_url: str) -> Iterator[psycopg.Connection]:
-    """A transaction on the shared database at head; what the test writes is rolled back."""
+    """A transaction on the shared database at head. It is rolled back after the test."""
     with psycopg.connect(database_url) as connection:
         yield connection
         connection.rollback()

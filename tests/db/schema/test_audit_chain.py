@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NEWER_RESOURCE_TYPES = ("team_member", "access", "audit_log")
 
 
-def test_rows_that_are_in_the_trail_already_are_queued(database_at: Callable[[str], str]) -> None:
+def test_existing_entries_are_queued(database_at: Callable[[str], str]) -> None:
     url = database_at("025")
     with psycopg.connect(url, autocommit=True) as connection:
         ids = {make_row(connection, "audit_logs") for _ in range(3)}
@@ -42,19 +42,19 @@ def test_denials_and_members_can_be_audited(database_at: Callable[[str], str]) -
             make_row(connection, "audit_logs", resource_type="access")
 
 
-def test_upgrade_that_was_interrupted_can_be_repeated(database_at: Callable[[str], str], database_url: str) -> None:
+def test_interrupted_upgrade_can_be_repeated(database_at: Callable[[str], str], database_url: str) -> None:
     url = database_at("025")
     with psycopg.connect(url, autocommit=True) as connection, psycopg.connect(database_url) as other:
         connection.execute("ALTER TABLE audit_logs ADD COLUMN actor_service VARCHAR(255)")
         connection.execute("CREATE INDEX idx_audit_logs_list ON audit_logs (timestamp DESC, id DESC)")
-        # What can't be built concurrently stays as an index that is not valid.
+        # A concurrent build that fails leaves an invalid index.
         for _ in range(2):
             make_row(connection, "audit_logs")
         with pytest.raises(errors.UniqueViolation):
             connection.execute("CREATE UNIQUE INDEX CONCURRENTLY idx_audit_logs_action_list ON audit_logs (action)")
         migrations.upgrade(url)
 
-        comment = {"column audit_logs.actor_service": "its comment is the one thing that is not put in again"}
+        comment = {"column audit_logs.actor_service": "a repeated upgrade does not add the comment"}
         assert of_table(tables_of(connection), "audit_logs") | comment == (
             of_table(tables_of(other), "audit_logs") | comment
         )

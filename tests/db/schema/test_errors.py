@@ -1,4 +1,4 @@
-"""What the programmatic API refuses, in one line each."""
+"""Errors of the migrations API: one line each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CREATE = "import sys; from stagely_rpc.db.schema import migrations; print(migrat
 
 @pytest.fixture
 def source_tree(tmp_path: Path) -> Path:
-    """A copy of what a revision is written with, so that the real tree stays as it is."""
+    """A copy of the files that creating a revision needs, so that the real tree is not changed."""
     package = Path(stagely_rpc.__file__).parent
     shutil.copytree(package / "db", tmp_path / "stagely_rpc" / "db")
     shutil.copy(package / "__init__.py", tmp_path / "stagely_rpc")
@@ -43,19 +43,19 @@ def test_unknown_revision_is_refused(revision: str) -> None:
         migrations.upgrade("postgresql://nowhere.invalid/", revision)
 
 
-def test_upward_revision_is_no_downgrade() -> None:
+def test_downgrade_to_head_is_refused() -> None:
     with pytest.raises(MigrationError, match="unknown revision 'head'"):
         migrations.downgrade("postgresql://nowhere.invalid/", "head")
 
 
-def test_more_steps_than_there_are_is_refused(empty_database_url: str) -> None:
+def test_too_many_steps_are_refused(empty_database_url: str) -> None:
     with pytest.raises(MigrationError, match=r"^migrating stopped at base: "):
         migrations.downgrade(empty_database_url)
     with pytest.raises(MigrationError, match=r"^migrating stopped at base: .*\+99"):
         migrations.upgrade(empty_database_url, "+99")
 
 
-def test_database_ahead_of_the_code_is_left_alone(database_at: Callable[[str], str]) -> None:
+def test_database_ahead_of_the_code_is_not_changed(database_at: Callable[[str], str]) -> None:
     url = database_at("014")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '977'")
@@ -79,7 +79,7 @@ def test_database_ahead_of_the_code_is_left_alone(database_at: Callable[[str], s
         "postgresql://ada:hunter22@127.0.0.1:port/stagely",
     ],
 )
-def test_error_of_a_database_out_of_reach_is_one_line_without_the_password(url: str) -> None:
+def test_error_of_an_unreachable_database_is_one_line_without_the_password(url: str) -> None:
     with pytest.raises(MigrationError) as refused:
         migrations.current_revision(url)
 
@@ -88,7 +88,7 @@ def test_error_of_a_database_out_of_reach_is_one_line_without_the_password(url: 
     assert refused.value.__suppress_context__
 
 
-def test_reason_of_a_refused_connection_is_told() -> None:
+def test_reason_of_a_refused_connection_is_reported() -> None:
     with pytest.raises(MigrationError, match="Connection refused"):
         migrations.current_revision("postgres://ada:hunter22@127.0.0.1:1/stagely?sslmode=disable")
 
@@ -113,12 +113,12 @@ MIGRATIONS_OF_TREE = (
 @pytest.mark.parametrize(
     "name", ["", "Add", "add colours", "add-colours", "../add", "add__x", "_add", "1add", "a" * 61]
 )
-def test_name_that_is_no_snake_case_is_refused(name: str) -> None:
+def test_name_that_is_not_snake_case_is_refused(name: str) -> None:
     with pytest.raises(MigrationError, match="lower_snake_case"):
         migrations.create_revision(name)
 
 
-def test_installed_package_finds_its_migrations_but_gets_no_new_ones(source_tree: Path) -> None:
+def test_installed_package_finds_its_migrations_but_cannot_create_one(source_tree: Path) -> None:
     (source_tree / "migrations").rename(source_tree / "stagely_rpc" / "_migrations")
     head = run(source_tree, "from stagely_rpc.db.schema import migrations; print(migrations.head_revision())")
     created = run(source_tree, CREATE, "add_team_colours")
@@ -127,7 +127,7 @@ def test_installed_package_finds_its_migrations_but_gets_no_new_ones(source_tree
     assert "MigrationError: revisions can be created only in a source tree" in created.stderr
 
 
-def test_package_without_migrations_says_so(source_tree: Path) -> None:
+def test_missing_migrations_are_reported(source_tree: Path) -> None:
     shutil.rmtree(source_tree / "migrations")
     head = run(source_tree, "from stagely_rpc.db.schema import migrations; print(migrations.head_revision())")
 

@@ -1,4 +1,4 @@
-"""Migrating while others migrate, or use the database."""
+"""Migrations while other processes migrate or use the database."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def open_transaction(url: str, statement: bytes) -> Iterator[None]:
         connection.rollback()
 
 
-def half_built(url: str) -> list[str]:
+def invalid_indexes(url: str) -> list[str]:
     with psycopg.connect(url) as connection:
         return [name for name, definition in tables_of(connection).items() if definition.endswith("INVALID")]
 
 
-def test_ten_processes_migrate_one_empty_database_at_once(empty_database_url: str) -> None:
+def test_ten_processes_can_migrate_an_empty_database_at_once(empty_database_url: str) -> None:
     command = [sys.executable, "-W", "error", "-c", MIGRATE, empty_database_url]
     directory = migrations.migrations_directory().parent
     processes = [
@@ -58,7 +58,7 @@ def test_ten_processes_migrate_one_empty_database_at_once(empty_database_url: st
     migrations.check(empty_database_url)
 
 
-def test_waiting_for_the_lock_ends_in_time(empty_database_url: str) -> None:
+def test_wait_for_the_migration_lock_times_out(empty_database_url: str) -> None:
     with open_transaction(empty_database_url, f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})".encode()):
         started = time.monotonic()
         with pytest.raises(MigrationError, match=r"^another process is migrating .* within 0\.3 s$"):
@@ -69,7 +69,7 @@ def test_waiting_for_the_lock_ends_in_time(empty_database_url: str) -> None:
     assert migrations.upgrade(empty_database_url, "001", wait_seconds=0) == ["001"]
 
 
-def test_lock_is_free_again_after_a_failure(empty_database_url: str) -> None:
+def test_lock_is_released_after_a_failure(empty_database_url: str) -> None:
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE users (id int)")
         with pytest.raises(MigrationError, match=r'stopped at 001: relation "users" already exists'):
@@ -80,7 +80,7 @@ def test_lock_is_free_again_after_a_failure(empty_database_url: str) -> None:
     assert migrations.upgrade(empty_database_url, wait_seconds=1)[0] == "002"
 
 
-def test_waiting_for_a_table_ends_in_time(database_at: Callable[[str], str]) -> None:
+def test_wait_for_a_table_times_out(database_at: Callable[[str], str]) -> None:
     url = database_at("015")
     with open_transaction(url, b"SELECT FROM audit_logs"):
         started = time.monotonic()
@@ -92,23 +92,23 @@ def test_waiting_for_a_table_ends_in_time(database_at: Callable[[str], str]) -> 
     assert migrations.upgrade(url)[0] == "017"
 
 
-def test_index_that_was_half_built_is_built_again(database_at: Callable[[str], str]) -> None:
+def test_invalid_index_of_an_interrupted_build_is_rebuilt(database_at: Callable[[str], str]) -> None:
     url = database_at("023")
     with open_transaction(url, b"INSERT INTO teams (slug, name) VALUES ('acme', 'Acme')"):
         with pytest.raises(MigrationError, match=r"stopped at 023: canceling statement due to lock timeout"):
             migrations.upgrade(url, lock_timeout_seconds=0.2)
-        assert half_built(url) == ["index teams.idx_teams_list"]
+        assert invalid_indexes(url) == ["index teams.idx_teams_list"]
 
     assert migrations.upgrade(url, "024") == ["024"]
-    assert half_built(url) == []
+    assert invalid_indexes(url) == []
     migrations.upgrade(url)
     migrations.check(url)
 
 
-def test_writers_do_not_wait_for_the_list_indexes(database_at: Callable[[str], str]) -> None:
+def test_building_the_list_indexes_does_not_block_writers(database_at: Callable[[str], str]) -> None:
     url = database_at("023")
     with ThreadPoolExecutor() as executor, psycopg.connect(url, autocommit=True) as writer:
-        # an older snapshot keeps CREATE INDEX CONCURRENTLY waiting
+        # CREATE INDEX CONCURRENTLY waits for transactions with an older snapshot.
         with open_transaction(url, b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT FROM teams"):
             migration = executor.submit(migrations.upgrade, url, "024")
             while not writer.execute(WAITING_FOR_OTHERS).fetchall():

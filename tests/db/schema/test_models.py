@@ -26,7 +26,7 @@ def session(fresh_database_url: str) -> Iterator[Session]:
         yield session
 
 
-def test_models_create_what_the_migrations_create(empty_database_url: str, database_url: str) -> None:
+def test_models_create_the_schema_of_the_migrations(empty_database_url: str, database_url: str) -> None:
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(empty_database_url), poolclass=NullPool
     )
@@ -36,7 +36,7 @@ def test_models_create_what_the_migrations_create(empty_database_url: str, datab
         assert tables_of(modelled) == tables_of(migrated)
 
 
-def test_flush_of_a_new_row_brings_its_defaults(session: Session) -> None:
+def test_flush_of_a_new_row_loads_its_defaults(session: Session) -> None:
     team = Team(slug="acme", name="Acme")
     session.add(team)
     session.flush()
@@ -46,7 +46,7 @@ def test_flush_of_a_new_row_brings_its_defaults(session: Session) -> None:
     assert vars(team)["created_at"].tzinfo is not None
 
 
-def test_flush_of_a_change_brings_what_the_triggers_wrote(session: Session) -> None:
+def test_flush_of_a_change_loads_the_values_of_the_triggers(session: Session) -> None:
     team = Team(slug="acme", name="Acme")
     session.add(team)
     session.commit()
@@ -70,7 +70,7 @@ def test_addresses_are_read_as_ipaddress_objects(session: Session, fresh_databas
     }
 
 
-def test_absent_json_is_null_and_not_a_json_null(session: Session) -> None:
+def test_none_is_stored_as_null_and_not_as_json_null(session: Session) -> None:
     session.add(AuditLog(action="key.rotate", resource_type="key", details=None))
     session.flush()
 

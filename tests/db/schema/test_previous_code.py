@@ -1,4 +1,4 @@
-"""During a rollout the code before the newest revision runs on the schema after it (N-1)."""
+"""The previous code (N-1) works on the newest schema, as during a rollout."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def git(*arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def previous_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The code as it was before the newest revision of the schema was added."""
+    """The code from before the newest revision of the schema."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
-        pytest.skip("there is no history of the code here")
+        pytest.skip("there is no git history")
     newest = f"migrations/versions/{migrations.head_revision()}_*.py"
     before = git("log", "--diff-filter=A", "--format=%P", "--", newest)
     if not before:
-        pytest.skip("the history here does not reach back to the newest revision")
+        pytest.skip("the git history does not contain the newest revision")
     directory = tmp_path_factory.mktemp("previous")
     archive = directory / "code.tar"
     git("archive", f"--output={archive}", before, "stagely_rpc", "gen", "migrations")
@@ -58,7 +58,7 @@ def previous_server(previous_code: Path, database_url: str) -> Iterator[Running]
         yield running
 
 
-def test_code_of_before_reads_and_writes_the_schema_of_after(previous_server: Running, previous_code: Path) -> None:
+def test_previous_code_reads_and_writes_the_newest_schema(previous_server: Running, previous_code: Path) -> None:
     newest = max(path.name[:3] for path in (previous_code / "migrations" / "versions").glob("0*.py"))
     assert newest < migrations.head_revision()
 

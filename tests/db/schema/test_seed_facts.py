@@ -1,4 +1,4 @@
-"""The schema at revision 014 is the plan's: PostgreSQL is told the facts, and both catalogs are compared."""
+"""The schema at revision 014 equals the plan: the catalogs of a migrated and of a planned database are compared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def planned(postgres_server: PostgresServer) -> Iterator[Schema]:
-    """The schema that the facts describe."""
+    """The schema created from the facts."""
     url = postgres_server.create_database()
     with psycopg.connect(url) as connection:
         for statements in (_create_table, _add_foreign_keys, _create_indexes, _write_comments):
@@ -39,15 +39,15 @@ def migrated(seed_url: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_table_is_as_planned(table: str, planned: Schema, migrated: psycopg.Connection) -> None:
+def test_table_equals_the_plan(table: str, planned: Schema, migrated: psycopg.Connection) -> None:
     assert of_table(tables_of(migrated), table) == of_table(planned, table)
 
 
-def test_there_is_no_other_table(planned: Schema, migrated: psycopg.Connection) -> None:
+def test_there_are_no_other_tables(planned: Schema, migrated: psycopg.Connection) -> None:
     assert tables_of(migrated).keys() == planned.keys()
 
 
-def test_updated_at_is_kept_by_the_planned_triggers(migrated: psycopg.Connection) -> None:
+def test_triggers_set_updated_at_as_planned(migrated: psycopg.Connection) -> None:
     triggers = {
         f"trigger {table}.update_{table}_updated_at": (
             f"CREATE TRIGGER update_{table}_updated_at BEFORE UPDATE ON public.{table}"

@@ -30,14 +30,14 @@ ALLOWED = {
 
 
 def touch(connection: psycopg.Connection, table: str, row_id: UUID) -> dict[str, Any]:
-    """Update a row without changing a value; return it as it is then."""
+    """Update a row without changing a value. Return the updated row."""
     connection.execute(sql.SQL("UPDATE {} SET id = id WHERE id = %s").format(sql.Identifier(table)), [row_id])
     return row_of(connection, table, row_id)
 
 
 @pytest.mark.parametrize("revision", ["014", "head"])
 @pytest.mark.parametrize("table", UPDATED_AT_TABLES)
-def test_update_moves_updated_at_of_its_row_alone(table: str, revision: str, seed_url: str, database_url: str) -> None:
+def test_update_sets_updated_at_of_that_row_only(table: str, revision: str, seed_url: str, database_url: str) -> None:
     url = {"014": seed_url, "head": database_url}[revision]
     with psycopg.connect(url, autocommit=True) as connection:
         touched_id, other_id = make_row(connection, table), make_row(connection, table)
@@ -51,7 +51,7 @@ def test_update_moves_updated_at_of_its_row_alone(table: str, revision: str, see
 
 
 @pytest.mark.parametrize("table", sorted(VALUES.keys() - set(UPDATED_AT_TABLES)))
-def test_update_of_a_table_without_updated_at_changes_nothing_else(table: str, seed_url: str) -> None:
+def test_update_of_a_table_without_updated_at_changes_no_column(table: str, seed_url: str) -> None:
     with psycopg.connect(seed_url, autocommit=True) as connection:
         row_id = make_row(connection, table)
         before = row_of(connection, table, row_id)
@@ -60,7 +60,7 @@ def test_update_of_a_table_without_updated_at_changes_nothing_else(table: str, s
 
 
 @pytest.mark.parametrize("table", VERSIONED_TABLES)
-def test_update_raises_the_version_of_its_row_alone(table: str, head_connection: psycopg.Connection) -> None:
+def test_update_increments_the_version_of_that_row_only(table: str, head_connection: psycopg.Connection) -> None:
     row_id, other_id = make_row(head_connection, table), make_row(head_connection, table)
     versions = [
         row_of(head_connection, table, row_id)["row_version"],
@@ -71,7 +71,7 @@ def test_update_raises_the_version_of_its_row_alone(table: str, head_connection:
     assert row_of(head_connection, table, other_id)["row_version"] == 1
 
 
-def test_version_cannot_be_set_back(head_connection: psycopg.Connection) -> None:
+def test_version_cannot_be_overwritten(head_connection: psycopg.Connection) -> None:
     team_id = make_row(head_connection, "teams")
     head_connection.execute("UPDATE teams SET row_version = -7 WHERE id = %s", [team_id])
 
@@ -79,7 +79,7 @@ def test_version_cannot_be_set_back(head_connection: psycopg.Connection) -> None
 
 
 @pytest.mark.parametrize("table", UNVERSIONED_TABLES)
-def test_update_of_an_unversioned_table_changes_nothing_else(table: str, head_connection: psycopg.Connection) -> None:
+def test_update_of_an_unversioned_table_changes_no_column(table: str, head_connection: psycopg.Connection) -> None:
     row_id = make_row(head_connection, table)
     before = row_of(head_connection, table, row_id)
 
@@ -93,7 +93,7 @@ def test_every_versioned_model_is_tested() -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), list(itertools.product(STATUSES, STATUSES)))
-def test_environment_status_changes_by_the_state_machine_alone(
+def test_environment_status_changes_only_by_the_state_machine(
     old: str, new: str, head_connection: psycopg.Connection
 ) -> None:
     environment_id = make_row(head_connection, "environments", status=old)
@@ -109,14 +109,14 @@ def test_environment_status_changes_by_the_state_machine_alone(
         assert refused.value.diag.table_name == "environments"
 
 
-def test_status_outside_the_set_is_refused_as_a_value(head_connection: psycopg.Connection) -> None:
+def test_unknown_status_is_refused_by_the_check(head_connection: psycopg.Connection) -> None:
     with pytest.raises(errors.CheckViolation) as refused:
         make_row(head_connection, "environments", status="sleeping")
 
     assert refused.value.diag.constraint_name == "valid_status"
 
 
-def test_final_status_could_be_left_before_the_trigger(database_at: Callable[[str], str]) -> None:
+def test_final_status_could_be_changed_before_the_trigger(database_at: Callable[[str], str]) -> None:
     with psycopg.connect(database_at("021")) as connection:
         environment_id = make_row(connection, "environments", status="reaped")
         connection.execute("UPDATE environments SET status = 'ready' WHERE id = %s", [environment_id])

@@ -1,4 +1,4 @@
-"""Every revision from the first after the planned ones on, applied while others write and read."""
+"""Every revision after the planned ones is applied while other connections read and write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIRST = 15
 LOCK_TIMEOUT_SECONDS = 0.5
 LONG_READ_SECONDS = 3.0
 LONGEST_MILLISECONDS = 2000
-"""What no statement may wait for a lock: less than a migration without a timeout would have it wait for a long read."""
+"""The longest allowed wait for a lock. A migration without `lock_timeout` would cause longer waits."""
 
 _PAUSE_SECONDS = 0.02
 _POPULATE = """
@@ -46,7 +46,7 @@ def _some(table: str) -> sql.Composed:
 
 @dataclass
 class Traffic:
-    """Threads that use the database, and what they were refused: a lock that takes too long is."""
+    """Threads that read and write, and their errors. A wait for a lock that is too long is an error."""
 
     url: str
     rounds: int = 0
@@ -92,7 +92,7 @@ class Traffic:
             connection.commit()
 
     def _read_for_long(self, connection: psycopg.Connection) -> None:
-        """Read, and keep the transaction open: whoever wants a table for itself waits for its end."""
+        """Read, and keep the transaction open. An exclusive lock on a table must wait for its end."""
         for table in VALUES:
             connection.execute(_some(table))
         self._stop.wait(LONG_READ_SECONDS)
@@ -101,7 +101,7 @@ class Traffic:
 
 
 def upgrade_between_reads(url: str, revision: str) -> None:
-    """Upgrade as an operator does: again whenever a lock was not to be had."""
+    """Upgrade as an operator does: repeat after a lock timeout."""
     for _ in range(100):
         try:
             migrations.upgrade(url, revision, lock_timeout_seconds=LOCK_TIMEOUT_SECONDS)
@@ -113,7 +113,7 @@ def upgrade_between_reads(url: str, revision: str) -> None:
     raise AssertionError(f"{revision} could not be applied")
 
 
-def test_nobody_waits_long_for_a_migration_and_nobody_fails(database_at: Callable[[str], str]) -> None:
+def test_migrations_neither_fail_nor_block_traffic_for_long(database_at: Callable[[str], str]) -> None:
     url = database_at(f"{FIRST - 1:03d}")
     with psycopg.connect(url) as connection:
         connection.execute(_POPULATE)

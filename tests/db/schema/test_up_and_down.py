@@ -17,7 +17,7 @@ SEED = [f"{number:03d}" for number in range(1, 15)]
 
 
 def revisions() -> list[str]:
-    """The ids that the files of the revisions begin with."""
+    """Return the revision ids from the file names."""
     return sorted(path.name[:3] for path in (migrations.migrations_directory() / "versions").glob("*.py"))
 
 
@@ -37,7 +37,7 @@ def test_upgrade_applies_every_revision_in_order(empty_database_url: str) -> Non
     assert migrations.upgrade(empty_database_url) == []
 
 
-def test_rows_survive_the_way_up_down_and_up(database_at: Callable[[str], str]) -> None:
+def test_rows_survive_upgrade_downgrade_and_upgrade(database_at: Callable[[str], str]) -> None:
     url = database_at("014")
     with psycopg.connect(url, autocommit=True) as connection:
         populate(connection)
@@ -53,7 +53,7 @@ def test_rows_survive_the_way_up_down_and_up(database_at: Callable[[str], str]) 
     migrations.check(url)
 
 
-def test_down_and_up_again_gives_the_same_schema(fresh_database_url: str) -> None:
+def test_downgrade_and_upgrade_restore_the_schema(fresh_database_url: str) -> None:
     with psycopg.connect(fresh_database_url, autocommit=True) as connection:
         before = tables_of(connection) | triggers_of(connection)
         migrations.downgrade(fresh_database_url, "014")
@@ -62,7 +62,7 @@ def test_down_and_up_again_gives_the_same_schema(fresh_database_url: str) -> Non
         assert tables_of(connection) | triggers_of(connection) == before
 
 
-def test_every_step_down_to_base_works_on_a_populated_database(fresh_database_url: str) -> None:
+def test_populated_database_can_be_downgraded_step_by_step_to_base(fresh_database_url: str) -> None:
     with psycopg.connect(fresh_database_url, autocommit=True) as connection:
         populate(connection)
         undone = [migrations.downgrade(fresh_database_url) for _ in revisions()]
@@ -73,7 +73,7 @@ def test_every_step_down_to_base_works_on_a_populated_database(fresh_database_ur
     migrations.check(fresh_database_url)
 
 
-def test_undoing_a_seed_revision_leaves_what_the_one_before_made(empty_database_url: str) -> None:
+def test_downgrade_of_a_seed_revision_restores_the_schema_before_it(empty_database_url: str) -> None:
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         made = []
         for _ in SEED:

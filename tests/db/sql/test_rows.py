@@ -1,4 +1,4 @@
-"""What rows are said to become, and what the database makes of them."""
+"""Computed rows equal the rows that the database stores."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def stored(db: Database, row: Any) -> Any:
     return found
 
 
-async def test_new_and_changed_rows_are_what_the_database_makes_of_them(db: Database) -> None:
+async def test_computed_rows_equal_the_stored_rows(db: Database) -> None:
     for row_class, values, changes in NEW:
         async with writing(db) as session:
             await session.begin()
@@ -99,7 +99,7 @@ async def test_new_and_changed_rows_are_what_the_database_makes_of_them(db: Data
         assert changed != made
 
 
-async def test_row_that_would_stay_the_same_is_not_written(db: Database) -> None:
+async def test_update_without_a_difference_writes_nothing(db: Database) -> None:
     async with writing(db) as session:
         await session.begin()
         made = session.insert(UserRow, {"email": "same@example.com", "name": "Same"})
@@ -118,7 +118,9 @@ def test_every_table_has_a_row_class_with_its_columns() -> None:
 
 
 @pytest.mark.parametrize(("row_class", "column"), WITH_DEFAULT)
-async def test_default_is_the_database_s(database_url: str, row_class: type[Any], column: Column[Any]) -> None:
+async def test_computed_default_equals_the_database_s(
+    database_url: str, row_class: type[Any], column: Column[Any]
+) -> None:
     required: dict[str, Any] = dict.fromkeys(table_of(row_class).columns.keys())
     del required[column.key]
     value = getattr(new_row(row_class, required, NOW), column.key)
@@ -141,12 +143,12 @@ async def test_default_is_the_database_s(database_url: str, row_class: type[Any]
         assert (type(value), value) == (type(default), default)
 
 
-def test_column_that_is_none_is_refused() -> None:
+def test_unknown_column_is_refused() -> None:
     with pytest.raises(KeyError, match="TeamRow has no colour"):
         new_row(TeamRow, {"slug": "web", "name": "Web", "colour": "red"}, NOW)
 
 
-def test_row_without_a_time_of_change_gets_none() -> None:
+def test_row_without_updated_at_keeps_its_columns() -> None:
     row = new_row(TeamMemberRow, {"team_id": TEAM, "user_id": USER}, NOW)
 
     assert changed_row(row, {"role": "owner"}, NOW)._fields == row._fields

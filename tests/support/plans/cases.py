@@ -1,4 +1,4 @@
-"""Every statement of the service but for its lists: what makes it, such as `access.lock_team`, with what to ask for."""
+"""Cases for every statement except those of lists, by the name of their function, such as `access.lock_team`."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ from stagely_rpc.users.inputs import UserLogin
 if TYPE_CHECKING:
     from stagely_rpc.db.batching.point_read import PointRead
     from stagely_rpc.db.sql.statement import Query
-    from tests.support.plans.asking import Asker
+    from tests.support.plans.recording import RecordingSession
     from tests.support.plans.world import Keys
 
-Case = Callable[["Asker", "Keys"], "Query[Any] | Awaitable[Any]"]
-"""A query, or what asks a session."""
+Case = Callable[["RecordingSession", "Keys"], "Query[Any] | Awaitable[Any]"]
+"""A function that returns a query, or sends statements with the session."""
 
 BATCH = 16
 
@@ -57,12 +57,12 @@ _OWNED = {
 
 
 def by_key(point: PointRead[Any], *names: str) -> list[Case]:
-    """Return the cases of a point read: one key, which is there, and as many as a batch often has, which are not."""
+    """Return the cases of a point read: one existing key, and a batch of missing keys."""
 
-    def one(_: Asker, keys: Keys) -> Query[Any]:
+    def one(_: RecordingSession, keys: Keys) -> Query[Any]:
         return _of_keys(point, [tuple(getattr(keys, name) for name in names)])
 
-    def many(_: Asker, keys: Keys) -> Query[Any]:
+    def many(_: RecordingSession, keys: Keys) -> Query[Any]:
         absent = [tuple(_another(getattr(keys, name)) for name in names) for _ in range(BATCH)]
         return _of_keys(point, absent)
 
@@ -79,8 +79,8 @@ def _another(value: object) -> object:
     return secrets.randbelow(1000) + 1_000_000 if isinstance(value, int) else secrets.token_hex(6)
 
 
-def about(query: Callable[[ResourceRef, Keys], Query[Any]], *models: type[Any]) -> list[Case]:
-    """Return the cases of a query about what belongs to a team, one for each kind of it."""
+def by_resource(query: Callable[[ResourceRef, Keys], Query[Any]], *models: type[Any]) -> list[Case]:
+    """Return the cases of a query for a resource of a team: one for each resource type."""
 
     def case(model: type[Any]) -> Case:
         return lambda _, keys: query(ResourceRef(model, getattr(keys, _OWNED[model])), keys)
@@ -130,15 +130,17 @@ CASES: dict[str, list[Case]] = {
     "access.ROLE": by_key(access.ROLE, "team_id", "user_id"),
     "access.TEAM_OF_PROJECT": by_key(access.TEAM_OF_PROJECT, "project_id"),
     "access.TEAMMATES": by_key(access.TEAMMATES, "user_id", "actor_id"),
-    "access.get_team_id": about(lambda about, _: access.get_team_id(about)),
-    "access.get_role": about(lambda about, keys: access.get_role(about, keys.user_id)),
+    "access.get_team_id": by_resource(lambda resource_ref, _: access.get_team_id(resource_ref)),
+    "access.get_role": by_resource(lambda resource_ref, keys: access.get_role(resource_ref, keys.user_id)),
     "access.lock_team": [
-        *about(lambda about, _: access.lock_team(about, exclusively=True)),
-        *about(lambda about, _: access.lock_team(about, exclusively=False)),
+        *by_resource(lambda resource_ref, _: access.lock_team(resource_ref, exclusively=True)),
+        *by_resource(lambda resource_ref, _: access.lock_team(resource_ref, exclusively=False)),
     ],
     "teams.TEAM_BY_ID": by_key(teams.TEAM_BY_ID, "team_id"),
     "teams.TEAM_BY_SLUG": by_key(teams.TEAM_BY_SLUG, "subdomain_hash"),
-    "quotas.count_live_environments_of_team": about(lambda about, _: quotas.count_live_environments_of_team(about)),
+    "quotas.count_live_environments_of_team": by_resource(
+        lambda resource_ref, _: quotas.count_live_environments_of_team(resource_ref)
+    ),
     "quotas.count_live_environments_of_project": [
         lambda _, keys: quotas.count_live_environments_of_project(keys.project_id)
     ],
@@ -187,7 +189,7 @@ CASES: dict[str, list[Case]] = {
         lambda _, keys: stored_secrets.list_candidates(ServiceScope(project_id=keys.project_id, scope="backend"))
     ],
     "crypto.DATA_KEY": by_key(crypto.DATA_KEY, "secret_id"),
-    "crypto.get_active_data_key": about(lambda about, _: crypto.get_active_data_key(about)),
+    "crypto.get_active_data_key": by_resource(lambda resource_ref, _: crypto.get_active_data_key(resource_ref)),
     "crypto.add_data_key": [
         lambda _, keys: crypto.add_data_key(
             id=uuid.uuid4(), team_id=keys.team_id, key_encryption_key_id="k", wrapped_key="w"

@@ -1,4 +1,4 @@
-"""What PostgreSQL says of statements: their plans, for the values that they were asked with and for any values."""
+"""Plans of statements: for the values that were sent (custom), and for any values (generic)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from stagely_rpc.db.sql.statement import Query
 
-# Of a database in memory. The usual 4 is of disks, where an index is worth it for more rows than a test has.
+# The value for a database in memory. With the default of 4, PostgreSQL would use an index only for larger tables.
 RANDOM_PAGE_COST = 1.1
 
 PlanKind = Literal["custom", "generic"]
-"""Of these values, as PostgreSQL plans the first executions; or of any, as it may plan the later ones."""
+"""PostgreSQL plans the first executions for their values (custom). It may plan later ones for any values (generic)."""
 
-# The queue of the trail is not among them: it is emptied as it is filled.
+# audit_unsealed is not one of them, because sealing empties it.
 GROWING = frozenset(
     {
         "audit_chain_heads",
@@ -43,20 +43,20 @@ _NAMED = re.compile(r"%\((\w+)\)s")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A statement as PostgreSQL got it, with `$1`, `$2`…, and its values."""
+class SentStatement:
+    """A statement as sent, with the parameters `$1`, `$2` and so on, and its values."""
 
     text: str
     values: Sequence[Any]
 
     @classmethod
-    def of_query(cls, query: Query[Any]) -> Asked:
-        """Return what the service's own pipeline sends."""
+    def of_query(cls, query: Query[Any]) -> SentStatement:
+        """Return the statement that the pipeline sends for a query."""
         return cls(query.statement.text.decode(), query.values)
 
     @classmethod
-    def of_driver(cls, text: str, values: Mapping[str, Any] | None) -> Asked:
-        """Return what psycopg makes of a statement with named placeholders."""
+    def of_driver(cls, text: str, values: Mapping[str, Any] | None) -> SentStatement:
+        """Return the statement that psycopg sends for one with named placeholders."""
         names = list(dict.fromkeys(_NAMED.findall(text)))
         numbered = _NAMED.sub(lambda found: f"${names.index(found[1]) + 1}", text).replace("%%", "%")
         return cls(numbered, [(values or {})[name] for name in names])
@@ -76,7 +76,7 @@ class Node:
 
     @classmethod
     def read(cls, plan: Mapping[str, Any]) -> Node:
-        """Return a step, and those below it, as EXPLAIN describes it."""
+        """Return a step and its inner steps, from the output of EXPLAIN."""
         loops = plan.get("Actual Loops", 1)
         return cls(
             kind=plan["Node Type"],
@@ -89,7 +89,7 @@ class Node:
         )
 
     def walk(self) -> Iterator[Node]:
-        """Yield this step and all below it."""
+        """Yield this step and all inner steps."""
         yield self
         for each in self.inner:
             yield from each.walk()
@@ -97,30 +97,30 @@ class Node:
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan, as it was executed: whatever it changed was rolled back."""
+    """An executed plan. Its changes were rolled back."""
 
     top: Node
     buffers: int
 
     @property
     def scanned(self) -> set[str]:
-        """The growing tables that are read from end to end."""
+        """The growing tables with a sequential scan."""
         return {node.table for node in self.top.walk() if node.kind == "Seq Scan" and node.table in GROWING}
 
     @property
     def sorted_rows(self) -> int:
-        """How many rows the largest sort got."""
+        """The number of rows of the largest sort. -1 without a sort."""
         sorts = [node for node in self.top.walk() if node.kind in {"Sort", "Incremental Sort"}]
         return max((sum(below.rows for below in node.inner) for node in sorts), default=-1)
 
     @property
-    def passed_rows(self) -> int:
-        """How many rows a walk passed that were not wanted."""
+    def discarded_rows(self) -> int:
+        """The largest number of rows that one step filtered out."""
         return max(node.removed for node in self.top.walk())
 
 
 class Explainer:
-    """A connection on which statements are explained."""
+    """Explains statements on its own connection."""
 
     def __init__(self, url: str) -> None:
         options = f"-c random_page_cost={RANDOM_PAGE_COST}"
@@ -129,20 +129,20 @@ class Explainer:
     def close(self) -> None:
         self._connection.close()
 
-    def plan(self, asked: Asked, kind: PlanKind) -> Plan:
-        """Execute a statement by a plan of this kind, and undo what it did."""
-        with self._undone():
+    def plan(self, statement: SentStatement, kind: PlanKind) -> Plan:
+        """Execute a statement with a plan of this kind, and roll it back."""
+        with self._rolled_back():
             self._connection.execute(f"SET LOCAL plan_cache_mode = force_{kind}_plan".encode())
-            self._connection.execute(f"PREPARE explained AS {asked.text}".encode())
+            self._connection.execute(f"PREPARE explained AS {statement.text}".encode())
             explain = sql.SQL("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE explained{}")
-            values = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, asked.values)))
-            row = self._connection.execute(explain.format(values if asked.values else sql.SQL(""))).fetchone()
+            values = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, statement.values)))
+            row = self._connection.execute(explain.format(values if statement.values else sql.SQL(""))).fetchone()
         assert row is not None
         plan = row[0][0]["Plan"]
         return Plan(Node.read(plan), plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
     @contextmanager
-    def _undone(self) -> Iterator[None]:
+    def _rolled_back(self) -> Iterator[None]:
         try:
             yield
         finally:

@@ -1,5 +1,7 @@
-"""The statements of every list: with each filter alone and each pair of them, of the first page and of a later one, for
-a service and for a user that it acts for.
+"""Cases for the statements of every list.
+
+There is a case for no filter, each filter and each pair of filters, each for the first page and a later page, and each
+for a service and for an acting user.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from tests.support.plans.asking import Asker
     from tests.support.plans.cases import Case
+    from tests.support.plans.recording import RecordingSession
     from tests.support.plans.world import Keys
 
     Filters = dict[str, Any]
@@ -43,11 +45,11 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 20
 ROLES = get_args(Role)
-"""All of them: whoever may see the most."""
+"""All roles, for a user with the widest access."""
 
 
 def _filters(name: str, keys: Keys) -> Filters:
-    """Return what each list can be filtered by."""
+    """Return the filters of a list, with values."""
     filters: dict[str, Filters] = {
         "teams.list_teams": {"user_id": keys.user_id, "billing_plan": "free", "show_deleted": True},
         "teams.list_members": {"role": "viewer"},
@@ -118,7 +120,7 @@ LISTS = (*_VISIBLE, *_OF_ONE)
 
 
 def cases(name: str, keys: Keys) -> Iterator[tuple[str, Case]]:
-    """Yield every case of a list, each with what tells it apart, such as `role, later, acting`."""
+    """Yield every case of a list with its label, such as `role, later, acting`."""
     for (label, filters), place in product(_combined(_filters(name, keys)), ("first", "later")):
         page = Page(PAGE_SIZE, keys.later if place == "later" else None)
         if name in _OF_ONE:
@@ -137,7 +139,7 @@ def _combined(filters: Filters) -> Iterator[tuple[str, Filters]]:
 def _visible(name: str, filters: Filters, page: Page, *, is_acting: bool) -> Case:
     function, wanted, visible = _VISIBLE[name]
 
-    def case(session: Asker, keys: Keys) -> Any:
+    def case(session: RecordingSession, keys: Keys) -> Any:
         return function(session, wanted(**filters), page, visible(keys, filters) if is_acting else true())
 
     return case
@@ -146,7 +148,7 @@ def _visible(name: str, filters: Filters, page: Page, *, is_acting: bool) -> Cas
 def _of_one(name: str, filters: Filters, page: Page) -> Case:
     function, wanted, owner = _OF_ONE[name]
 
-    def case(session: Asker, keys: Keys) -> Any:
+    def case(session: RecordingSession, keys: Keys) -> Any:
         return function(session, wanted(**{owner: getattr(keys, owner)}, **filters), page)
 
     return case

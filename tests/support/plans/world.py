@@ -1,4 +1,4 @@
-"""One large enough database for all workers of a run, and the keys of what is asked of it."""
+"""A large database that all workers of a run share, and the keys that the cases use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.rpc import ENCRYPTION_KEY
 if TYPE_CHECKING:
     from tests.support.postgres import PostgresServer
 
-# Small, but of each table that grows enough that PostgreSQL would rather walk an index than read all of it.
+# Small, but each growing table is large enough that PostgreSQL prefers an index scan to a sequential scan.
 SIZES = Sizes(teams=2000, users=6000, projects=4000, environments=20_000, secrets=20_000, audit_logs=40_000)
 
 _LOCK = 0x506C616E
@@ -45,16 +45,16 @@ member AS (SELECT user_id FROM team_members NATURAL JOIN team ORDER BY user_id L
 environment AS (SELECT id AS environment_id, subdomain_hash, branch_name, pr_number, created_at AS environment_created
     FROM environments NATURAL JOIN project WHERE pr_number IS NOT NULL ORDER BY created_at OFFSET 100 LIMIT 1),
 secret AS (SELECT id AS secret_id, key AS secret_key FROM secrets NATURAL JOIN project ORDER BY key LIMIT 1),
-trail AS (SELECT id AS audit_log_id, timestamp AS logged, actor_id, resource_id, request_id
+entry AS (SELECT id AS audit_log_id, timestamp AS logged, actor_id, resource_id, request_id
     FROM audit_logs NATURAL JOIN project WHERE actor_id IS NOT NULL ORDER BY timestamp OFFSET 50 LIMIT 1),
 claim AS (SELECT request_id AS claimed_id FROM idempotency_keys LIMIT 1)
-SELECT * FROM team, project, member, environment, secret, trail, claim
+SELECT * FROM team, project, member, environment, secret, entry, claim
 """
 
 
 @dataclass(frozen=True)
 class Keys:
-    """What is asked for: the biggest team, its biggest project, one of its members, and something old of each kind."""
+    """Keys of the largest team, its largest project, one of its members, and an old row of each other kind."""
 
     team_id: uuid.UUID
     project_id: uuid.UUID
@@ -75,7 +75,7 @@ class Keys:
 
     @property
     def later(self) -> Cursor:
-        """A place far down in every list."""
+        """A position far down in every list."""
         return Cursor(self.environment_created, self.environment_id)
 
 
@@ -88,7 +88,7 @@ class World:
 
 
 def populated(server: PostgresServer) -> World:
-    """Return the populated database of the run; the first who asks makes it."""
+    """Return the populated database of the run. The first caller creates it."""
     url = urlunsplit(urlsplit(server.url)._replace(path=f"/stagely_test_{server.run}_populated"))
     with psycopg.connect(server.url, autocommit=True) as admin:
         admin.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", [_LOCK, server.run])
@@ -106,7 +106,7 @@ def _exists(admin: psycopg.Connection, url: str) -> bool:
 
 
 def _make(server: PostgresServer, admin: psycopg.Connection, url: str) -> None:
-    """Fill a database under another name, so that half of one is never found."""
+    """Populate a draft, then rename it, so that no worker finds a partial database."""
     draft = server.create_database(server.migrated_template())
     populate(draft, SIZES, encryption_key=bytes.fromhex(ENCRYPTION_KEY))
     with psycopg.connect(draft, autocommit=True) as connection:
@@ -117,13 +117,13 @@ def _make(server: PostgresServer, admin: psycopg.Connection, url: str) -> None:
 
 
 def _vacuum(connection: psycopg.Connection) -> None:
-    """Have all rows marked as visible to all, without which no scan reads an index only.
+    """Vacuum until all rows are marked as visible to all, which index-only scans need.
 
-    The commits of a throwaway server are asynchronous: what was just committed, by anyone, is not marked at first.
+    The server commits asynchronously, so VACUUM can't mark rows of the latest commits yet.
     """
     deadline = time.monotonic() + _SECONDS
     connection.execute("VACUUM ANALYZE")
     while connection.execute(_INVISIBLE).rowcount:
-        assert time.monotonic() < deadline, "rows stay invisible"
+        assert time.monotonic() < deadline, "VACUUM did not mark all rows as visible"
         time.sleep(0.2)
         connection.execute("VACUUM ANALYZE")

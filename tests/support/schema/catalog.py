@@ -1,4 +1,4 @@
-"""The schema of a database as PostgreSQL's catalogs have it, in words that can be compared and read."""
+"""The schema of a database from PostgreSQL's catalogs, as text that can be compared and read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import psycopg
 
 Schema = dict[str, str]
-"""What there is, as `column teams.slug`, to its definition."""
+"""The definition by the name of the object, such as `column teams.slug`."""
 
 _OWN_TABLES = sql.SQL("relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'")
 _TABLES = """
@@ -24,7 +24,7 @@ _COLUMNS = """
     LEFT JOIN pg_attrdef ON adrelid = pg_class.oid AND adnum = attnum
     WHERE {own_tables}
 """
-# PostgreSQL 18 lists NOT NULL (n) as constraints too; here they are a part of their columns
+# PostgreSQL 18 also lists NOT NULL as constraints (n). Here, NOT NULL is part of the column.
 _CONSTRAINTS = """
     SELECT format('constraint %s.%s', relname, conname), pg_get_constraintdef(pg_constraint.oid)
     FROM pg_class JOIN pg_constraint ON conrelid = pg_class.oid WHERE contype <> 'n' AND {own_tables}
@@ -45,18 +45,18 @@ _FUNCTIONS = """
 
 
 def tables_of(connection: psycopg.Connection) -> Schema:
-    """The tables with their columns, constraints, indexes and comments."""
+    """Return the tables with their columns, constraints, indexes and comments."""
     return _read(connection, _TABLES, _COLUMNS, _CONSTRAINTS, _INDEXES)
 
 
 def triggers_of(connection: psycopg.Connection) -> Schema:
-    """The triggers with their definitions, and the functions with their comments."""
+    """Return the triggers with their definitions, and the functions with their comments."""
     return _read(connection, _TRIGGERS, _FUNCTIONS)
 
 
 def of_table(schema: Schema, table: str) -> Schema:
-    """The part of a schema that is about one table."""
-    return {name: what for name, what in schema.items() if name.split(" ")[1].split(".")[0] == table}
+    """Return the part of a schema that belongs to one table."""
+    return {name: definition for name, definition in schema.items() if name.split(" ")[1].split(".")[0] == table}
 
 
 def _read(connection: psycopg.Connection, *queries: LiteralString) -> Schema:

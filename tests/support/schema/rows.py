@@ -1,4 +1,4 @@
-"""Rows for the tables of the seed, written by SQL: the models are of the head revision, these fit any from 014 on."""
+"""Rows for the seed tables, inserted with SQL. They fit every revision from 014 on; the models fit only head."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALUES: dict[str, dict[str, str]] = {
     "audit_logs": {"action": "project.create", "resource_type": "project", "metadata": '[{{"was": null}}]'},
     "agent_connections": {"agent_id": "agent-{unique}", "token_hash": "hash", "ip_address": "192.0.2.1"},
 }
-"""The columns that a row of each table needs or that are worth a value; parents come before children."""
+"""The values of required and other interesting columns, by table. Parents come before children."""
 
 PARENTS: dict[str, dict[str, str]] = {
     "team_members": {"team_id": "teams", "user_id": "users"},
@@ -48,7 +48,7 @@ PARENTS: dict[str, dict[str, str]] = {
 
 
 def make_row(connection: psycopg.Connection, table: str, **overrides: object) -> UUID:
-    """Insert a row, and the rows it refers to unless they are given; return its id."""
+    """Insert a row, and the rows that it references unless they are given. Return its id."""
     values: dict[str, object] = {
         column: value.format(unique=secrets.token_hex(4)) for column, value in VALUES[table].items()
     }
@@ -65,26 +65,26 @@ def make_row(connection: psycopg.Connection, table: str, **overrides: object) ->
 
 
 def populate(connection: psycopg.Connection) -> None:
-    """Put at least one row into every table."""
+    """Insert at least one row into every table."""
     for table in VALUES:
         make_row(connection, table)
 
 
 def rows_of(connection: psycopg.Connection) -> dict[str, list[dict[str, Any]]]:
-    """All rows of all tables, without the columns that later revisions give them."""
+    """Return all rows of all tables, without the columns that later revisions add."""
     select = sql.SQL("SELECT to_jsonb({0}) - '{{row_version,actor_service,request_id}}'::text[] FROM {0} ORDER BY id")
     return {table: [row for (row,) in connection.execute(select.format(sql.Identifier(table)))] for table in VALUES}
 
 
 def row_of(connection: psycopg.Connection, table: str, row_id: UUID) -> dict[str, Any]:
-    """A row with the names of its columns, in JSON's types."""
+    """Return a row as a dictionary with JSON values."""
     query = sql.SQL("SELECT to_jsonb({0}) FROM {0} WHERE id = %s").format(sql.Identifier(table))
     row: dict[str, Any] = value_of(connection, query, row_id)
     return row
 
 
 def value_of(connection: psycopg.Connection, query: sql.Composed | bytes, *parameters: object) -> Any:
-    """The first column of the only row."""
+    """Return the only value of the only row."""
     rows = connection.execute(query, parameters).fetchall()
     assert len(rows) == 1, f"{len(rows)} rows"
     return rows[0][0]

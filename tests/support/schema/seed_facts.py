@@ -1,7 +1,7 @@
-"""The schema as the plan has it: its twelve tables, fact by fact.
+"""The planned schema: the facts of its twelve tables.
 
-Written from the plan and not from the migrations, so that a slip in a migration is seen.  What every table has, the key
-`id`, is said once, in `KEY`.
+They are copied from the plan, not from the migrations, so that tests find a mistake in a migration. Every table also
+has the primary key `id` (`KEY`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SLUG = "slug ~ '^[a-z0-9][a-z0-9-]*[a-z0-9]$'"
 
 @dataclass(frozen=True)
 class TableFacts:
-    """What one table holds; keys are names, a foreign key is (column, table, action on delete)."""
+    """The facts of a table. Dictionary keys are names. A foreign key is (column, table, action on delete)."""
 
     comment: str
     columns: dict[str, str]

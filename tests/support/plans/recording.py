@@ -1,4 +1,4 @@
-"""Runs cases for real, and notes what PostgreSQL was asked."""
+"""Runs cases on the database, and records the statements that they send."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psycopg
 from stagely_rpc.db.driver.pipeline import BEGIN
 from stagely_rpc.db.session import Executor
 from stagely_rpc.db.sql.statement import Query
-from tests.support.plans.explaining import Asked
+from tests.support.plans.explaining import SentStatement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from tests.support.plans.world import Keys
 
 
-class Asker(Executor):
-    """Asks as each kind of session does, and notes the queries."""
+class RecordingSession(Executor):
+    """A session for cases. It executes statements and records queries."""
 
-    def __init__(self, pool: ConnectionPool, lease: Lease, noted: list[Asked]) -> None:
+    def __init__(self, pool: ConnectionPool, lease: Lease, recorded: list[SentStatement]) -> None:
         self._pool = pool
         self._lease = lease
-        self._noted = noted
+        self._recorded = recorded
 
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None, /
@@ -37,30 +37,30 @@ class Asker(Executor):
         return await self._lease.execute("read", statement, parameters)
 
     async def ask(self, *queries: Query[Any]) -> list[Any]:
-        self._noted += map(Asked.of_query, queries)
+        self._recorded += map(SentStatement.of_query, queries)
         return await self._pool.exchange("read", *queries)
 
 
-async def asked_by(pool: ConnectionPool, case: Case, keys: Keys) -> list[Asked]:
-    """Return the statements of a case; what they did is undone."""
-    noted: list[Asked] = []
+async def statements_of(pool: ConnectionPool, case: Case, keys: Keys) -> list[SentStatement]:
+    """Run a case, and return its statements. Its changes are rolled back."""
+    recorded: list[SentStatement] = []
     execute = psycopg.AsyncCursor.execute
 
-    async def note(cursor: Any, query: Any, params: Any = None, **options: Any) -> Any:
-        # Servers of other tests have work of their own, in databases of their own.
+    async def record(cursor: Any, query: Any, params: Any = None, **options: Any) -> Any:
+        # Skip the background jobs of other servers, which use other databases.
         if cursor.connection.info.dbname == database:
-            noted.append(Asked.of_driver(query, params))
+            recorded.append(SentStatement.of_driver(query, params))
         return await execute(cursor, query, params, **options)
 
-    # A new connection asks questions of its own: both that may be used are there before anything is noted.
+    # Open both connections first, because a new connection sends statements of its own.
     async with await pool.lease() as lease:
         async with await pool.lease():
             pass
         database = lease._driver.info.dbname
         await lease.run("read", [BEGIN])
-        with patch.object(psycopg.AsyncCursor, "execute", note):
-            result = case(Asker(pool, lease, noted), keys)
+        with patch.object(psycopg.AsyncCursor, "execute", record):
+            result = case(RecordingSession(pool, lease, recorded), keys)
             if isinstance(result, Query):
-                return [Asked.of_query(result)]
+                return [SentStatement.of_query(result)]
             await result
-    return noted
+    return recorded

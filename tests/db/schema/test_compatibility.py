@@ -1,8 +1,9 @@
-"""What each revision asks of the code before it, which goes on running against the new schema during a rollout.
+"""Every revision keeps the schema compatible with the previous code, which still runs during a rollout.
 
-Nothing it uses may be gone, be of another type or be held to a rule it does not know; what is added must not need it.
-This compares schemas: that the rules named here do no harm to the code before them was judged when they were made. From
-the first release on, a revision that is to be named here has to be made in two steps instead, one release apart.
+A revision may not remove or change the type of a column in use, add a rule that the previous code does not know, or add
+a column that the previous code must set. This test only compares schemas. `KNOWN` lists the exceptions from before the
+first release. Each was judged harmless when it was made. After the first release, make such a change in two revisions,
+one release apart.
 """
 
 from __future__ import annotations
@@ -48,11 +49,11 @@ KNOWN = {
     },
     "026": {"constraint audit_logs.valid_resource_type"},
 }
-"""What the revisions before the first release took from the code before them, or held it to."""
+"""The incompatible changes of the revisions before the first release."""
 
 
-def demands(before: Schema, after: Schema) -> Iterator[str]:
-    """Yield what became other than the code before can know."""
+def incompatibilities(before: Schema, after: Schema) -> Iterator[str]:
+    """Yield the names of changes that the previous code may not be compatible with."""
     for name in sorted(before.keys() | after.keys()):
         kind, _, rest = name.partition(" ")
         was, now = _without_comment(before.get(name)), _without_comment(after.get(name))
@@ -60,12 +61,12 @@ def demands(before: Schema, after: Schema) -> Iterator[str]:
         if was == now or is_of_new_table:
             continue
         if now is None:
-            is_demand = kind in {"table", "column"}
+            is_incompatible = kind in {"table", "column"}
         elif kind == "column":
-            is_demand = was is not None or ("NOT NULL" in now and "DEFAULT" not in now)
+            is_incompatible = was is not None or ("NOT NULL" in now and "DEFAULT" not in now)
         else:
-            is_demand = kind in RULES or (kind == "index" and "UNIQUE" in now)
-        if is_demand:
+            is_incompatible = kind in RULES or (kind == "index" and "UNIQUE" in now)
+        if is_incompatible:
             yield name
 
 
@@ -77,19 +78,19 @@ def schema_of(connection: psycopg.Connection) -> Schema:
     return tables_of(connection) | triggers_of(connection)
 
 
-def test_code_before_a_revision_works_on_its_schema(database_at: Callable[[str], str]) -> None:
+def test_revision_is_compatible_with_the_previous_code(database_at: Callable[[str], str]) -> None:
     url, found = database_at("014"), {}
     with psycopg.connect(url, autocommit=True) as connection:
         schema = schema_of(connection)
         while migrations.current_revision(url) != migrations.head_revision():
             (revision,) = migrations.upgrade(url, "+1")
             before, schema = schema, schema_of(connection)
-            found[revision] = set(demands(before, schema))
+            found[revision] = set(incompatibilities(before, schema))
 
     assert {revision: names for revision, names in found.items() if names} == KNOWN
 
 
-def test_what_is_taken_or_made_stricter_is_named(database_at: Callable[[str], str]) -> None:
+def test_removed_and_stricter_definitions_are_found(database_at: Callable[[str], str]) -> None:
     with psycopg.connect(database_at("028"), autocommit=True) as connection:
         before = schema_of(connection)
         connection.execute("ALTER TABLE teams DROP COLUMN billing_email, ADD COLUMN colour text NOT NULL")
@@ -97,7 +98,7 @@ def test_what_is_taken_or_made_stricter_is_named(database_at: Callable[[str], st
         connection.execute("CREATE UNIQUE INDEX one_name ON users (name)")
         connection.execute("DROP TABLE agent_connections CASCADE")
 
-        named = set(demands(before, schema_of(connection)))
+        named = set(incompatibilities(before, schema_of(connection)))
 
     assert {"column teams.billing_email", "column teams.colour", "index users.one_name"} <= named
     assert "table agent_connections" in named

@@ -1,4 +1,4 @@
-"""Each fault of the plan that a later revision mends: shown at the revision before, gone after."""
+"""Revisions that repair faults of the planned schema. Each test shows the fault before the revision, and none after."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.schema.rows import PARENTS, make_row, row_of, value_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CHANGES_OF_THE_TRAIL = (
+AUDIT_LOG_CHANGES = (
     b"UPDATE audit_logs SET action = 'nothing'",
     b"UPDATE audit_logs SET action = 'nothing' WHERE false",
     b"INSERT INTO audit_logs SELECT * FROM audit_logs ON CONFLICT (id) DO UPDATE SET action = 'nothing'",
@@ -23,7 +23,7 @@ CHANGES_OF_THE_TRAIL = (
     b"TRUNCATE audit_logs",
 )
 NEWER_RESOURCE_TYPES = ("cloud_provider", "build_job", "agent", "key")
-MENTIONS = (("secrets", "created_by"), ("workflow_runs", "triggered_by"), ("build_jobs", "cloud_provider_id"))
+REFERENCES = (("secrets", "created_by"), ("workflow_runs", "triggered_by"), ("build_jobs", "cloud_provider_id"))
 OPEN_STATUSES = ("pending", "building", "deploying", "ready", "failed")
 
 
@@ -36,7 +36,7 @@ def only_value(connection: psycopg.Connection, table: str, column: str) -> objec
     return value_of(connection, select)
 
 
-def test_audited_subjects_can_be_deleted_and_their_ids_stay(database_at: Callable[[str], str]) -> None:
+def test_audited_resource_can_be_deleted_and_the_entry_keeps_its_id(database_at: Callable[[str], str]) -> None:
     url = database_at("014")
     with psycopg.connect(url, autocommit=True) as connection:
         subjects = {column: make_row(connection, table) for column, table in PARENTS["audit_logs"].items()}
@@ -51,7 +51,7 @@ def test_audited_subjects_can_be_deleted_and_their_ids_stay(database_at: Callabl
             assert only_value(connection, "audit_logs", column) == subject_id
 
 
-def test_keys_of_the_trail_come_back_when_subjects_are_gone(database_at: Callable[[str], str]) -> None:
+def test_downgrade_restores_the_foreign_keys_despite_deleted_resources(database_at: Callable[[str], str]) -> None:
     url = database_at("015")
     with psycopg.connect(url, autocommit=True) as connection:
         make_row(connection, "audit_logs")
@@ -63,24 +63,24 @@ def test_keys_of_the_trail_come_back_when_subjects_are_gone(database_at: Callabl
             make_row(connection, "audit_logs", project_id=gone)
 
 
-def test_audit_trail_can_only_grow(database_at: Callable[[str], str]) -> None:
+def test_audit_log_is_append_only(database_at: Callable[[str], str]) -> None:
     url = database_at("015")
     with psycopg.connect(url, autocommit=True) as connection:
-        for change in CHANGES_OF_THE_TRAIL:
+        for change in AUDIT_LOG_CHANGES:
             make_row(connection, "audit_logs")
             connection.execute(change)
         migrations.upgrade(url, "016")
         make_row(connection, "audit_logs")
         before = connection.execute("SELECT * FROM audit_logs").fetchall()
 
-        for change in CHANGES_OF_THE_TRAIL:
+        for change in AUDIT_LOG_CHANGES:
             with pytest.raises(errors.RestrictViolation, match="audit_logs is append-only") as refused:
                 connection.execute(change)
             assert refused.value.diag.constraint_name == "audit_logs_append_only"
         assert connection.execute("SELECT * FROM audit_logs").fetchall() == before
 
 
-def test_every_resource_can_be_audited(database_at: Callable[[str], str]) -> None:
+def test_every_resource_type_can_be_audited(database_at: Callable[[str], str]) -> None:
     url = database_at("016")
     with psycopg.connect(url, autocommit=True) as connection:
         for resource_type in NEWER_RESOURCE_TYPES:
@@ -94,7 +94,7 @@ def test_every_resource_can_be_audited(database_at: Callable[[str], str]) -> Non
             make_row(connection, "audit_logs", resource_type="spaceship")
 
 
-def test_rows_of_newer_resource_types_survive_the_way_down_and_up(database_at: Callable[[str], str]) -> None:
+def test_entries_of_newer_resource_types_survive_downgrade_and_upgrade(database_at: Callable[[str], str]) -> None:
     url = database_at("017")
     with psycopg.connect(url, autocommit=True) as connection:
         make_row(connection, "audit_logs", resource_type="key")
@@ -107,22 +107,22 @@ def test_rows_of_newer_resource_types_survive_the_way_down_and_up(database_at: C
     migrations.check(url)
 
 
-def test_what_only_mentions_a_deleted_row_forgets_it(database_at: Callable[[str], str]) -> None:
+def test_references_to_a_deleted_row_become_null(database_at: Callable[[str], str]) -> None:
     url = database_at("017")
     with psycopg.connect(url, autocommit=True) as connection:
-        mentioned = {table: make_row(connection, PARENTS[table][column]) for table, column in MENTIONS}
-        mentioning = {table: make_row(connection, table, **{column: mentioned[table]}) for table, column in MENTIONS}
-        for table, column in MENTIONS:
+        referenced = {table: make_row(connection, PARENTS[table][column]) for table, column in REFERENCES}
+        children = {table: make_row(connection, table, **{column: referenced[table]}) for table, column in REFERENCES}
+        for table, column in REFERENCES:
             with pytest.raises(errors.ForeignKeyViolation):
-                delete(connection, PARENTS[table][column], mentioned[table])
+                delete(connection, PARENTS[table][column], referenced[table])
 
         migrations.upgrade(url, "018")
-        for table, column in MENTIONS:
-            delete(connection, PARENTS[table][column], mentioned[table])
-            assert row_of(connection, table, mentioning[table])[column] is None
+        for table, column in REFERENCES:
+            delete(connection, PARENTS[table][column], referenced[table])
+            assert row_of(connection, table, children[table])[column] is None
 
 
-def test_bar_in_an_email_is_refused(database_at: Callable[[str], str]) -> None:
+def test_vertical_bar_in_an_email_is_refused(database_at: Callable[[str], str]) -> None:
     url = database_at("018")
     with psycopg.connect(url, autocommit=True) as connection:
         user_id = make_row(connection, "users", email="ada@example.c|m")
@@ -137,15 +137,15 @@ def test_bar_in_an_email_is_refused(database_at: Callable[[str], str]) -> None:
         make_row(connection, "users", email="Ada.Lovelace+x%y_z-1@sub.Example.COM")
 
 
-def test_pull_request_could_have_two_open_environments(database_at: Callable[[str], str]) -> None:
+def test_upgrade_fails_while_a_pull_request_has_two_open_environments(database_at: Callable[[str], str]) -> None:
     url = database_at("019")
     with psycopg.connect(url, autocommit=True) as connection:
         project_id = make_row(connection, "projects")
         make_row(connection, "environments", project_id=project_id)
-        doubled = make_row(connection, "environments", project_id=project_id)
+        second = make_row(connection, "environments", project_id=project_id)
         with pytest.raises(MigrationError, match=r'stopped at 019: .*"unique_open_environment_per_pr"'):
             migrations.upgrade(url, "020")
-        delete(connection, "environments", doubled)
+        delete(connection, "environments", second)
 
         assert migrations.upgrade(url, "020") == ["020"]
 
@@ -163,22 +163,20 @@ def test_second_open_environment_of_a_pull_request_is_refused(status: str, head_
 @pytest.mark.parametrize(
     "other", [{"status": "terminated"}, {"status": "reaped"}, {"pr_number": 8}, {"pr_number": None}]
 )
-def test_what_is_no_second_open_environment_is_allowed(
-    other: dict[str, object], head_connection: psycopg.Connection
-) -> None:
+def test_other_environments_are_allowed(other: dict[str, object], head_connection: psycopg.Connection) -> None:
     project_id = make_row(head_connection, "projects")
     make_row(head_connection, "environments", project_id=project_id)
     for _ in range(1 if other.get("pr_number") else 2):
         make_row(head_connection, "environments", project_id=project_id, **other)
 
 
-def test_same_number_in_another_project_is_another_pull_request(head_connection: psycopg.Connection) -> None:
+def test_pull_requests_of_two_projects_may_have_the_same_number(head_connection: psycopg.Connection) -> None:
     first, second = (make_row(head_connection, "environments", pr_number=8) for _ in range(2))
 
     assert first != second
 
 
-def test_team_has_one_active_data_key(head_connection: psycopg.Connection) -> None:
+def test_team_has_at_most_one_active_data_key(head_connection: psycopg.Connection) -> None:
     team_id = make_row(head_connection, "teams")
     insert = (
         "INSERT INTO data_keys (team_id, key_encryption_key_id, wrapped_key, retired_at) VALUES (%s, 'k1', 'w', %s)"
@@ -192,7 +190,7 @@ def test_team_has_one_active_data_key(head_connection: psycopg.Connection) -> No
     assert refused.value.diag.constraint_name == "unique_active_data_key_per_team"
 
 
-def test_null_becomes_the_default_and_is_refused_from_then_on(fresh_database_url: str) -> None:
+def test_upgrade_replaces_null_by_the_default_and_refuses_it(fresh_database_url: str) -> None:
     with psycopg.connect(fresh_database_url, autocommit=True) as connection:
         migrations.downgrade(fresh_database_url, "024")
         team_id = make_row(connection, "teams")
