@@ -242,9 +242,7 @@ async def test_forgotten_statement_within_a_transaction_has_the_call_run_again(
 
 
 def test_migration_through_a_pooler_is_refused(url: str) -> None:
-    with pytest.raises(
-        MigrationError, match=r"^a connection pooler is in between: migrate with a direct url of PostgreSQL"
-    ):
+    with pytest.raises(MigrationError, match=r"^a connection pooler is in between: migrate with a direct url"):
         migrations.upgrade(url)
 
     assert migrations.current_revision(url) == migrations.head_revision()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.support.plans.world import Keys, World
 
 MAX_DISCARDED_ROWS = 5 * PAGE_SIZE
-"""The rows that a scan may discard. If a filter matches a fifth of the rows, a page of results needs five pages of rows."""
+"""The rows that a scan may discard: to fill a page, a filter that matches a fifth of the rows reads five pages."""
 
 KINDS: tuple[PlanKind, ...] = ("custom", "generic")
 
