@@ -29,8 +29,8 @@ class Periodic:
     Attributes:
         name: the name of the job in the log.
         interval_seconds: the time from the end of a round to the next one.
-        work: one round.
-        finish: the last round before the task stops, if any.
+        work: runs one round.
+        finish: runs once more before the job stops, if given.
     """
 
     name: str

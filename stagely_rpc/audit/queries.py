@@ -185,14 +185,23 @@ def _remove() -> Delete:
 
 
 # The most selective columns come first. Rows with the same value in one of the first five belong to few teams.
-_WALKS = ("request_id", "resource_id", "actor_id", "project_id", "team_id", "action", "actor_service", "resource_type")
-_OF_FEW_TEAMS = frozenset(_WALKS[:5])
+_INDEXED = (
+    "request_id",
+    "resource_id",
+    "actor_id",
+    "project_id",
+    "team_id",
+    "action",
+    "actor_service",
+    "resource_type",
+)
+_OF_FEW_TEAMS = frozenset(_INDEXED[:5])
 _LIST = Listing(
     AuditLogRow,
-    *_WALKS,
+    *_INDEXED,
     created="timestamp",
-    walks=_WALKS,
-    shared=_WALKS[5:],
+    indexed=_INDEXED,
+    frequent=_INDEXED[5:],
     since=AuditLog.timestamp >= bindparam("since"),
     until=AuditLog.timestamp < bindparam("until"),
 )

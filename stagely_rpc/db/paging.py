@@ -40,7 +40,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page to fetch: at most `size` rows after a place."""
+    """A page to fetch: at most `size` rows after a position."""
 
     size: int
     after: Cursor | None = None
@@ -101,8 +101,8 @@ class Listing(Generic[AnyRow]):
         row_class: type[AnyRow],
         *equal: str,
         created: str = "created_at",
-        walks: Sequence[str] = (),
-        shared: Collection[str] = (),
+        indexed: Sequence[str] = (),
+        frequent: Collection[str] = (),
         **filters: ColumnElement[bool],
     ) -> None:
         """Define the list.
@@ -111,20 +111,21 @@ class Listing(Generic[AnyRow]):
             row_class: the class of the rows. Its fields are the selected columns.
             equal: the columns that filters of the same name compare for equality.
             created: the column with the creation time.
-            walks: the filters with an index. The first one that applies selects the index to scan; the others are
+            indexed: the filters with an index. The first one that applies selects the index to scan; the others are
                 evaluated for each row. Otherwise PostgreSQL would treat them as independent, expect few rows, and fetch
                 and sort all of them.
-            shared: the filters among `walks` that match a large part of all rows. For these, only places are read, with
-                an index-only scan. Otherwise PostgreSQL may scan the index by time and discard most rows.
+            frequent: the filters among `indexed` that match a large part of all rows. For these, an index-only scan
+                finds the positions, and then the rows are read. Otherwise PostgreSQL may scan the index by time and
+                discard most rows.
             filters: the conditions of other filters. The value of a filter is the parameter with its name, if any.
         """
         self._table = table_of(row_class)
         self._row_class = row_class
         self._columns = [self._table.c[name] for name in cast("Any", row_class)._fields]
         self._filters = {name: self._table.c[name] == bindparam(name) for name in equal} | filters
-        self._walks, self._shared = walks, shared
+        self._indexed, self._frequent = indexed, frequent
         self._created = created
-        self._place = self._table.c[created], self._table.c["id"]
+        self._position = self._table.c[created], self._table.c["id"]
         self._statements: dict[tuple[frozenset[str], bool, Merge | None], Statement[AnyRow]] = {}
 
     async def fetch(
@@ -173,28 +174,28 @@ class Listing(Generic[AnyRow]):
         self, names: frozenset[str], page: Page, visible: ColumnElement[bool], merge: Merge | None
     ) -> Select[Any]:
         conditions = [] if merge and merge.are_visible else [visible]
-        walked = None if merge else next((name for name in self._walks if name in names), None)
+        scanned = None if merge else next((name for name in self._indexed if name in names), None)
         for name in sorted(names & self._filters.keys()):
-            is_checked = name in self._walks and name != walked
+            is_checked = name in self._indexed and name != scanned
             conditions.append(self._unindexed(self._filters[name]) if is_checked else self._filters[name])
         if page.after is not None:
-            after = bindparam("after_created", type_=self._place[0].type), bindparam("after_id", type_=Uuid())
-            conditions.append(tuple_(*self._place) < tuple_(*after))
+            after = bindparam("after_created", type_=self._position[0].type), bindparam("after_id", type_=Uuid())
+            conditions.append(tuple_(*self._position) < tuple_(*after))
         if merge is not None:
             return self._rows_at(self._merged(conditions, merge))
-        if walked in self._shared:
-            return self._rows_at(self._newest(select(*self._place).where(*conditions), self._place))
-        return self._newest(select(*self._columns).where(*conditions), self._place)
+        if scanned in self._frequent:
+            return self._rows_at(self._newest(select(*self._position).where(*conditions), self._position))
+        return self._newest(select(*self._columns).where(*conditions), self._position)
 
     def _merged(self, conditions: Sequence[ColumnElement[bool]], merge: Merge) -> Select[Any]:
-        """Return the newest places of a page of each list."""
-        each = self._newest(select(*self._place).where(merge.is_owned, *conditions), self._place)
-        places = each.correlate(*merge.owners).lateral("places")
-        return self._newest(select(*places.c).select_from(*merge.owners, places), tuple(places.c))
+        """Return the newest positions of a page of each list."""
+        each = self._newest(select(*self._position).where(merge.is_owned, *conditions), self._position)
+        positions = each.correlate(*merge.owners).lateral("positions")
+        return self._newest(select(*positions.c).select_from(*merge.owners, positions), tuple(positions.c))
 
-    def _rows_at(self, places: Select[Any]) -> Select[Any]:
-        """Return the rows at the given places, in list order."""
-        newest = places.subquery("newest")
+    def _rows_at(self, positions: Select[Any]) -> Select[Any]:
+        """Return the rows at the given positions, in list order."""
+        newest = positions.subquery("newest")
         row = select(*self._columns).where(self._table.c.id == newest.c.id).correlate(newest)
         # The limit tells PostgreSQL the number of rows. Without it, it may scan the whole table.
         listed = row.limit(literal_column("1")).lateral("listed")
@@ -204,5 +205,5 @@ class Listing(Generic[AnyRow]):
         """Return a condition that the planner does not use to choose an index."""
         return select(condition).correlate(self._table).scalar_subquery()
 
-    def _newest(self, statement: Select[Any], place: Sequence[ColumnElement[Any]]) -> Select[Any]:
-        return statement.order_by(*(column.desc() for column in place)).limit(bindparam("size"))
+    def _newest(self, statement: Select[Any], position: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        return statement.order_by(*(column.desc() for column in position)).limit(bindparam("size"))

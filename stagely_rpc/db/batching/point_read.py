@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 RowT_co = TypeVar("RowT_co", covariant=True)
 
-_PLACE = "place"
+_POSITION = "position"
 
 
 class PointRead(Generic[RowT_co]):
@@ -28,7 +28,8 @@ class PointRead(Generic[RowT_co]):
 
     Attributes:
         name: the name in the metrics, such as `team by id`.
-        statement: for any number of keys: `SELECT …, place FROM unnest($1, $2…) WITH ORDINALITY, LATERAL (SELECT …)`.
+        statement: the statement for any number of keys:
+            `SELECT …, position FROM unnest($1, $2…) WITH ORDINALITY, LATERAL (SELECT …)`.
     """
 
     def __init__(
@@ -55,14 +56,14 @@ class PointRead(Generic[RowT_co]):
         row = self._select.where(is_wanted).limit(literal_column("1")).lateral("row")
         if (names := tuple(row.c.keys())) != self._row_class._fields:
             raise TypeError(f"{self._row_class.__name__} is not a row of {', '.join(names)}")
-        return Statement(select(*row.c, wanted.c[_PLACE]).select_from(wanted).join(row, true()))
+        return Statement(select(*row.c, wanted.c[_POSITION]).select_from(wanted).join(row, true()))
 
     def _wanted(self) -> TableValuedAlias:
         """Return the keys as a table with their ordinal numbers."""
         names = [f"key_{number}" for number in range(len(self._key))]
         arrays = [bindparam(name, type_=ARRAY(mine.type)) for name, mine in zip(names, self._key, strict=True)]
         columns = [column(name, mine.type) for name, mine in zip(names, self._key, strict=True)]
-        return func.unnest(*arrays).table_valued(*columns, with_ordinality=_PLACE, name="wanted").render_derived()
+        return func.unnest(*arrays).table_valued(*columns, with_ordinality=_POSITION, name="wanted").render_derived()
 
     def query(self, keys: Sequence[tuple[Any, ...]]) -> Query[list[Any]]:
         """Return the query for the rows of keys. `rows_of` puts its result into the order of the keys."""
@@ -72,8 +73,8 @@ class PointRead(Generic[RowT_co]):
     def rows_of(self, found: Sequence[Sequence[Any]], keys: int) -> list[RowT_co | None]:
         """Return the row for each key, or None."""
         rows: list[RowT_co | None] = [None] * keys
-        for *values, place in found:
-            rows[place - 1] = self._row_class._make(values)
+        for *values, position in found:
+            rows[position - 1] = self._row_class._make(values)
         return rows
 
     async def perform(self, ask: Ask, items: Sequence[tuple[Any, ...]]) -> Sequence[RowT_co | None]:

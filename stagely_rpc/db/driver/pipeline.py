@@ -131,8 +131,8 @@ class _Exchange:
         return results
 
     def _forget_failed(self, results: list[Results]) -> None:
-        for place, forget in self._new:
-            if results[place][0].status in _FAILED:
+        for position, forget in self._new:
+            if results[position][0].status in _FAILED:
                 forget()
 
     def _check(self, results: list[Results]) -> None:

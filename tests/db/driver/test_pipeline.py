@@ -109,7 +109,7 @@ async def test_statement_is_prepared_once_for_numbers_of_any_size(
     assert len(prepared.names) == 1
 
 
-async def test_statement_is_not_prepared_without_prepared_statements(connection: psycopg.AsyncConnection[Any]) -> None:
+async def test_statement_is_not_prepared_if_preparing_is_off(connection: psycopg.AsyncConnection[Any]) -> None:
     assert await run(connection, None, [ADDED.value(a=1), ADDED.value(a=2)]) == [2, 3]
 
     assert (await connection.execute("SELECT FROM pg_prepared_statements")).rowcount == 0

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.support.plans.world import Keys, World
 
 MAX_DISCARDED_ROWS = 5 * PAGE_SIZE
-"""The rows that a scan may discard: a filter that matches a fifth of the rows reads five pages of rows for one."""
+"""The rows that a scan may discard: to fill a page, a filter that matches a fifth of the rows reads five pages."""
 
 KINDS: tuple[PlanKind, ...] = ("custom", "generic")
 

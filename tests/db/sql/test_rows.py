@@ -118,7 +118,7 @@ def test_every_table_has_a_row_class_with_its_columns() -> None:
 
 
 @pytest.mark.parametrize(("row_class", "column"), WITH_DEFAULT)
-async def test_computed_default_equals_the_database_s(
+async def test_computed_default_equals_the_column_default(
     database_url: str, row_class: type[Any], column: Column[Any]
 ) -> None:
     required: dict[str, Any] = dict.fromkeys(table_of(row_class).columns.keys())

@@ -55,7 +55,11 @@ ALLOWED = (
     Allowed(r"secrets\.list_secrets: .*", "the secrets of one project", 100, discarded_rows=300),
     Allowed(r"environments\.list_environments: .*(pr_number|branch_name).*", "one pull request or branch", 30),
     Allowed(r"audit\.list_audit_logs: .*request_id.*", "the entries of one call", 5),
-    Allowed(r"audit\.list_audit_logs: .*(actor_id|resource_id).*", "few rows, if the planner estimates few", 21),
+    Allowed(
+        r"audit\.list_audit_logs: .*(actor_id|resource_id).*",
+        "few rows, by the planner's estimate",
+        21,
+    ),
     # Merges: one page of each of a few lists.
     Allowed(
         r"environments\.list_environments: .*(team_id|acting).*", "a page of each project of one user or team", 160
@@ -63,7 +67,7 @@ ALLOWED = (
     Allowed(r"environments\.list_environments: .*(statuses|live_only).*", "a page of each status", 4 * 21),
     Allowed(r"audit\.list_audit_logs: .*acting.*", "a page of each team of one user", 20 * 21),
     Allowed(r"audit\.list_audit_logs: .*", "one page in time order; entries with equal times are sorted", 22),
-    # Scans that discard rows: an index against this would slow down every write, and is not worth it.
+    # Scans that discard rows: an index that avoids this would slow down every write, and is not worth it.
     Allowed(
         r"users\.list_users: .*(is_active|acting).*",
         "the list of users, which only people request",
