@@ -24,21 +24,21 @@ help: ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "}; {printf "  %-18s %s\n", $$1, $$2}'
 
 .PHONY: dev
-dev: $(READY) ## Run the whole service here, over an embedded PostgreSQL; make dev AUTH=1 asks for tokens
+dev: $(READY) ## Run the whole service here, over an embedded PostgreSQL; make dev AUTH=1 requires tokens
 	@exec $(BIN)/stagely-rpc dev $(if $(AUTH),--auth)
 
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: test
-test: $(READY) ## Run the tests that need nothing but Python: after each change
+test: $(READY) ## Run the tests that need only Python; use it after each change
 	@$(PYTEST) -m "not external" $(ARGS)
 
 .PHONY: test-fast
-test-fast: $(READY) ## Run the tests that take no time and start no process but one PostgreSQL
+test-fast: $(READY) ## Run the tests that are fast and start no process except one PostgreSQL (a minute)
 	@$(PYTEST) -m "not process and not slow" $(ARGS)
 
 .PHONY: test-external
-test-external: $(READY) ## Run the tests that need other programs, many processes or minutes
+test-external: $(READY) ## Run the tests that need other programs, many processes, or minutes
 	@$(PYTEST) -m external $(ARGS)
 
 .PHONY: test-all
@@ -46,17 +46,17 @@ test-all: $(READY) ## Run all tests
 	@$(PYTEST) $(ARGS)
 
 .PHONY: test-alone
-test-alone: $(READY) ## Run each file of tests by itself, in random order: nothing may lean on another file
+test-alone: $(READY) ## Run each test file alone, in random order
 	@find tests -name 'test_*.py' | shuf | while read -r file; do \
 		$(BIN)/python -m pytest --quiet "$$file" >.cache-test-alone 2>&1 || { cat .cache-test-alone; echo "fails alone: $$file"; exit 1; }; \
 	done; rm -f .cache-test-alone
 
 .PHONY: campaign
-campaign: $(READY) ## Inject faults for minutes to an hour and count what becomes of it: make campaign NAME=outages
+campaign: $(READY) ## Inject faults under load for minutes to an hour, and check the results: make campaign NAME=outages
 	@$(BIN)/python -m campaigns $(NAME)
 
 .PHONY: check
-check: lint type check-contract check-generated check-schema check-lock ## Run every check that is no test
+check: lint type check-contract check-generated check-schema check-lock ## Run all checks except the tests
 
 .PHONY: lint
 lint: $(READY) ## Check style, format and the house plan's imports
@@ -65,7 +65,7 @@ lint: $(READY) ## Check style, format and the house plan's imports
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: format
-format: $(READY) ## Mend format, and the style that can be mended by itself
+format: $(READY) ## Fix the format, and the style errors that ruff can fix
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 	@$(BIN)/buf format --write
@@ -93,7 +93,7 @@ check-lock: $(READY)
 	@$(BIN)/python -m tools.locked --check
 
 .PHONY: generate
-generate: $(READY) ## Generate what is made of protos/ and the code: gen/, the client's services and pages of docs/
+generate: $(READY) ## Generate gen/, the client's services and pages of docs/ from protos/ and the code
 	@$(BIN)/python -m tools.generated
 
 .PHONY: reference
@@ -101,11 +101,11 @@ reference: $(READY) ## Generate docs/reference, the pages of the API reference, 
 	@$(BIN)/python -m tools.generated docs/reference
 
 .PHONY: release-contract
-release-contract: $(READY) ## Make the contract as it is the released one, which later changes must not break
+release-contract: $(READY) ## Mark the current contract as released; later changes must not break it
 	@$(BIN)/buf build --output protos/released.binpb --exclude-source-info
 
 .PHONY: lock
-lock: $(READY) ## Move the lock files to the newest versions that pyproject.toml allows
+lock: $(READY) ## Update the lock files to the newest versions that pyproject.toml allows
 	@$(BIN)/python -m tools.locked
 
 .PHONY: build
@@ -149,7 +149,7 @@ install-tools: $(READY) ## Install everything that the other targets use into .v
 clean: ## Remove what was built; the data in .stagely stays
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
-# The environment is what the lock file says; a changed lock file makes it anew.
+# The environment is what the lock file says; a changed lock file rebuilds it.
 $(READY): requirements-dev.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || { echo "making $(VENV), which takes a minute"; $(PYTHON) -m venv $(VENV); }

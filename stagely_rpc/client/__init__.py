@@ -1,16 +1,17 @@
-"""The Python client of Stagely RPC: what a caller imports. It needs nothing of the server.
+"""The Python client of Stagely RPC. It imports nothing of the server.
 
     async with connect("dns:///stagely-rpc:8080", token=token, tls=True) as stagely:
         team = await stagely.teams.get(slug="acme")
         async for project in stagely.projects.list(team_id=team.id):
             ...
 
-`connect_sync` is the same without asyncio. Each RPC of the contract is a method whose arguments are the request's
-fields: an enum value also by its short name, such as `role="owner"`; JSON as a dict, a time as a `datetime`. It returns
-the response, or the one message that is in it. A call fails with a `StagelyError` of the class of its status code.
+`connect_sync` is the same without asyncio. Each RPC of the contract is a method. Its arguments are the fields of the
+request: an enum value can be given by its short name, such as `role="owner"`; JSON is a dict; a time is a `datetime`.
+The method returns the response, or its only message. A failed call raises the subclass of `StagelyError` for its status
+code.
 
-A stream of responses is an iterator. One that says where it is, by a `resume_token` in each response, goes on by itself
-when its connection or its server ends. A stream of requests takes an iterator, and is sent once.
+A stream of responses is an iterator. If its responses have a `resume_token`, the client resumes the stream after the
+end of a connection or a server. A stream of requests takes an iterator, and is sent once.
 """
 
 from __future__ import annotations

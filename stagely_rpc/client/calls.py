@@ -1,4 +1,4 @@
-"""How an async client makes a call of each kind: with a deadline, a token and the user that it acts for."""
+"""Calls of every kind of an async client, with deadline, token and acting user."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Calls:
     """Makes the calls of a client.
 
     Attributes:
-        channel: that they are sent over.
+        channel: the channel.
     """
 
     def __init__(self, channel: grpc.aio.Channel, tokens: Tokens, timeout: float, headers: Headers = ()) -> None:
@@ -44,7 +44,7 @@ class Calls:
         self._headers = headers
 
     def acting_for(self, user_id: str | uuid.UUID) -> Calls:
-        """Return the same calls, made for a user."""
+        """Return a copy that makes calls for a user."""
         return Calls(self.channel, self._tokens, self._timeout, (acting_for_header(user_id),))
 
     async def unary(
@@ -56,7 +56,7 @@ class Calls:
         """Make a call with one response.
 
         Raises:
-            StagelyError: it failed.
+            StagelyError: the call failed.
         """
         deadline = Deadline(self._timeout if timeout is None else timeout)
         token = await self._token()
@@ -83,10 +83,10 @@ class Calls:
         request: Request,
         timeout: float | None,  # noqa: ASYNC109 - a deadline that is sent along
     ) -> AsyncGenerator[Response, None]:
-        """Make a call with a stream of responses. It lasts as long as it is read, unless it is given a deadline.
+        """Make a call with a stream of responses. Without a timeout, it has no deadline.
 
         Raises:
-            StagelyError: it failed.
+            StagelyError: the call failed.
         """
         token, has_begun = await self._token(), False
         try:
@@ -110,10 +110,10 @@ class Calls:
         cursor: Cursor,
         timeout: float | None,  # noqa: ASYNC109 - a deadline that is sent along
     ) -> AsyncGenerator[ResponseMessage, None]:
-        """Make a call with a stream of responses, and call again after an interruption: no response comes twice.
+        """Make a call with a stream of responses, and resume it after an interruption. No response is repeated.
 
         Raises:
-            StagelyError: it failed, or was interrupted before the first response.
+            StagelyError: the call failed, or was interrupted before the first response.
         """
         stream = Resumption(request, cursor, timeout)
         while True:
@@ -136,10 +136,10 @@ class Calls:
         requests: Requests[Request],
         timeout: float | None,  # noqa: ASYNC109 - a deadline that is sent along
     ) -> Response:
-        """Make a call with a stream of requests and one response. It is made once: what was sent is gone.
+        """Make a call with a stream of requests and one response. It is never retried, because sent requests are gone.
 
         Raises:
-            StagelyError: it failed.
+            StagelyError: the call failed.
         """
         token = await self._token()
         call = rpc(timeout=timeout, metadata=headers_with(token, self._headers))
@@ -153,10 +153,10 @@ class Calls:
         requests: Requests[Request],
         timeout: float | None,  # noqa: ASYNC109 - a deadline that is sent along
     ) -> AsyncGenerator[Response, None]:
-        """Make a call with a stream of requests and one of responses. It is made once.
+        """Make a call with streams of requests and responses. It is never retried.
 
         Raises:
-            StagelyError: it failed.
+            StagelyError: the call failed.
         """
         token = await self._token()
         call = rpc(timeout=timeout, metadata=headers_with(token, self._headers))
@@ -167,7 +167,7 @@ class Calls:
 
     @contextmanager
     def _refusable(self, token: str) -> Iterator[None]:
-        """Have the next call use another token if this one is refused."""
+        """Discard the token if the service refused it, so that the next call uses a new one."""
         try:
             yield
         except UnauthenticatedError:

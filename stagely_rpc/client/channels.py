@@ -1,4 +1,4 @@
-"""What a channel is made of, sync or async: its target, its options and its credentials."""
+"""The target, options and credentials of a channel."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _SCHEMES = {"dns", "ipv4", "ipv6", "unix", "unix-abstract"}
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """What a connection trusts, and what it shows. The files are read once, when the client connects.
+    """The TLS files of a connection. They are read once, when the client connects.
 
     Attributes:
-        ca_file: certificates of the authorities that may vouch for the service, in PEM. Default: those that gRPC knows.
-        cert_file: the certificate of this caller with its chain, in PEM, for a service that asks for one (mTLS).
-        key_file: the key of that certificate, in PEM.
+        ca_file: the trusted certificate authorities, in PEM. Default: gRPC's built-in authorities.
+        cert_file: the client certificate with its chain, in PEM, if the service requires one (mTLS).
+        key_file: the private key of the client certificate, in PEM.
     """
 
     ca_file: str | os.PathLike[str] | None = None
@@ -41,13 +41,13 @@ class Tls:
 
     def __post_init__(self) -> None:
         if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file belong together")
+            raise ValueError("cert_file and key_file must be given together")
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Read the files.
 
         Raises:
-            OSError: one of them can't be read.
+            OSError: a file can't be read.
         """
         return grpc.ssl_channel_credentials(
             root_certificates=_read(self.ca_file),
@@ -66,14 +66,15 @@ def options() -> tuple[tuple[str, str | int], ...]:
     return (
         ("grpc.service_config", service_config(SERVICES)),
         ("grpc.enable_retries", 1),
-        # A request that does not fit the buffer would be sent once, without a word.
+        # gRPC silently disables retries for a request that exceeds this buffer.
         ("grpc.per_rpc_retry_buffer_size", MAX_REQUEST_BYTES),
-        # Between attempts to connect, calls fail at once. By default these are up to 2 min apart; retries end before.
+        # Between connection attempts, calls fail at once. By default the attempts are up to 2 min apart, which retries
+        # do not outlast.
         ("grpc.max_reconnect_backoff_ms", 2_000),
-        # A peer that is gone without a word is noticed within half a minute. The service bears a ping every 5 s.
+        # Pings detect a silent peer within half a minute. The service allows a ping every 5 s.
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 10_000),
-        # Without it, the answer to a ping has a minute, whatever the line above says.
+        # Without this option, the ping timeout is a minute, and the option above has no effect.
         ("grpc.http2.ping_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
@@ -83,31 +84,31 @@ def options() -> tuple[tuple[str, str | int], ...]:
 
 
 def options_for(target: str) -> tuple[tuple[str, str | int], ...]:
-    """Return the options of a channel. What stays on this host goes to no proxy that the environment names."""
+    """Return the options of a channel. Connections to this host ignore the proxies of the environment."""
     return (*options(), ("grpc.enable_http_proxy", 0)) if is_loopback(target) else options()
 
 
 def credentials(
     *, target: str, tls: bool | Tls, has_token: bool, allow_plaintext: bool
 ) -> grpc.ChannelCredentials | None:
-    """Return the credentials of a channel; None for one without TLS.
+    """Return the credentials of a channel; None without TLS.
 
     Raises:
         OSError: a file of the certificates can't be read.
-        ValueError: a token would go over the network in the clear. Whoever reads it there is the caller from then on,
-            so that must be asked for: by those whose network encrypts for them, such as a service mesh.
+        ValueError: a token would be sent over the network in plaintext. Allow it only if the network encrypts, as a
+            service mesh does.
     """
     if tls:
         return (Tls() if tls is True else tls).credentials()
     if has_token and not allow_plaintext and not is_loopback(target):
         raise ValueError(
-            f"a token for {target} needs tls, or allow_plaintext_token=True where the network itself encrypts"
+            f"a token for {target} needs tls, or allow_plaintext_token=True if the network itself encrypts"
         )
     return None
 
 
 def is_loopback(target: str) -> bool:
-    """Tell whether every address of a target, in gRPC's syntax, is on this host."""
+    """Return whether every address of a target, in gRPC's syntax, is on this host."""
     found = _SCHEME.fullmatch(target)
     assert found is not None
     if found["scheme"] in {"unix", "unix-abstract"}:

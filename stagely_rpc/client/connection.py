@@ -1,4 +1,4 @@
-"""Connecting: from a target and how to show who calls, to a client with a method for every RPC."""
+"""Connects to a target, and returns a client with a method for every RPC."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ DEFAULT_TIMEOUT_SECONDS = 10.0
 
 
 class Stagely(Services):
-    """The client: a service of the contract is an attribute, and an RPC a method of it."""
+    """The async client. Each service of the contract is an attribute, and each RPC is a method of it."""
 
     def __init__(self, target: str, calls: Calls) -> None:
         super().__init__(calls)
         self._target = target
 
     def acting_for(self, user_id: str | uuid.UUID) -> Services:
-        """Return the same client for calls that are made for a user, for which the caller needs `users.impersonate`.
+        """Return a client that acts for a user. The caller needs the permission `users.impersonate`.
 
         Raises:
-            ValueError: the id is no UUID.
+            ValueError: the id is not a UUID.
         """
         return Services(self._calls.acting_for(user_id))
 
     async def close(self) -> None:
-        """Close the connection; calls in progress are cancelled."""
+        """Close the connection. Calls in progress are cancelled."""
         await self._calls.channel.close()
 
     async def __aenter__(self) -> Self:
@@ -57,22 +57,22 @@ class Stagely(Services):
 
 
 class SyncStagely(SyncServices):
-    """The client without asyncio: a service of the contract is an attribute, and an RPC a method of it."""
+    """The sync client. Each service of the contract is an attribute, and each RPC is a method of it."""
 
     def __init__(self, target: str, calls: SyncCalls) -> None:
         super().__init__(calls)
         self._target = target
 
     def acting_for(self, user_id: str | uuid.UUID) -> SyncServices:
-        """Return the same client for calls that are made for a user, for which the caller needs `users.impersonate`.
+        """Return a client that acts for a user. The caller needs the permission `users.impersonate`.
 
         Raises:
-            ValueError: the id is no UUID.
+            ValueError: the id is not a UUID.
         """
         return SyncServices(self._calls.acting_for(user_id))
 
     def close(self) -> None:
-        """Close the connection; calls in progress are cancelled."""
+        """Close the connection. Calls in progress are cancelled."""
         self._calls.channel.close()
 
     def __enter__(self) -> Self:
@@ -100,16 +100,16 @@ def connect(
 
     Args:
         target: in gRPC's syntax. `dns:///host:port` spreads the calls over all addresses of the host.
-        token: shows who calls: the token itself; or a function, async or not, that returns one, and is asked again
-            before that expires and when the service refuses it.
-        token_file: where the token is kept; it is read again when it changes.
-        tls: True trusts the authorities that gRPC knows; a `Tls` names others, and a certificate that shows who calls.
-        timeout: seconds that a call may take with all its retries; each method's `timeout` sets another.
-        allow_plaintext_token: send the token without TLS to another host, whose network encrypts by itself.
+        token: the token; or a function, async or not, that returns a token. The function is called again before the
+            token expires, and when the service refuses it.
+        token_file: a file with the token. It is read again when it changes.
+        tls: True uses gRPC's built-in authorities. A `Tls` gives other authorities and a client certificate.
+        timeout: the time limit of a call with all its retries, in seconds. The `timeout` of a method overrides it.
+        allow_plaintext_token: send the token without TLS to other hosts. Use it only if the network itself encrypts.
 
     Raises:
         OSError: a file can't be read.
-        ValueError: a token is malformed, is given twice, or would go over the network in the clear.
+        ValueError: a token is malformed, is given twice, or would be sent over the network in plaintext.
     """
     tokens = _tokens(token, token_file, FetchedTokens)
     credentials = channels.credentials(
@@ -132,9 +132,9 @@ def connect_sync(
     timeout: float = DEFAULT_TIMEOUT_SECONDS,
     allow_plaintext_token: bool = False,
 ) -> SyncStagely:
-    """Make a client without asyncio, which any number of threads may use. It connects when it first calls.
+    """Return a sync client, which any number of threads may use. It connects at its first call.
 
-    Its arguments and errors are those of `connect`; a function that returns the token is not async.
+    The arguments and errors are those of `connect`, but a function that returns the token must not be async.
     """
     tokens = _tokens(token, token_file, SyncFetchedTokens)
     credentials = channels.credentials(
@@ -156,7 +156,7 @@ def _tokens(
     token: str | Fetch | None, token_file: str | os.PathLike[str] | None, fetched: Callable[[Fetch], Fetched]
 ) -> FixedToken | TokenFile | NoToken | Fetched:
     if token is not None and token_file is not None:
-        raise ValueError("either token or token_file")
+        raise ValueError("give either token or token_file")
     if token_file is not None:
         return TokenFile(token_file)
     if token is None:

@@ -1,6 +1,6 @@
-"""The errors that a call may fail with: one class for each status code that the service gives.
+"""The errors of calls: one class for each status code of the service.
 
-They hold what the server said and nothing of the request. They can be pickled, to pass from one process to another.
+They contain what the server returned, and nothing of the request. They can be pickled.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _DETAILS_HEADER = "grpc-status-details-bin"
 
 _TOO_LARGE = re.compile(r"(CLIENT|SERVER): (Sent|Received) message larger than max \((\d+) vs\. (\d+)\)")
 _MESSAGE_BY_WHO_REFUSED = {
-    ("CLIENT", "Sent"): "the request has {} bytes, and this client sends {} at most",
-    ("SERVER", "Received"): "the request has {} bytes, and the service takes {} at most",
-    ("SERVER", "Sent"): "the response has {} bytes, and the service sends {} at most: ask for less at a time",
-    ("CLIENT", "Received"): "the response has {} bytes, and this client takes {} at most: ask for less at a time",
+    ("CLIENT", "Sent"): "the request has {} bytes; the limit of this client is {}",
+    ("SERVER", "Received"): "the request has {} bytes; the limit of the service is {}",
+    ("SERVER", "Sent"): "the response has {} bytes; the limit of the service is {}: request less at a time",
+    ("CLIENT", "Received"): "the response has {} bytes; the limit of this client is {}: request less at a time",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What is wrong with one field of a request: its path in the contract, and what is allowed."""
+    """An invalid field of a request: its path in the contract, and what is allowed."""
 
     field: str
     description: str
@@ -43,7 +43,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What an error is about: the full name of its message, such as `stagely.v1.Team`, and its id or key."""
+    """The resource of an error: the full name of its message, such as `stagely.v1.Team`, and its id or key."""
 
     type: str
     name: str
@@ -55,10 +55,10 @@ class StagelyError(Exception):
     Attributes:
         code: the gRPC status code.
         message: what happened, for a person.
-        reason: what happened, for a program, such as QUOTA_EXCEEDED; empty where the call did not reach the service.
-        request_id: what the service's log has the call under; empty where the call did not reach the service.
-        violations: what is wrong with which field.
-        resource: what is not there, or is there already.
+        reason: what happened, for a program, such as QUOTA_EXCEEDED; empty if the call did not reach the service.
+        request_id: the id of the call in the service's log; empty if the call did not reach the service.
+        violations: the invalid fields.
+        resource: the missing or existing resource.
         retry_delay: when a retry makes sense.
     """
 
@@ -78,23 +78,23 @@ class StagelyError(Exception):
 
 
 class InvalidArgumentError(StagelyError):
-    """The request is wrong whatever the state of the store: see `violations`."""
+    """The request is invalid in any state of the store: see `violations`."""
 
 
 class NotFoundError(StagelyError):
-    """No such resource, or not one that the caller may see: see `resource`."""
+    """The resource does not exist, or the caller may not see it: see `resource`."""
 
 
 class AlreadyExistsError(StagelyError):
-    """What must be unique is taken: see `resource`."""
+    """A unique value is already taken: see `resource`."""
 
 
 class UnauthenticatedError(StagelyError):
-    """The service does not take the token or the certificate."""
+    """The service does not accept the token or the certificate."""
 
 
 class PermissionDeniedError(StagelyError):
-    """The service knows the caller, who may not do this."""
+    """The authenticated caller may not do this."""
 
 
 class FailedPreconditionError(StagelyError):
@@ -106,26 +106,26 @@ class AbortedError(StagelyError):
 
 
 class ResourceExhaustedError(StagelyError):
-    """A quota is used up; or, with a `retry_delay`, there is too much load."""
+    """A quota is used up; or, with a `retry_delay`, the service is overloaded."""
 
 
 class MessageTooLargeError(ResourceExhaustedError):
-    """The request or the response is larger than one end allows: gRPC itself refuses it, each time that it is sent.
+    """The request or the response exceeds a size limit of gRPC. A retry fails too.
 
-    A request was not looked at. What a response tells of has been done.
+    A request that is too large was not processed. If the response is too large, the call has been done.
     """
 
 
 class DataLossError(StagelyError):
-    """A stored ciphertext does not authenticate: there is no value."""
+    """A stored ciphertext does not authenticate, so there is no value."""
 
 
 class DeadlineExceededError(StagelyError):
-    """No answer in time. What was asked for may have been done: a repetition with the same `request_id` finds out."""
+    """No response in time. The call may have been done: a retry with the same `request_id` is safe."""
 
 
 class UnavailableError(StagelyError):
-    """The service can't be reached, can't reach its database, or sheds what it can't begin, after all retries."""
+    """After all retries: the service or its database is unreachable, or the service shed the call."""
 
 
 class UnimplementedError(StagelyError):
@@ -133,7 +133,7 @@ class UnimplementedError(StagelyError):
 
 
 class InternalError(StagelyError):
-    """A fault of the service, which has logged it under `request_id`."""
+    """A bug in the service. Its log has the error with the `request_id`."""
 
 
 ERROR_BY_CODE: dict[grpc.StatusCode, type[StagelyError]] = {
@@ -148,17 +148,17 @@ ERROR_BY_CODE: dict[grpc.StatusCode, type[StagelyError]] = {
     grpc.StatusCode.DATA_LOSS: DataLossError,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceededError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
-    # By gRPC's core, which sheds it. A task that is cancelled here ends in asyncio's error.
+    # gRPC's core sheds calls with CANCELLED. A cancelled task of this client raises asyncio's error instead.
     grpc.StatusCode.CANCELLED: UnavailableError,
     grpc.StatusCode.UNIMPLEMENTED: UnimplementedError,
     grpc.StatusCode.INTERNAL: InternalError,
 }
-"""Any other code, which only something between the client and the service gives, is a plain `StagelyError`."""
+"""The error class of each code. Other codes, which only a proxy returns, are a plain `StagelyError`."""
 
 
 @contextmanager
 def typed() -> Iterator[None]:
-    """Raise what gRPC raises as the error of its code."""
+    """Convert gRPC's errors into errors of this module."""
     try:
         yield
     except grpc.RpcError as failed:
@@ -166,7 +166,7 @@ def typed() -> Iterator[None]:
 
 
 def error_of(failed: grpc.RpcError) -> StagelyError:
-    """Return the typed error of a failed call, with what its `google.rpc` details say."""
+    """Return the error of a failed call, with its `google.rpc` details."""
     code, said = failed.code(), failed.details() or ""
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and (refused := _TOO_LARGE.search(said)):
         return MessageTooLargeError(code, _message_of(refused))
@@ -186,7 +186,7 @@ def _details_of(failed: grpc.RpcError) -> Sequence[AnyMessage]:
     status = status_pb2.Status()
     for key, value in metadata:
         if key == _DETAILS_HEADER and isinstance(value, bytes):
-            with suppress(DecodeError):  # something between here and the service made it up
+            with suppress(DecodeError):  # a proxy may have set it
                 status.ParseFromString(value)
     return list(status.details)
 

@@ -1,4 +1,4 @@
-"""Tokens that a function of the caller's fetches, each once for all calls that need it."""
+"""Tokens that the caller's function fetches. Concurrent calls share one fetch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class FetchedTokens:
-    """The tokens of an async client. A function that is not async runs in a thread, where it may take its time."""
+    """The tokens of an async client. A function that is not async runs in a thread."""
 
     def __init__(self, fetch: TokenFunction, cache: TokenCache | None = None) -> None:
         self._fetch = fetch
@@ -25,7 +25,7 @@ class FetchedTokens:
         self._lock = asyncio.Lock()
 
     async def get(self) -> str:
-        """Return the token to send, once it is there."""
+        """Return the token to send. Wait for it if necessary."""
         if token := self._cache.fresh():
             return token
         async with self._lock:
@@ -48,7 +48,7 @@ class FetchedTokens:
 
 
 class SyncFetchedTokens:
-    """The tokens of a sync client, which may be used by many threads."""
+    """The tokens of a sync client. Thread-safe."""
 
     def __init__(self, fetch: SyncTokenFunction, cache: TokenCache | None = None) -> None:
         self._fetch = fetch
@@ -56,7 +56,7 @@ class SyncFetchedTokens:
         self._lock = threading.Lock()
 
     def get(self) -> str:
-        """Return the token to send, once it is there."""
+        """Return the token to send. Wait for it if necessary."""
         if token := self._cache.fresh():
             return token
         with self._lock:
@@ -74,10 +74,10 @@ class SyncFetchedTokens:
 
 
 def _unexpired(cache: TokenCache, error: Exception) -> str:
-    """Return the token that there is; once it has expired, raise what went wrong with its successor."""
+    """Return the current token. If it has expired, raise the error of the failed fetch."""
     token = cache.unexpired()
     if token is None:
         raise error
-    # What the function raised may quote the token.
-    _log.warning("no new token, the present one stays in use until it expires: %s", type(error).__name__)
+    # The error of the function may quote the token.
+    _log.warning("no new token: the current one stays in use until it expires: %s", type(error).__name__)
     return token

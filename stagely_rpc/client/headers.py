@@ -1,4 +1,4 @@
-"""What goes with each call beside its request, sync or async: metadata, and the time that is left."""
+"""The metadata and the deadline of a call."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ Headers = tuple[tuple[str, str], ...]
 
 
 def headers_with(token: str, headers: Headers) -> Headers:
-    """Add the token; "" is none."""
+    """Return the headers with the token. An empty token is not sent."""
     return (*headers, ("authorization", f"Bearer {token}")) if token else headers
 
 
 def acting_for_header(user_id: str | uuid.UUID) -> tuple[str, str]:
-    """Return the header that names the user whom a call is made for.
+    """Return the header for the acting user.
 
     Raises:
-        ValueError: the id is no UUID.
+        ValueError: the id is not a UUID.
     """
     return "x-stagely-user-id", str(uuid.UUID(str(user_id)))
 
 
 class Deadline:
-    """When a call ends at the latest, however many attempts it takes."""
+    """The deadline of a call with all its attempts."""
 
     def __init__(self, seconds: float) -> None:
         self._at = time.monotonic() + seconds
 
     def seconds_left(self) -> float:
-        """Return what is left for the next attempt."""
+        """Return the time left for the next attempt."""
         return self._at - time.monotonic()

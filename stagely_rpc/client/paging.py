@@ -1,4 +1,4 @@
-"""Lists, page by page or item by item. A page is asked for when what was there before it has been taken."""
+"""Lists over all pages. The next page is requested when the items of the previous page are consumed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PageResponse(Protocol):
 
     @property
     def next_page_token(self) -> str:
-        """What asks for the page after this one; empty at the end."""
+        """The token of the next page. Empty: this is the last page."""
 
 
 Item = TypeVar("Item")
@@ -29,7 +29,7 @@ Request = TypeVar("Request", bound=PageRequest)
 
 
 class Pager(Generic[Item, Page]):
-    """A list: `async for` yields its items over all pages, from the start each time."""
+    """A list. `async for` yields the items of all pages, each time from the start."""
 
     def __init__(
         self, fetch: Callable[[Request], Awaitable[Page]], request: Request, items: Callable[[Page], Iterable[Item]]
@@ -44,7 +44,7 @@ class Pager(Generic[Item, Page]):
                 yield item
 
     async def pages(self) -> AsyncIterator[Page]:
-        """Yield the list page by page, as the service answers; `next_page_token` of one continues after it."""
+        """Yield the pages of the list. The `next_page_token` of a page continues after it."""
         request = copy.deepcopy(self._request)
         while True:
             page = await self._fetch(request)
@@ -55,7 +55,7 @@ class Pager(Generic[Item, Page]):
 
 
 class SyncPager(Generic[Item, Page]):
-    """A list: `for` yields its items over all pages, from the start each time."""
+    """A list. `for` yields the items of all pages, each time from the start."""
 
     def __init__(
         self, fetch: Callable[[Request], Page], request: Request, items: Callable[[Page], Iterable[Item]]
@@ -69,7 +69,7 @@ class SyncPager(Generic[Item, Page]):
             yield from self._items(page)
 
     def pages(self) -> Iterator[Page]:
-        """Yield the list page by page, as the service answers; `next_page_token` of one continues after it."""
+        """Yield the pages of the list. The `next_page_token` of a page continues after it."""
         request = copy.deepcopy(self._request)
         while True:
             page = self._fetch(request)

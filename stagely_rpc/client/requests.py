@@ -1,4 +1,4 @@
-"""From a method's arguments to its request: names of enum values, update masks, request ids."""
+"""Builds requests from the arguments of methods: enum values, update masks, request ids."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
-"""What an update leaves as it is, where None clears it."""
+"""Leaves a field of an update unchanged. None clears the field."""
 
 
 def new_request_id() -> str:
-    """Make the id by which the service knows a repetition: one for each call of a method, for all attempts at it."""
+    """Return a new request id: one for each call of a method, for all its attempts."""
     return str(uuid.uuid4())
 
 
 def build(kind: type[Request], fields: Mapping[str, object]) -> Request:
-    """Make a request of the fields that are not None.
+    """Return a request with the fields that are not None.
 
     Raises:
-        TypeError: a value is not of its field's type.
-        ValueError: a value is out of its field's range, or no name of its enum.
+        TypeError: a value does not have the type of its field.
+        ValueError: a value is out of range, or not a name of its enum.
     """
     known = cast("Descriptor", kind.DESCRIPTOR).fields_by_name
     given = {name: value for name, value in fields.items() if value is not None}
@@ -47,11 +47,11 @@ def build(kind: type[Request], fields: Mapping[str, object]) -> Request:
 
 
 def build_update(kind: type[Request], fields: Mapping[str, object], changes: Mapping[str, object]) -> Request:
-    """Make a request that changes what is not `UNSET`: its update mask names just that, and None clears.
+    """Return an update request. The update mask names the fields that are not `UNSET`. None clears a field.
 
     Raises:
-        TypeError: a value is not of its field's type.
-        ValueError: a value is out of its field's range, or no name of its enum.
+        TypeError: a value does not have the type of its field.
+        ValueError: a value is out of range, or not a name of its enum.
     """
     changed = {name: value for name, value in changes.items() if value is not UNSET}
     return build(kind, {**fields, **changed, "update_mask": {"paths": list(changed)}})
@@ -61,7 +61,7 @@ def _construct(kind: type[Request], given: Mapping[str, object]) -> Request:
     try:
         return kind(**given)
     except (TypeError, ValueError, AttributeError):
-        # What protobuf raises may quote the value, which may be a secret, and does not name the field.
+        # protobuf's error does not name the field, and may quote the value, which can be a secret.
         for name, value in given.items():
             _check(kind, name, value)
         raise
@@ -82,7 +82,7 @@ def _value(name: str, enum: EnumDescriptor | None, value: object) -> object:
     if enum is not None:
         return _enum_values(enum, value)
     if isinstance(value, datetime) and value.tzinfo is None:
-        raise ValueError(f"{name}: a time without a time zone could be any of many")
+        raise ValueError(f"{name}: a time needs a time zone")
     return value
 
 
@@ -93,12 +93,12 @@ def _enum_values(enum: EnumDescriptor, value: object) -> object:
 
 
 def _enum_value(enum: EnumDescriptor, value: object) -> object:
-    """Return the number of a value by its short name, such as `owner` for TEAM_ROLE_OWNER; what is no name stays."""
+    """Return the number for the short name of an enum value, such as `owner` for TEAM_ROLE_OWNER; numbers unchanged."""
     if not isinstance(value, str):
         return value
     prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
     found = enum.values_by_name.get(prefix + value.upper()) or enum.values_by_name.get(value)
     if found is None:
         names = ", ".join(known.name.removeprefix(prefix).lower() for known in enum.values[1:])
-        raise ValueError(f"{enum.name}: {value!r} is none of {names}")
+        raise ValueError(f"{enum.name}: {value!r} is not one of {names}")
     return found.number

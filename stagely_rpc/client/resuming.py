@@ -1,4 +1,4 @@
-"""How a stream of responses goes on after its connection has ended: where it was, and when to call again."""
+"""Resumes streams of responses after an interruption."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How a stream says where it is.
+    """The cursor fields of a stream.
 
     Attributes:
-        request_field: the field of a request that says where the stream begins.
-        response_field: the field of a response that says where the stream goes on after it.
+        request_field: the field of the request with the position to start at.
+        response_field: the field of a response with the position to continue at.
     """
 
     request_field: str
@@ -38,14 +38,14 @@ class Cursor:
 
 
 class Resumption(Generic[Resumable]):
-    """Where a stream is, and how often in a row it was interrupted.
+    """The position of a stream, and its number of consecutive interruptions.
 
-    A stream is resumed after UNAVAILABLE, and with a new token after UNAUTHENTICATED. It is resumed for as long as it
-    takes, unless it has a timeout. Where its place is not known, the error is raised, because a stream that began again
-    would lose responses or repeat them. Before the first response, the place is what the request says.
+    A stream is resumed after UNAVAILABLE, and with a new token after UNAUTHENTICATED. It is resumed any number of
+    times, until its timeout, if it has one. If its position is unknown, the error is raised, because a restarted stream
+    would lose or repeat responses. Before the first response, the position is that of the request.
 
     Attributes:
-        request: asks for what comes next.
+        request: the request for the next responses.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class Resumption(Generic[Resumable]):
         """Take the first request.
 
         Args:
-            request: which is not changed; it may say where to begin.
-            cursor: how the stream says where it is.
-            timeout: seconds that the stream may take, with all interruptions.
+            request: the request, which is not modified. It may have a position.
+            cursor: the cursor fields of the stream.
+            timeout: the time limit of the stream with all interruptions, in seconds.
             clock: returns the time in seconds.
         """
         self.request = copy.deepcopy(request)
@@ -74,25 +74,25 @@ class Resumption(Generic[Resumable]):
         self._refusals = 0
 
     def seconds_left(self) -> float | None:
-        """Return what is left of the timeout, if there is one."""
+        """Return the rest of the timeout, if any."""
         return None if self._ends_at is None else self._ends_at - self._clock()
 
     def advance(self, response: Message) -> None:
-        """Take note of a response: the stream goes on after it."""
+        """Note the position of a response."""
         place = getattr(response, self._cursor.response_field)
         self._place_is_known = self._may_begin_again = place != ""
         setattr(self.request, self._cursor.request_field, place)
         self._interruptions = self._refusals = 0
 
     def pause_after(self, error: StagelyError, *, has_new_token: bool) -> float:
-        """Return how many seconds to wait before the stream is called again.
+        """Return the delay in seconds before the stream is resumed.
 
         Args:
-            error: what ended it.
-            has_new_token: whether there may be another token than the one that was refused.
+            error: the error that ended the stream.
+            has_new_token: whether there may be a token other than the refused one.
 
         Raises:
-            StagelyError: the error, if the stream can't be resumed after it.
+            StagelyError: `error`, if the stream can't be resumed.
         """
         if isinstance(error, UnauthenticatedError):
             return self._pause_after_refusal(error, has_new_token=has_new_token)
@@ -102,13 +102,13 @@ class Resumption(Generic[Resumable]):
         if error.retry_delay is not None:
             pause = max(pause, error.retry_delay.total_seconds())
         if self._interruptions == 0:
-            _log.warning("stream interrupted, it is resumed: %s %s", error.code.name, error.reason)
+            _log.warning("stream interrupted: resuming it: %s %s", error.code.name, error.reason)
         self._interruptions = min(self._interruptions + 1, 16)
         left = self.seconds_left()
         return pause if left is None else max(0.0, min(pause, left))
 
     def _pause_after_refusal(self, error: UnauthenticatedError, *, has_new_token: bool) -> float:
-        """Call again at once, but once only for each response."""
+        """Resume at once, but only once per response."""
         if not has_new_token or not self._may_begin_again or self._refusals:
             raise error
         self._refusals += 1

@@ -1,15 +1,13 @@
-"""The service config of a channel (gRFC A2): load balancing, and which calls are sent again after which codes.
+"""The service config of a channel (gRFC A2): load balancing and retries.
 
-gRPC repeats calls by itself, a stream before its first response too.
+gRPC retries unary calls, and streams before their first response.
 
-- UNAVAILABLE is retried for every RPC that may be repeated: one that only reads, or whose `request_id` lets the service
-  recognize the repetition.
-- CANCELLED is retried as well. A server of gRPC's core answers it when it sheds a call, and to calls that arrive
-  between the beginning of its stop and the moment in which the client learns of it. A call that is cancelled here is
-  not sent again.
-- ABORTED is retried where it can only be a deadlock or a lost race, which leave nothing behind. Where the request has
-  an etag, it is not: a stale etag is ABORTED too, and stays stale, so the caller has to read again.
-- RESOURCE_EXHAUSTED is not retried: more calls are no help against too much load, and a quota does not pass.
+- UNAVAILABLE is retried for every RPC that is safe to retry: it only reads, or has a `request_id`.
+- CANCELLED is retried too. gRPC's core on the server returns it for shed calls, and for calls that arrive between the
+  start of a stop and the moment when the client learns of it. A call that this client cancels is not retried.
+- ABORTED is retried if it can only be a deadlock or a lost race, which have no effect. It is not retried if the request
+  has an etag, because a stale etag is ABORTED too, and the caller must read again.
+- RESOURCE_EXHAUSTED is not retried: retries add load, and a quota stays exhausted.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
 BACKOFF = {"maxAttempts": 5, "initialBackoff": "0.2s", "maxBackoff": "2s", "backoffMultiplier": 2}
 
-# Retries must not add load to a service that fails (gRFC A6): when half of the tokens are used up, there are none.
+# Retry throttling (gRFC A6): no retries when half of the tokens are used up, so that a failing service gets less load.
 THROTTLING = {"maxTokens": 100, "tokenRatio": 0.5}
 
 
@@ -43,15 +41,15 @@ def service_config(services: Iterable[ServiceDescriptor]) -> str:
 
 
 def may_be_repeated(method: MethodDescriptor) -> bool:
-    """Tell whether a call that is sent twice does no more than one that is sent once."""
+    """Return whether an RPC is safe to retry."""
     if method.GetOptions().idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN:
         return True
-    # The service recognizes the repetition of one request, and not of a stream of them.
+    # The service recognizes a retry of a single request, and not of a stream of requests.
     return "request_id" in method.input_type.fields_by_name and not method.client_streaming
 
 
 def retried_codes(method: MethodDescriptor) -> list[str]:
-    """Return the codes after which a call is sent again."""
+    """Return the codes after which a call is retried."""
     always = ["UNAVAILABLE", "CANCELLED"]
     return always if "etag" in method.input_type.fields_by_name else [*always, "ABORTED"]
 

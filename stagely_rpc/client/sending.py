@@ -1,7 +1,7 @@
-"""How an async client sends a stream of requests.
+"""Sends streams of requests in an async client.
 
-grpc.aio can take an iterator itself, but then an error of the iterator cancels the caller's task, and an iterator that
-waits outlives its call. Here the error is raised to the caller, and the iterator ends with the call.
+If grpc.aio reads the iterator itself, an error of the iterator cancels the caller's task, and a waiting iterator
+outlives its call. Here the caller gets the error, and the iterator ends with the call.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STATUS_SECONDS, _LOOK_SECONDS = 1.0, 0.01
 
 @asynccontextmanager
 async def sending(call: StreamCall, requests: Requests[Any]) -> AsyncIterator[None]:
-    """Send requests for as long as the block runs, and raise there what the iterator raises.
+    """Send requests while the block runs. Raise the errors of the iterator in the block.
 
     Raises:
         AioRpcError: the call failed.
@@ -35,7 +35,7 @@ async def sending(call: StreamCall, requests: Requests[Any]) -> AsyncIterator[No
     sender = asyncio.create_task(_send(call, requests))
 
     def end(_: object) -> None:
-        # Before a write that fails because the call has ended replaces the call's status.
+        # Raised first, because a write to an ended call would replace the call's status.
         sender.cancel()
 
     call.add_done_callback(end)
@@ -62,7 +62,7 @@ async def _send(call: StreamCall, requests: Requests[Any]) -> None:
                 await call.write(request)
         await call.done_writing()
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        # The call has ended: reading it gives the reason.
+        # The call has ended. Reading from it raises the reason.
         return
     except BaseException:
         call.cancel()
@@ -79,7 +79,7 @@ async def _each(requests: Requests[Request]) -> AsyncGenerator[Request, None]:
 
 
 async def final_error(call: Any, failed: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError:  # noqa: ANN401 - of any kind
-    """Return the error of a call's status. Until that arrives, grpc.aio gives a failed write in its place."""
+    """Return the error of a call's status. Until it arrives, grpc.aio returns the error of a failed write."""
     for _ in range(round(_STATUS_SECONDS / _LOOK_SECONDS)):
         if failed.details() != _FAILED_WRITE:
             break

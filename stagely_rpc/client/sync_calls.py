@@ -1,4 +1,4 @@
-"""How a sync client makes a call of each kind: with a deadline, a token and the user that it acts for."""
+"""Calls of every kind of a sync client, with deadline, token and acting user."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SyncCalls:
     """Makes the calls of a client. Any number of threads may make calls at once.
 
     Attributes:
-        channel: that they are sent over.
+        channel: the channel.
     """
 
     def __init__(self, channel: grpc.Channel, tokens: SyncTokens, timeout: float, headers: Headers = ()) -> None:
@@ -42,7 +42,7 @@ class SyncCalls:
         self._headers = headers
 
     def acting_for(self, user_id: str | uuid.UUID) -> SyncCalls:
-        """Return the same calls, made for a user."""
+        """Return a copy that makes calls for a user."""
         return SyncCalls(self.channel, self._tokens, self._timeout, (acting_for_header(user_id),))
 
     def unary(
@@ -51,7 +51,7 @@ class SyncCalls:
         """Make a call with one response.
 
         Raises:
-            StagelyError: it failed.
+            StagelyError: the call failed.
         """
         deadline = Deadline(self._timeout if timeout is None else timeout)
         token = self._tokens.get()
@@ -71,10 +71,10 @@ class SyncCalls:
     def stream(
         self, rpc: grpc.UnaryStreamMultiCallable[Request, Response], request: Request, timeout: float | None
     ) -> Generator[Response, None, None]:
-        """Make a call with a stream of responses. It lasts as long as it is read, unless it is given a deadline.
+        """Make a call with a stream of responses. Without a timeout, it has no deadline.
 
         Raises:
-            StagelyError: it failed.
+            StagelyError: the call failed.
         """
         token, has_begun = self._tokens.get(), False
         try:
@@ -95,10 +95,10 @@ class SyncCalls:
         cursor: Cursor,
         timeout: float | None,
     ) -> Generator[ResponseMessage, None, None]:
-        """Make a call with a stream of responses, and call again after an interruption: no response comes twice.
+        """Make a call with a stream of responses, and resume it after an interruption. No response is repeated.
 
         Raises:
-            StagelyError: it failed, or was interrupted before the first response.
+            StagelyError: the call failed, or was interrupted before the first response.
         """
         stream = Resumption(request, cursor, timeout)
         while True:
@@ -117,10 +117,10 @@ class SyncCalls:
     def send(
         self, rpc: grpc.StreamUnaryMultiCallable[Request, Response], requests: Iterable[Request], timeout: float | None
     ) -> Response:
-        """Make a call with a stream of requests and one response. It is made once: what was sent is gone.
+        """Make a call with a stream of requests and one response. It is never retried, because sent requests are gone.
 
         Raises:
-            StagelyError: it failed.
+            StagelyError: the call failed.
         """
         token, sent = self._tokens.get(), SentRequests(requests)
         with self._refusable(token), typed(), sent:
@@ -129,10 +129,10 @@ class SyncCalls:
     def exchange(
         self, rpc: grpc.StreamStreamMultiCallable[Request, Response], requests: Iterable[Request], timeout: float | None
     ) -> Generator[Response, None, None]:
-        """Make a call with a stream of requests and one of responses. It is made once.
+        """Make a call with streams of requests and responses. It is never retried.
 
         Raises:
-            StagelyError: it failed.
+            StagelyError: the call failed.
         """
         token, sent = self._tokens.get(), SentRequests(requests)
         call = rpc(sent, timeout=timeout, metadata=headers_with(token, self._headers))
@@ -144,7 +144,7 @@ class SyncCalls:
 
     @contextmanager
     def _refusable(self, token: str) -> Iterator[None]:
-        """Have the next call use another token if this one is refused."""
+        """Discard the token if the service refused it, so that the next call uses a new one."""
         try:
             yield
         except UnauthenticatedError:

@@ -1,4 +1,4 @@
-"""How a sync client sends a stream of requests. gRPC reads the iterator in a thread, and hides what it raises."""
+"""Sends streams of requests in a sync client. gRPC reads the iterator in a thread, and hides its errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Request = TypeVar("Request")
 
 
 class SentRequests(Generic[Request]):
-    """Requests to send. A call inside of its block raises what the iterator raises."""
+    """The requests of a stream. A call in its block raises the errors of the iterator."""
 
     def __init__(self, requests: Iterable[Request]) -> None:
         self._requests = iter(requests)

@@ -1,4 +1,4 @@
-"""Bearer tokens: given once, kept in a file that something else renews, or fetched and remembered."""
+"""Bearer tokens: fixed, in a file that something else renews, or fetched and cached."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ if TYPE_CHECKING:
 RENEW_SECONDS = 60.0
 RENEW_FRACTION = 0.2
 
-# What a header may carry (RFC 9110), without spaces: of any other, gRPC's error would quote the whole.
+# Valid in a header (RFC 9110), without spaces. gRPC's error for other characters would quote the whole token.
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 _log = logging.getLogger(__name__)
 
 
 class SyncTokens(Protocol):
-    """Where a client gets the token of each call."""
+    """A source of tokens."""
 
     def get(self) -> str:
         """Return the token to send."""
 
     def refused(self, token: str) -> bool:
-        """Take note that the service refused a token, and tell whether there may be another one."""
+        """Note that the service refused a token. Return whether there may be another token."""
 
 
 class Tokens(Protocol):
-    """The same for an async client, which may have to wait for a token."""
+    """A source of tokens for an async client."""
 
     def get(self) -> str | Awaitable[str]:
         """Return the token to send."""
 
     def refused(self, token: str) -> bool:
-        """Take note that the service refused a token, and tell whether there may be another one."""
+        """Note that the service refused a token. Return whether there may be another token."""
 
 
 class NoToken:
-    """No token: of a caller that shows a certificate, or nothing."""
+    """No token, for a caller with a client certificate or without authentication."""
 
     def get(self) -> str:
-        """Return what stands for none."""
+        """Return the empty token."""
         return ""
 
     def refused(self, token: str) -> bool:
-        """Tell whether there is another: there is none, as there was none."""
+        """Return False: there is no other token."""
         return bool(token)
 
 
 class FixedToken:
-    """One token for as long as the client lives."""
+    """A fixed token."""
 
     def __init__(self, token: str) -> None:
         self._token = checked(token)
@@ -66,16 +66,16 @@ class FixedToken:
         return self._token
 
     def refused(self, token: str) -> bool:
-        """Tell that there is no other."""
+        """Return False: there is no other token."""
         return token != self._token
 
 
 class TokenFile:
-    """A token in a file that something else renews, as Kubernetes does a projected one: read again when it changes.
+    """A token in a file that another process renews, such as a projected token of Kubernetes. Read again after changes.
 
     Raises:
         OSError: the file can't be read.
-        ValueError: the file holds no token.
+        ValueError: the file contains no token.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -84,17 +84,17 @@ class TokenFile:
         self._token = self._read()
 
     def get(self) -> str:
-        """Return what the file holds; while it is away or half written, what it held before."""
+        """Return the token in the file. If the file is missing or incomplete, return the previous token."""
         try:
             if (version := self._stat()) != self._version:
                 self._token = self._read()
                 self._version = version
         except (OSError, ValueError) as error:
-            _log.warning("%s can't be read, its last token stays in use: %s", self._path, type(error).__name__)
+            _log.warning("can't read %s: its last token stays in use: %s", self._path, type(error).__name__)
         return self._token
 
     def refused(self, token: str) -> bool:
-        """Tell whether the file holds another token now."""
+        """Return whether the file now contains a different token."""
         return self.get() != token
 
     def _stat(self) -> tuple[int, int, int]:
@@ -106,9 +106,9 @@ class TokenFile:
 
 
 class TokenCache:
-    """A token that was fetched, and when to fetch the next: a while before it expires, or when the service refuses it.
+    """A fetched token. The next one is fetched before it expires, or when the service refuses it.
 
-    When it expires is read from the token itself, if it is a JWT; any other token holds until it is refused.
+    The expiry is read from the token if it is a JWT. Any other token is used until it is refused.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -118,15 +118,15 @@ class TokenCache:
         self._expires_at = 0.0
 
     def fresh(self) -> str | None:
-        """Return the token, unless there is none or it is time for a new one."""
+        """Return the token, unless it must be fetched or renewed."""
         return self._token if self._clock() < self._renew_at else None
 
     def unexpired(self) -> str | None:
-        """Return the token for as long as it holds, though it be time for a new one."""
+        """Return the token until it expires, even if it should be renewed."""
         return self._token if self._clock() < self._expires_at else None
 
     def store(self, token: str) -> str:
-        """Keep a token that was fetched just now."""
+        """Store a token that was just fetched."""
         self._token = checked(token)
         self._expires_at = expiry_of(token)
         lifetime = self._expires_at - self._clock()
@@ -134,7 +134,7 @@ class TokenCache:
         return token
 
     def refused(self, token: str) -> bool:
-        """Forget a token, unless another has taken its place; either way there may be another."""
+        """Discard a token, unless it was already replaced. Return True: a fetch may give another token."""
         if token == self._token:
             self._token = None
         return True
@@ -147,14 +147,14 @@ def checked(token: str) -> str:
         ValueError: it can't be sent in a header.
     """
     if not _TOKEN.fullmatch(token):
-        raise ValueError("the token is not one word of visible ASCII characters")
+        raise ValueError("the token must be one word of visible ASCII characters")
     return token
 
 
 def expiry_of(token: str) -> float:
-    """Return when a JWT expires (RFC 7519, `exp`), in seconds of POSIX time: never, if it does not say or is no JWT.
+    """Return when a JWT expires (RFC 7519, `exp`), in seconds since 1970; infinity without `exp` or if it is not a JWT.
 
-    Nothing is verified: that is for the service to do.
+    The token is not verified. The service does that.
     """
     try:
         _, payload, _ = token.split(".")

@@ -86,7 +86,7 @@ async def test_call_that_stays_on_this_host_goes_to_no_proxy(
 
 
 def test_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"^cert_file and key_file belong together$"):
+    with pytest.raises(ValueError, match=r"^cert_file and key_file must be given together$"):
         Tls(cert_file=tmp_path / "tls.crt")
     with pytest.raises(FileNotFoundError):
         connect_sync("localhost:1", tls=Tls(ca_file=tmp_path / "missing"))

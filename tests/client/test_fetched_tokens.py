@@ -171,7 +171,7 @@ async def test_failure_to_renew_leaves_the_token_until_it_expires(caplog: pytest
         now = 1095.0
         assert await tokens.get() == sync_tokens.get() == first
 
-    assert caplog.text.count("the present one stays in use") == 2
+    assert caplog.text.count("the current one stays in use") == 2
     assert first not in caplog.text
     now = 1100.0
     with pytest.raises(IndexError):

@@ -41,7 +41,7 @@ async def test_request_that_the_client_does_not_send_says_so(stagely: Stagely) -
     with pytest.raises(MessageTooLargeError) as refused:
         await stagely.crypto.encrypt(key=KEY, plaintext=bytes(5 * KIB * KIB))
 
-    assert refused.value.message == "the request has 5242919 bytes, and this client sends 4194304 at most"
+    assert refused.value.message == "the request has 5242919 bytes; the limit of this client is 4194304"
 
 
 async def test_request_that_the_service_does_not_take_says_so(small: Server) -> None:
@@ -49,7 +49,7 @@ async def test_request_that_the_service_does_not_take_says_so(small: Server) -> 
         with pytest.raises(MessageTooLargeError) as refused:
             await stagely.crypto.encrypt(key=KEY, plaintext=bytes(200 * KIB))
 
-    assert refused.value.message == "the request has 204838 bytes, and the service takes 102400 at most"
+    assert refused.value.message == "the request has 204838 bytes; the limit of the service is 102400"
     assert isinstance(refused.value, ResourceExhaustedError)
     assert refused.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert (refused.value.reason, refused.value.retry_delay) == ("", None)
@@ -61,7 +61,7 @@ async def test_response_that_the_service_does_not_send_says_so(small: Server) ->
             await stagely.ids.generate_many(count=1000, length=64)
 
     assert refused.value.message == (
-        "the response has 66000 bytes, and the service sends 65536 at most: ask for less at a time"
+        "the response has 66000 bytes; the limit of the service is 65536: request less at a time"
     )
 
 
@@ -72,7 +72,7 @@ async def test_response_that_the_client_does_not_take_says_so(server: Server) ->
             await stagely.ids.generate_many(count=100, length=64)
 
     assert refused.value.message == (
-        "the response has 6600 bytes, and this client takes 1024 at most: ask for less at a time"
+        "the response has 6600 bytes; the limit of this client is 1024: request less at a time"
     )
 
 

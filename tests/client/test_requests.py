@@ -22,7 +22,7 @@ def test_an_enum_value_goes_by_any_of_its_names(role: object) -> None:
 
 
 def test_unknown_name_of_an_enum_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"^TeamRole: 'boss' is none of owner, admin, member, viewer$"):
+    with pytest.raises(ValueError, match=r"^TeamRole: 'boss' is not one of owner, admin, member, viewer$"):
         build(team_pb2.AddTeamMemberRequest, {"role": "boss"})
 
 
@@ -38,7 +38,7 @@ def test_time_with_a_zone_is_taken_and_one_without_refused() -> None:
     request = build(audit_pb2.ListAuditLogsRequest, {"since": noon})
 
     assert request.since.ToDatetime(dt.UTC) == noon
-    with pytest.raises(ValueError, match=r"^since: a time without a time zone could be any of many$"):
+    with pytest.raises(ValueError, match=r"^since: a time needs a time zone$"):
         build(audit_pb2.ListAuditLogsRequest, {"since": noon.replace(tzinfo=None)})
 
 

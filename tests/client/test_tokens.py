@@ -130,12 +130,12 @@ def test_refused_token_of_a_file_may_have_a_successor(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", ["", "two words", "line\nbreak", "naïve", "nul\0"])
 def test_token_that_no_header_can_carry_is_refused_and_not_quoted(bad: str) -> None:
-    with pytest.raises(ValueError, match=r"^the token is not one word of visible ASCII characters$"):
+    with pytest.raises(ValueError, match=r"^the token must be one word of visible ASCII characters$"):
         connect_sync("localhost:1", token=bad)
 
 
 def test_token_given_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"^either token or token_file$"):
+    with pytest.raises(ValueError, match=r"^give either token or token_file$"):
         connect_sync("localhost:1", token="abc", token_file=tmp_path / "token")
 
 
