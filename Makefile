@@ -1,21 +1,21 @@
-# Stagely RPC. `make` alone prints what there is.
+# Stagely RPC. `make` prints the targets.
 
 PYTHON  ?= python3
-# An environment for each Python that is asked for: make test PYTHON=python3.13
+# A separate environment for each Python: make test PYTHON=python3.13
 VENV    := .venv$(if $(filter python3,$(PYTHON)),,-$(notdir $(PYTHON)))
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 PROTOS  := $(sort $(wildcard protos/stagely/v1/*.proto))
-# Two for each core, for a test waits a third of its time; no more than one PostgreSQL can bear.
+# Two per core, because a test waits for a third of its time. At most 8, for one PostgreSQL.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? 2 * cores : 8)))
 
-# The protoc plugins are found by name.
+# protoc finds its plugins on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# Whatever this directory is run from or under, its own environment serves.
+# Use only the environment of this directory.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
-# Compiled modules are kept: each of the test workers would compile all of them.
+# Keep compiled modules. Otherwise each test worker compiles all of them.
 unexport PYTHONDONTWRITEBYTECODE
-# A number of test workers given on the command line is not the setting of the service that has this name.
+# WORKERS on the command line is the number of test workers, not the service's setting of this name.
 unexport WORKERS
 
 .DEFAULT_GOAL := help
