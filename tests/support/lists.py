@@ -86,7 +86,9 @@ def with_changes(request: Message, **changes: object) -> Any:
 
 
 def rows_of(response: Message) -> list[Any]:
-    """Return the rows of a page: its one repeated field."""
+    """Return the rows of a page, its only repeated field; for a count, as many numbers."""
+    if "count" in response.DESCRIPTOR.fields_by_name:
+        return list(range(response.count))  # type: ignore[attr-defined]
     (field,) = (field for field in response.DESCRIPTOR.fields if field.is_repeated)
     return list(getattr(response, field.name))
 

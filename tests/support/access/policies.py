@@ -38,9 +38,10 @@ def role_in(policy: annotations_pb2.Policy) -> str:
 
 
 def is_collection(method: Method) -> bool:
-    """Tell whether an RPC lists what there is, and not what one thing has, which the request must name."""
+    """Return whether an RPC lists or counts resources, without a required parent."""
     required = {field.name for field in method.input.fields if not field.has_presence}
-    return "page_token" in method.input.fields_by_name and not any(name.endswith("_id") for name in required)
+    lists_or_counts = "page_token" in method.input.fields_by_name or "count" in method.output.fields_by_name
+    return lists_or_counts and not any(name.endswith("_id") for name in required)
 
 
 PERMISSIONS = {policy_of(method).permission for method in METHODS}

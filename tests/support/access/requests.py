@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stagely.v1 import team_pb2
-from tests.support.access.policies import is_collection
-from tests.support.lists import list_request
+from tests.support.lists import LISTINGS, list_request
 from tests.support.seeds import seed
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 def request_of(method: Method, world: World, variant: int) -> Message:
     """Return a valid request that asks for nothing which only some of those may have who may call the RPC."""
-    if is_collection(method):
+    if method.name in LISTINGS:
         request: Message = list_request(method.name, world)
         return request
     request = seed(method.name, world, variant)
