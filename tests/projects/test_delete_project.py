@@ -207,15 +207,15 @@ async def test_one_of_many_updates_with_one_etag_succeeds(
     assert [refusal.reason for refusal in refusals] == ["ETAG_STALE"] * 19
 
 
-async def test_team_deletion_waits_for_an_uncommitted_project(
+async def test_creation_waits_for_the_deletion_of_the_team_and_is_refused(
     projects: ProjectServiceAsyncStub, team: team_pb2.Team, database_url: str
 ) -> None:
-    async with await psycopg.AsyncConnection.connect(database_url) as deleter:
-        await deleter.execute("UPDATE teams SET deleted_at = now() WHERE id = %s", [team.id])
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        await connection.execute("UPDATE teams SET deleted_at = now() WHERE id = %s", [team.id])
         call = asyncio.create_task(make_project(projects, team))
         await asyncio.sleep(0.2)
         assert not call.done()
-        await deleter.commit()
+        await connection.commit()
 
     with refused(StatusCode.FAILED_PRECONDITION, reason="TEAM_DELETED"):
         await call

@@ -106,7 +106,7 @@ class TestLinkingByEmail:
             (False, False, False, False),
         ],
     )
-    async def test_id_is_linked_only_with_verified_addresses(
+    async def test_id_is_linked_only_if_the_login_proves_ownership(
         self,
         users: UserServiceAsyncStub,
         *,
