@@ -230,7 +230,7 @@ def visible_users(session: Session, team_id: uuid.UUID | None) -> ColumnElement[
     acting = session.acting_user
     if acting is None:
         return true()
-    return queries.is_acquainted(acting.id) if team_id is None else queries.is_member(acting.id, team_id)
+    return queries.is_self_or_teammate(acting.id) if team_id is None else queries.is_member(acting.id, team_id)
 
 
 def _needed_role(policy: Policy | None) -> Role | None:

@@ -77,7 +77,7 @@ def lock_team(ref: ResourceRef, *, exclusively: bool) -> Query[TeamRow | None]:
 
     Args:
         ref: the resource.
-        exclusively: FOR NO KEY UPDATE instead of FOR SHARE.
+        exclusively: whether to lock FOR NO KEY UPDATE instead of FOR SHARE.
     """
     return _lock(ref.model, exclusively=exclusively).first(ref=ref.id)
 
@@ -96,8 +96,8 @@ def _team_id(model: type[Base]) -> Statement[Any]:
 
 @cache
 def _role(model: type[Base]) -> Statement[Any]:
-    is_theirs = TeamMember.user_id == bindparam("user_id")
-    return Statement(select(TeamMember.role).where(is_theirs, TeamMember.team_id == team_id_of(model)))
+    is_of_user = TeamMember.user_id == bindparam("user_id")
+    return Statement(select(TeamMember.role).where(is_of_user, TeamMember.team_id == team_id_of(model)))
 
 
 def in_team_of(
@@ -121,8 +121,8 @@ def in_project_where(
     return project_id.in_(select(Project.id).where(condition))
 
 
-def is_acquainted(user_id: uuid.UUID) -> ColumnElement[bool]:
-    """Return the condition that a row of users is this user, or a member of a team with it."""
+def is_self_or_teammate(user_id: uuid.UUID) -> ColumnElement[bool]:
+    """Return the condition that a row of users is this user or a teammate."""
     return or_(User.id == user_id, _is_teammate(user_id))
 
 

@@ -81,6 +81,6 @@ class ProviderDeletion(Input):
 
 
 class Validation(Target):
-    """The result of a check of credentials. Without an error, they work."""
+    """The result of a validation of credentials. They are valid if there is no error."""
 
     validation_error: Annotated[Text, StringConstraints(min_length=1, max_length=4096)] | None = None

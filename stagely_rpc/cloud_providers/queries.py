@@ -38,8 +38,8 @@ PROVIDER_BY_NAME = PointRead(
 CREDENTIALS = PointRead("credentials of cloud provider", CloudProviderRow, select(_TABLE), CloudProvider.id)
 """A cloud provider with the ciphertext of its credentials. Key: its id."""
 
-_IS_IT = CloudProvider.id == bindparam("id")
-_PROVIDER = Statement(_PROVIDERS.where(_IS_IT), CloudProviderSummary)
+_HAS_ID = CloudProvider.id == bindparam("id")
+_PROVIDER = Statement(_PROVIDERS.where(_HAS_ID), CloudProviderSummary)
 _PROJECTS = Statement(select(func.count()).where(Project.cloud_provider_id == bindparam("id")))
 
 
@@ -58,7 +58,7 @@ def lock_cloud_provider(provider_id: uuid.UUID, *, to_delete: bool = False) -> Q
 
 @cache
 def _lock(*, to_delete: bool) -> Statement[CloudProviderRow]:
-    return Statement(select(_TABLE).where(_IS_IT).with_for_update(key_share=not to_delete), CloudProviderRow)
+    return Statement(select(_TABLE).where(_HAS_ID).with_for_update(key_share=not to_delete), CloudProviderRow)
 
 
 def count_projects(provider_id: uuid.UUID) -> Query[int]:

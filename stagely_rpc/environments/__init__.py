@@ -1,3 +1,3 @@
-"""Preview environments and their life."""
+"""Preview environments and their lifecycle."""
 
 from __future__ import annotations

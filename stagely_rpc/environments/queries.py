@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stagely_rpc.environments.inputs import EnvironmentFilter
 
 CLOSED_STATUSES = ("terminated", "reaped")
-"""The final statuses. The pull request of such an environment can get another one."""
+"""The final statuses. A pull request whose environment has one of these can get a new environment."""
 
 register_owner(Environment, Environment.project_id, through=Project)
 
@@ -42,17 +42,17 @@ OPEN_ENVIRONMENT = PointRead(
     Environment.pr_number,
 )
 
-_IS_IT = Environment.id == bindparam("id")
-_LOCK = Statement(_ENVIRONMENTS.where(_IS_IT).with_for_update(key_share=True), EnvironmentRow)
+_HAS_ID = Environment.id == bindparam("id")
+_LOCK = Statement(_ENVIRONMENTS.where(_HAS_ID).with_for_update(key_share=True), EnvironmentRow)
 _LOCK_OPEN = Statement(
     _ENVIRONMENTS.where(
         Environment.project_id == bindparam("project_id"), Environment.pr_number == bindparam("pr_number"), _IS_OPEN
     ).with_for_update(key_share=True),
     EnvironmentRow,
 )
-_HOLD_PROJECT = Statement(
+_SHARE_LOCK_PROJECT = Statement(
     select(Project.__table__)
-    .where(Project.id == select(Environment.project_id).where(_IS_IT).scalar_subquery())
+    .where(Project.id == select(Environment.project_id).where(_HAS_ID).scalar_subquery())
     .with_for_update(read=True),
     ProjectRow,
 )
@@ -70,11 +70,11 @@ def lock_open_environment(project_id: uuid.UUID, pr_number: int) -> Query[Enviro
 
 def lock_project_for_share(environment_id: uuid.UUID) -> Query[ProjectRow | None]:
     """Return the query that locks the project of an environment FOR SHARE."""
-    return _HOLD_PROJECT.first(id=environment_id)
+    return _SHARE_LOCK_PROJECT.first(id=environment_id)
 
 
-_OF_TEAM = select(Project.id).where(Project.team_id == bindparam("team_id"))
-_TEAMS_PROJECTS = _OF_TEAM.subquery("teams_projects")
+_TEAM_PROJECT_IDS = select(Project.id).where(Project.team_id == bindparam("team_id"))
+_TEAM_PROJECTS = _TEAM_PROJECT_IDS.subquery("team_projects")
 _STATUSES = (
     func.unnest(bindparam("statuses", type_=ARRAY(String)))
     .table_valued(column("status", String), name="statuses")
@@ -114,22 +114,24 @@ def _are_merged(wanted: EnvironmentFilter) -> bool:
 
 
 def _merge(wanted: EnvironmentFilter, visible: ColumnElement[bool]) -> Merge | None:
-    """Return the lists to merge into the requested one. There is an index for each list by project and by status."""
-    owners: list[FromClause] = []
-    is_owned: list[ColumnElement[bool]] = []
+    """Return the per-project and per-status lists that make up the requested list. An index covers each of them."""
+    sources: list[FromClause] = []
+    conditions: list[ColumnElement[bool]] = []
     projects = None if wanted.project_id else _projects(wanted, visible)
     if projects is not None:
-        owners.append(projects)
-        is_owned.append(Environment.project_id == projects.c.id)
+        sources.append(projects)
+        conditions.append(Environment.project_id == projects.c.id)
     if _are_merged(wanted):
-        owners.append(_STATUSES)
-        is_owned.append(Environment.status == _STATUSES.c.status)
-    return Merge(tuple(owners), and_(*is_owned), are_visible=projects is not None) if owners else None
+        sources.append(_STATUSES)
+        conditions.append(Environment.status == _STATUSES.c.status)
+    return Merge(tuple(sources), and_(*conditions), are_visible=projects is not None) if sources else None
 
 
 def _projects(wanted: EnvironmentFilter, visible: ColumnElement[bool]) -> FromClause | None:
     """Return the projects of the filter that are visible; None for all projects."""
     if isinstance(visible, True_):
-        return _TEAMS_PROJECTS if wanted.team_id else None
+        return _TEAM_PROJECTS if wanted.team_id else None
     allowed = allowed_values(visible)
-    return (_OF_TEAM.where(Project.id.in_(allowed)) if wanted.team_id else allowed).subquery("visible_projects")
+    return (_TEAM_PROJECT_IDS.where(Project.id.in_(allowed)) if wanted.team_id else allowed).subquery(
+        "visible_projects"
+    )

@@ -61,8 +61,8 @@ async def create_environment(session: WriteSession, new: NewEnvironment) -> Envi
         FailedPreconditionError: the team is deleted, or the project is archived.
         ResourceExhaustedError: the team's quota is used up.
     """
-    team, live, is_open = await _lock_for_work(session, new)
-    if is_open is not None:
+    team, live, open_environment = await _lock_team_and_project(session, new)
+    if open_environment is not None:
         raise _is_open_already(new)
     return _add_environment(session, team, live, new)
 
@@ -75,12 +75,12 @@ async def ensure_environment(session: WriteSession, head: PullRequestHead) -> tu
         FailedPreconditionError: the team is deleted, or the project is archived.
         ResourceExhaustedError: the team's quota is used up.
     """
-    team, live, before = await _lock_for_work(session, head)
+    team, live, before = await _lock_team_and_project(session, head)
     if before is None:
         return _add_environment(session, team, live, head), True
     environment = before
     if before.status == "failed" or before.commit_hash != head.commit_hash:
-        environment = _move(session, team, live, before, head)
+        environment = _move_to_commit(session, team, live, before, head)
     session.record(before, environment)
     return environment, False
 
@@ -92,8 +92,8 @@ async def get_environment(session: Session, key: EnvironmentKey) -> EnvironmentR
         NotFoundError: it does not exist.
     """
     if key.pull_request is not None:
-        of = key.pull_request
-        environment = await session.read(queries.OPEN_ENVIRONMENT, of.project_id, of.pr_number)
+        pull_request = key.pull_request
+        environment = await session.read(queries.OPEN_ENVIRONMENT, pull_request.project_id, pull_request.pr_number)
     elif key.subdomain_hash is not None:
         environment = await session.read(queries.ENVIRONMENT_BY_SUBDOMAIN, key.subdomain_hash)
     else:
@@ -111,7 +111,7 @@ async def list_environments(session: Session, wanted: EnvironmentFilter, page: P
 
 
 async def update_environment(session: WriteSession, target: Target, changes: EnvironmentChanges) -> EnvironmentRow:
-    """Record facts about an environment, in any status of the environment, its project and its team.
+    """Update the recorded facts of an environment. It may be closed, its project archived and its team deleted.
 
     Raises:
         NotFoundError: it does not exist.
@@ -132,7 +132,7 @@ async def transition_environment(session: WriteSession, transition: Transition) 
 
     Raises:
         NotFoundError: it does not exist.
-        FailedPreconditionError: the transition is not allowed, or not in a deleted team or an archived project.
+        FailedPreconditionError: the transition is not allowed, or not allowed in a deleted team or an archived project.
         ResourceExhaustedError: a failed environment would become live, and the team's quota is used up.
         AbortedError: the etag is stale.
     """
@@ -160,10 +160,10 @@ async def terminate_environment(session: WriteSession, target: Target) -> Enviro
     return await transition_environment(session, Transition(id=target.id, etag=target.etag, status="terminated"))
 
 
-async def _lock_for_work(
+async def _lock_team_and_project(
     session: WriteSession, new: NewEnvironment | PullRequestHead
 ) -> tuple[TeamRow, int, EnvironmentRow | None]:
-    """Lock a team for its quota, and a project that must not be archived.
+    """Lock the team, so that its quota is exact, and the project, which must not be archived.
 
     Returns:
         The team, its number of live environments, and the open environment of the pull request, locked, if any.
@@ -173,7 +173,7 @@ async def _lock_for_work(
         FailedPreconditionError: the team is deleted, or the project is archived.
     """
     ref, missing = ResourceRef(Project, new.project_id), NotFoundError("Project", new.project_id)
-    team, project, *opened, live = await access.lock_team(
+    team, project, *open_environments, live = await access.lock_team(
         session,
         ref,
         missing,
@@ -184,7 +184,7 @@ async def _lock_for_work(
         exclusively=True,
     )
     projects.active(project, missing)
-    return team, live, opened[0] if opened else None
+    return team, live, open_environments[0] if open_environments else None
 
 
 async def _lock_to_build(session: WriteSession, target: Target) -> EnvironmentRow:
@@ -252,7 +252,7 @@ def _new_subdomain_hash(pr_number: int | None) -> str:
     return f"env-{new_id()}" if pr_number is None else f"pr-{pr_number}-{new_id()}"
 
 
-def _move(
+def _move_to_commit(
     session: WriteSession, team: TeamRow, live: int, environment: EnvironmentRow, head: PullRequestHead
 ) -> EnvironmentRow:
     """Set the commit of an open environment. A ready or failed environment starts building again."""

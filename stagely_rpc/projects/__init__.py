@@ -1,3 +1,3 @@
-"""Projects, a git repository each."""
+"""Projects. Each has one git repository."""
 
 from __future__ import annotations

@@ -30,13 +30,13 @@ _PROJECTS = select(Project.__table__)
 PROJECT_BY_ID = PointRead("project by id", ProjectRow, _PROJECTS, Project.id)
 PROJECT_BY_SLUG = PointRead("project by slug", ProjectRow, _PROJECTS, Project.team_id, Project.slug)
 
-_IS_IT = Project.id == bindparam("id")
-_HOLD = Statement(_PROJECTS.where(_IS_IT).with_for_update(read=True), ProjectRow)
+_HAS_ID = Project.id == bindparam("id")
+_SHARE_LOCK = Statement(_PROJECTS.where(_HAS_ID).with_for_update(read=True), ProjectRow)
 
 
 def lock_project_for_share(project_id: uuid.UUID) -> Query[ProjectRow | None]:
     """Return the query that locks a project FOR SHARE: it does not change until the transaction ends."""
-    return _HOLD.first(id=project_id)
+    return _SHARE_LOCK.first(id=project_id)
 
 
 def lock_project(project_id: uuid.UUID, *, to_delete: bool = False) -> Query[ProjectRow | None]:
@@ -49,7 +49,7 @@ def lock_project(project_id: uuid.UUID, *, to_delete: bool = False) -> Query[Pro
 
 @cache
 def _lock(*, to_delete: bool) -> Statement[ProjectRow]:
-    return Statement(_PROJECTS.where(_IS_IT).with_for_update(key_share=not to_delete), ProjectRow)
+    return Statement(_PROJECTS.where(_HAS_ID).with_for_update(key_share=not to_delete), ProjectRow)
 
 
 _LIST = Listing(ProjectRow, "team_id", "repo_url", "cloud_provider_id", "is_active")

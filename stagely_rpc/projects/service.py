@@ -84,8 +84,8 @@ async def update_project(session: WriteSession, target: Target, changes: Project
     if cloud_provider_id:
         cloud_providers.of_team(providers[0], cloud_provider_id, before.team_id)
     # The cloud provider may be deleted after it was read.
-    lost = {"fk_projects_cloud_provider": partial(NotFoundError, "CloudProvider", cloud_provider_id)}
-    project = session.update(before, values, lost)
+    on_constraint = {"fk_projects_cloud_provider": partial(NotFoundError, "CloudProvider", cloud_provider_id)}
+    project = session.update(before, values, on_constraint)
     session.record(before, project)
     return project
 

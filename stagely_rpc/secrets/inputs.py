@@ -149,7 +149,7 @@ class SecretFilter(Input):
 
 
 class ServiceScope(Input):
-    """A service of a project: its scope of secrets."""
+    """A service of a project, which is a scope of secrets."""
 
     project_id: ResourceId
     scope: Scope = GLOBAL

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 register_owner(Secret, Secret.project_id, through=Project)
 
-_OF_TEAM = select(Secret.__table__, Project.team_id).join(Project, Project.id == Secret.project_id)
+_WITH_TEAM_ID = select(Secret.__table__, Project.team_id).join(Project, Project.id == Secret.project_id)
 
-SECRET_BY_ID = PointRead("secret by id", OwnedSecretRow, _OF_TEAM, Secret.id)
+SECRET_BY_ID = PointRead("secret by id", OwnedSecretRow, _WITH_TEAM_ID, Secret.id)
 """A secret and the team that owns it. Key: the secret's id."""
 
-SECRET_BY_NAME = PointRead("secret by name", OwnedSecretRow, _OF_TEAM, Secret.project_id, Secret.key, Secret.scope)
+SECRET_BY_NAME = PointRead("secret by name", OwnedSecretRow, _WITH_TEAM_ID, Secret.project_id, Secret.key, Secret.scope)
 """A secret and the team that owns it. Key: its project, key and scope."""
 
 _SECRETS = select(Secret.__table__)

@@ -49,7 +49,7 @@ async def set_secret(session: WriteSession, keyring: Keyring, new: NewSecret) ->
         secret = _add(session, keyring, data_key, new)
     else:
         secret = _replace(session, keyring, data_key, before, new)
-    session.record(before, secret, **_named(secret))
+    session.record(before, secret, **_audit_details(secret))
     return secret, before is None
 
 
@@ -94,7 +94,7 @@ async def access_secret(session: ReadSession, keyring: Keyring, key: SecretKey) 
     """
     secret = await get_secret(session, key)
     value = await _value_of(session, keyring, secret)
-    await session.append(secret.id, secret.project_id, _named(secret))
+    await session.append(secret.id, secret.project_id, _audit_details(secret))
     return secret, value
 
 
@@ -112,13 +112,13 @@ async def delete_secret(session: WriteSession, deletion: SecretDeletion) -> None
     _, found = await access.lock_team(session, ref, missing, queries.lock_secret(deletion))
     secret = access.unchanged(found, deletion, missing)
     session.delete(secret)
-    session.record(secret, None, **_named(secret))
+    session.record(secret, None, **_audit_details(secret))
 
 
 async def resolve_secrets(
     session: ReadSession, keyring: Keyring, wanted: ServiceScope
 ) -> list[tuple[Candidate, bytes]]:
-    """Return the secrets that a service gets with their values, ordered by key: all or none.
+    """Return the secrets that a service gets, with their values, ordered by key. If one value fails, the call fails.
 
     Raises:
         NotFoundError: there is no such project.
@@ -131,7 +131,7 @@ async def resolve_secrets(
     # In sequence: the first value fetches the data key, the others use the cached key.
     resolved = [(secret, await _value_of(session, keyring, secret)) for secret in secrets]
     await session.append(
-        None, wanted.project_id, {"scope": wanted.scope, "secrets": [_named(each) for each in secrets]}
+        None, wanted.project_id, {"scope": wanted.scope, "secrets": [_audit_details(each) for each in secrets]}
     )
     return resolved
 
@@ -165,14 +165,14 @@ def _add(session: WriteSession, keyring: Keyring, data_key: DataKeyRow, new: New
     if session.acting_user:
         values["created_by"] = session.acting_user.id
     on_constraint: OnConstraint = {
-        "unique_secret_per_scope": _lost_race,
+        "unique_secret_per_scope": _concurrent_set,
         "secrets_project_id_fkey": partial(NotFoundError, "Project", new.project_id),
         "secrets_created_by_fkey": partial(NotFoundError, "User", new.created_by),
     }
     return session.insert(SecretRow, values, on_constraint)
 
 
-def _lost_race() -> AbortedError:
+def _concurrent_set() -> AbortedError:
     return AbortedError("a concurrent call set the secret: retry", may_run_again=True)
 
 
@@ -184,8 +184,8 @@ async def _value_of(session: Session, keyring: Keyring, secret: OwnedSecretRow |
         raise DataLossError(message, reason=error.reason) from error
 
 
-def _named(secret: SecretRow | OwnedSecretRow | Candidate) -> dict[str, Any]:
-    """Return the details of a secret for the audit log. The value is not among them."""
+def _audit_details(secret: SecretRow | OwnedSecretRow | Candidate) -> dict[str, Any]:
+    """Return the details of a secret for the audit log, without the value."""
     return {"key": secret.key, "scope": secret.scope, "version": secret.row_version}
 
 

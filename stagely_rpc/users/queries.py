@@ -57,8 +57,8 @@ def lock_candidates(login: UserLogin) -> Query[list[UserRow]]:
 
 @cache
 def _candidates(keys: frozenset[str]) -> Statement[UserRow]:
-    is_meant = or_(*(getattr(User, key) == bindparam(key) for key in sorted(keys)))
-    return Statement(_USERS.where(is_meant).order_by(User.id).with_for_update(key_share=True), UserRow)
+    is_match = or_(*(getattr(User, key) == bindparam(key) for key in sorted(keys)))
+    return Statement(_USERS.where(is_match).order_by(User.id).with_for_update(key_share=True), UserRow)
 
 
 _LIST = Listing(

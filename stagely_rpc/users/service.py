@@ -48,9 +48,9 @@ async def upsert_user(session: WriteSession, login: UserLogin) -> tuple[UserRow,
     """
     (candidates,) = await session.ask(queries.lock_candidates(login))
     if candidates:
-        return _log_in(session, _the_one(candidates, login), login), False
+        return _log_in(session, _single_match(candidates, login), login), False
     values = {**login.model_dump(), "last_login_at": session.now}
-    user = session.insert(UserRow, values, dict.fromkeys(_UNIQUE, _lost_race))
+    user = session.insert(UserRow, values, dict.fromkeys(_UNIQUE, _concurrent_login))
     session.record(None, user)
     return user, True
 
@@ -138,7 +138,7 @@ def _refuse_deactivated(user: UserRow) -> None:
         raise FailedPreconditionError(message, subject=f"User {user.id}", reason="USER_DEACTIVATED")
 
 
-def _the_one(candidates: Sequence[UserRow], login: UserLogin) -> UserRow:
+def _single_match(candidates: Sequence[UserRow], login: UserLogin) -> UserRow:
     """Return the only account that matches a login, if there is exactly one."""
     found = {name: user for name in CONFLICT_REASONS if (user := _owner(candidates, name, login)) is not None}
     account = next(iter(found.values()))
@@ -166,7 +166,7 @@ def _log_in(session: WriteSession, before: UserRow, login: UserLogin) -> UserRow
     return user
 
 
-def _lost_race() -> AbortedError:
+def _concurrent_login() -> AbortedError:
     return AbortedError("a concurrent login took an id or the e-mail address: retry", may_run_again=True)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.access.stage import Stage, make_cast
+from tests.support.access.auth_server import AuthServer, make_users
 from tests.support.identity.certificates import Files
 from tests.support.rpc import connected, running_server
 from tests.support.tokens import AUTHENTICATION, token
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-async def stage(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[Stage]:
-    """A server that asks who calls, over a database of its own."""
+async def auth_server(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[AuthServer]:
+    """A server with authentication on and its own database."""
     url = postgres_server.create_database(template_database)
-    async with AsyncExitStack() as undo:
-        undo.callback(postgres_server.drop_database, url)
+    async with AsyncExitStack() as stack:
+        stack.callback(postgres_server.drop_database, url)
         limits = {"database_pool_wait_seconds": 60}
-        server = await undo.enter_async_context(running_server(url, **AUTHENTICATION, **limits))
-        operator = await undo.enter_async_context(connected(server, token=token("operator", "*")))
-        channel = await undo.enter_async_context(connected(server))
-        yield Stage(server, url, operator, channel, await make_cast(operator))
+        server = await stack.enter_async_context(running_server(url, **AUTHENTICATION, **limits))
+        operator = await stack.enter_async_context(connected(server, token=token("operator", "*")))
+        channel = await stack.enter_async_context(connected(server))
+        yield AuthServer(server, url, operator, channel, await make_users(operator))
 
 
 @pytest.fixture(scope="module")
-async def world(stage: Stage) -> World:
-    """Resources of one team, in which the cast has its roles."""
-    world = await make_world(stage.operator)
-    await stage.enlist(world.team.id)
+async def world(auth_server: AuthServer) -> World:
+    """One team and its resources. Each user of the auth server has their role in it."""
+    world = await make_world(auth_server.operator)
+    await auth_server.add_members(world.team.id)
     return world
 
 
 @pytest.fixture(scope="module")
-async def other_world(stage: Stage) -> World:
-    """The same of another team. Its owner is no member of the first one; one of its members is."""
-    world = await make_world(stage.operator)
-    await stage.enlist(world.team.id, {"another team's owner": "owner", "member": "member"})
+async def other_world(auth_server: AuthServer) -> World:
+    """Another team and its resources. Its owner is not in the first team; the user `member` is in both."""
+    world = await make_world(auth_server.operator)
+    await auth_server.add_members(world.team.id, {"another team's owner": "owner", "member": "member"})
     return world
 
 

@@ -1,4 +1,4 @@
-"""Every RPC of the contract by every kind of caller: what comes of it is what its policy says."""
+"""Every RPC is called by every kind of caller. The outcome is what its policy says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from tests.support.access.attempts import ITSELF, Outcome, attempts_on
+from tests.support.access.attempts import SELF, Outcome, attempts_on
 from tests.support.access.policies import is_collection, policy_of
 from tests.support.access.requests import request_of
 from tests.support.fuzz_server import at_once
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tests.support.access.attempts import Attempt
-    from tests.support.access.stage import Stage
+    from tests.support.access.auth_server import AuthServer
     from tests.support.identified import Headers
     from tests.support.methods import Method
     from tests.support.world import World
@@ -40,8 +40,8 @@ def cases_of(method: Method, *, granted: bool) -> list[Case]:
     return [(variant, attempt) for variant in variants for attempt in attempts]
 
 
-def headers_for(attempt: Attempt, stage: Stage, world: World) -> Headers:
-    users = {**stage.cast, ITSELF: world.user.id}
+def headers_for(attempt: Attempt, auth_server: AuthServer, world: World) -> Headers:
+    users = {**auth_server.user_ids, SELF: world.user.id}
     given = {
         "authorization": attempt.authorization,
         "x-stagely-user-id": attempt.acting_for and users[attempt.acting_for],
@@ -49,10 +49,12 @@ def headers_for(attempt: Attempt, stage: Stage, world: World) -> Headers:
     return tuple((name, value) for name, value in given.items() if value is not None)
 
 
-async def complaints(stage: Stage, method: Method, raw: bytes, attempt: Attempt, headers: Headers) -> list[str]:
-    """Make an attempt; return what is wrong with what comes of it."""
+async def mismatches(
+    auth_server: AuthServer, method: Method, raw: bytes, attempt: Attempt, headers: Headers
+) -> list[str]:
+    """Make an attempt. Return how the outcome differs from the expected one."""
     try:
-        responses = await stage.call(method, raw, headers)
+        responses = await auth_server.call_raw(method, raw, headers)
     except grpc.aio.AioRpcError as error:
         refusal = refusal_of(error)
         outcome = Outcome(refusal.code, refusal.reason)
@@ -65,45 +67,43 @@ async def complaints(stage: Stage, method: Method, raw: bytes, attempt: Attempt,
 
 @pytest.mark.usefixtures("other_world")
 @every_method
-async def test_whoever_may_not_call_it_is_refused_and_changes_nothing(
-    stage: Stage, world: World, method: Method
+async def test_unauthorized_caller_is_refused_and_changes_nothing(
+    auth_server: AuthServer, world: World, method: Method
 ) -> None:
-    async def attempt_it(case: Case) -> list[str]:
+    async def attempt_case(case: Case) -> list[str]:
         variant, attempt = case
         raw = request_of(method, world, variant).SerializeToString()
-        return await complaints(stage, method, raw, attempt, headers_for(attempt, stage, world))
+        return await mismatches(auth_server, method, raw, attempt, headers_for(attempt, auth_server, world))
 
-    async with stage.unchanged():
-        found = await at_once(cases_of(method, granted=False), lambda: attempt_it)
+    async with auth_server.unchanged():
+        found = await at_once(cases_of(method, granted=False), lambda: attempt_case)
     assert not found, "\n".join(found)
 
 
 @pytest.mark.usefixtures("other_world")
 @every_method
-async def test_whoever_may_call_it_is_granted_what_they_may_see(stage: Stage, world: World, method: Method) -> None:
+async def test_authorized_caller_is_granted_access(auth_server: AuthServer, world: World, method: Method) -> None:
     def worker() -> Callable[[Case], Awaitable[list[str]]]:
-        renewable = Renewable(stage.operator, method.name, world)
+        renewable = Renewable(auth_server.operator, method.name, world)
 
-        async def attempt_it(case: Case) -> list[str]:
+        async def attempt_case(case: Case) -> list[str]:
             variant, attempt = case
-            about = await renewable.ready()
-            await stage.enlist(about.team.id)
-            raw = request_of(method, about, variant).SerializeToString()
-            found = await complaints(stage, method, raw, attempt, headers_for(attempt, stage, about))
+            target = await renewable.ready()
+            await auth_server.add_members(target.team.id)
+            raw = request_of(method, target, variant).SerializeToString()
+            found = await mismatches(auth_server, method, raw, attempt, headers_for(attempt, auth_server, target))
             renewable.use()
             return found
 
-        return attempt_it
+        return attempt_case
 
     found = await at_once(cases_of(method, granted=True), worker)
     assert not found, "\n".join(found)
 
 
 @every_method
-async def test_who_calls_and_whether_they_may_is_asked_before_all_else(
-    stage: Stage, world: World, method: Method
-) -> None:
-    """Before it is looked whether there is what the request names, and before it is read at all."""
+async def test_caller_is_checked_before_the_request(auth_server: AuthServer, world: World, method: Method) -> None:
+    """The caller is refused before the request is parsed and before its resource is read."""
     refused = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
     reasons = ("TOKEN_", "PERMISSION_MISSING", "ACTING_USER", "USER_NOT_ALLOWED")
     attempts = [
@@ -111,26 +111,26 @@ async def test_who_calls_and_whether_they_may_is_asked_before_all_else(
         for attempt in attempts_on(method)
         if attempt.outcome.code in refused and attempt.outcome.reason.startswith(reasons)
     ]
-    absent = request_of(method, paper_world(), 0).SerializeToString()
+    missing = request_of(method, paper_world(), 0).SerializeToString()
 
-    async def attempt_it(case: tuple[bytes, Attempt]) -> list[str]:
+    async def attempt_case(case: tuple[bytes, Attempt]) -> list[str]:
         raw, attempt = case
-        return await complaints(stage, method, raw, attempt, headers_for(attempt, stage, world))
+        return await mismatches(auth_server, method, raw, attempt, headers_for(attempt, auth_server, world))
 
-    found = await at_once([(raw, attempt) for raw in (absent, GARBAGE) for attempt in attempts], lambda: attempt_it)
+    found = await at_once([(raw, attempt) for raw in (missing, GARBAGE) for attempt in attempts], lambda: attempt_case)
     assert not found, "\n".join(found)
 
 
-def test_there_are_thousands_of_cases() -> None:
+def test_matrix_has_at_least_1500_cases() -> None:
     cases = [case for method in METHODS for granted in (True, False) for case in cases_of(method, granted=granted)]
 
-    print(f"{len(cases)} cases of access")  # noqa: T201 - with -s, how many there are today
+    print(f"{len(cases)} access cases")  # noqa: T201 - with -s, pytest shows the current number
     assert len(cases) >= 1_500
 
 
 @every_method
-def test_callers_are_told_apart(method: Method) -> None:
-    """Each RPC is both granted and refused, and by every part of its policy."""
+def test_every_method_has_granted_and_refused_attempts(method: Method) -> None:
+    """The attempts on each RPC include a success, a missing token and a missing permission."""
     outcomes = {attempt.outcome.reason for attempt in attempts_on(method)}
 
     assert {"", "TOKEN_MISSING", "PERMISSION_MISSING"} <= outcomes

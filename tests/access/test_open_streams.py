@@ -58,10 +58,10 @@ DENIALS = """
 
 
 @dataclass
-class Stage:
-    """A server with a team of one member, for whom a stream is open."""
+class StreamServer:
+    """A server with a team of two members. Streams are opened for the first one."""
 
-    server: NoteServer
+    note_server: NoteServer
     board: Board
     database_url: str
     team_id: str
@@ -69,11 +69,11 @@ class Stage:
     other_id: str
 
     @asynccontextmanager
-    async def watching(self, name: str = "WatchNotes", **caller: Any) -> AsyncIterator[Any]:
-        """Give a stream that has had a response, and is idle."""
+    async def open_stream(self, name: str = "WatchNotes", **caller: Any) -> AsyncIterator[Any]:
+        """Open a stream that has received one response and is idle."""
         topic = self.other_id if name == "ListenNotes" else self.team_id
         given = {"token": token("hub", "notes.use", "users.impersonate"), "user_id": self.user_id} | caller
-        async with connected(self.server, **given) as channel:
+        async with connected(self.note_server, **given) as channel:
             call = getattr(stub(channel), name)(message_class(f"{name}Request")(topic=topic))
             assert (await call.read()).text == "first"
             yield call
@@ -88,30 +88,30 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(url: str, seconds: float = INTERVAL_SECONDS, **settings: object) -> AsyncIterator[Stage]:
+async def stream_server(url: str, seconds: float = INTERVAL_SECONDS, **settings: object) -> AsyncIterator[StreamServer]:
     board = Board()
     board.add("first")
     async with (
         note_server(url, board, reauthorize_seconds=seconds, **(AUTHENTICATION | settings)) as server,
         connected(server, token=token("ops", "*")) as channel,
     ):
-        teams, users = team_pb2_grpc.TeamServiceStub(channel), user_pb2_grpc.UserServiceStub(channel)
+        teams, user_stub = team_pb2_grpc.TeamServiceStub(channel), user_pb2_grpc.UserServiceStub(channel)
         team = (await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))).team
-        people = [await make_person(users, name) for name in ("ada", "bob")]
-        for person in people:
+        users = [await make_user(user_stub, name) for name in ("ada", "bob")]
+        for user in users:
             role = team_pb2.TEAM_ROLE_MEMBER
-            await teams.AddTeamMember(team_pb2.AddTeamMemberRequest(team_id=team.id, user_id=person.id, role=role))
-        yield Stage(server, board, url, team.id, people[0].id, people[1].id)
+            await teams.AddTeamMember(team_pb2.AddTeamMemberRequest(team_id=team.id, user_id=user.id, role=role))
+        yield StreamServer(server, board, url, team.id, users[0].id, users[1].id)
 
 
-async def make_person(users: Any, name: str) -> user_pb2.User:
+async def make_user(user_stub: Any, name: str) -> user_pb2.User:
     login = user_pb2.UpsertUserRequest(email=f"{name}@example.com", name=name, github_id=name, email_verified=True)
-    person: user_pb2.User = (await users.UpsertUser(login)).user
-    return person
+    user: user_pb2.User = (await user_stub.UpsertUser(login)).user
+    return user
 
 
 async def expect_end(call: Any, code: grpc.StatusCode, reason: str) -> None:
-    """Expect that an idle stream ends, soon."""
+    """Check that an idle stream ends within 10 s."""
     with refused(code, reason=reason):
         await asyncio.wait_for(call.read(), 10)
 
@@ -124,50 +124,50 @@ async def expect_end(call: Any, code: grpc.StatusCode, reason: str) -> None:
         ("UPDATE users SET is_active = false WHERE id = %(user)s", "ACTING_USER_DEACTIVATED"),
     ],
 )
-async def test_stream_of_a_user_who_may_no_longer_have_it_ends_and_that_is_recorded(
+async def test_stream_ends_when_its_user_loses_access_and_the_denial_is_recorded(
     fresh_database_url: str, change: str, reason: str
 ) -> None:
-    async with staged(fresh_database_url) as stage, stage.watching() as call:
-        await stage.execute(change)
+    async with stream_server(fresh_database_url) as server, server.open_stream() as call:
+        await server.execute(change)
 
         await expect_end(call, grpc.StatusCode.PERMISSION_DENIED, reason)
 
-        denial = ("stagely.test.NoteService/WatchNotes", reason, stage.user_id)
-        await eventually(stage.denials, [denial])
+        denial = ("stagely.test.NoteService/WatchNotes", reason, server.user_id)
+        await eventually(server.denials, [denial])
 
 
-async def test_stream_about_another_user_ends_when_they_are_no_longer_in_a_team(fresh_database_url: str) -> None:
-    async with staged(fresh_database_url) as stage, stage.watching("ListenNotes") as call:
-        await stage.execute("DELETE FROM team_members WHERE user_id = %(other)s")
+async def test_stream_about_a_teammate_ends_when_they_leave_the_team(fresh_database_url: str) -> None:
+    async with stream_server(fresh_database_url) as server, server.open_stream("ListenNotes") as call:
+        await server.execute("DELETE FROM team_members WHERE user_id = %(other)s")
 
         await expect_end(call, grpc.StatusCode.PERMISSION_DENIED, "ANOTHER_USER")
 
 
 async def test_stream_ends_when_its_token_expires(fresh_database_url: str) -> None:
-    async with staged(fresh_database_url, seconds=NEVER_SECONDS) as stage:
+    async with stream_server(fresh_database_url, seconds=NEVER_SECONDS) as server:
         expiring = token("hub", "notes.use", exp=time.time() - LEEWAY_SECONDS + 1.5)
-        async with stage.watching(token=expiring, user_id=None) as call:
+        async with server.open_stream(token=expiring, user_id=None) as call:
             await expect_end(call, grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED")
 
-        await eventually(stage.denials, [("stagely.test.NoteService/WatchNotes", "TOKEN_EXPIRED", None)])
+        await eventually(server.denials, [("stagely.test.NoteService/WatchNotes", "TOKEN_EXPIRED", None)])
 
 
-async def test_stream_goes_on_for_as_long_as_its_caller_may_have_it(fresh_database_url: str) -> None:
-    async with staged(fresh_database_url) as stage, stage.watching() as call:
+async def test_stream_continues_while_its_caller_has_access(fresh_database_url: str) -> None:
+    async with stream_server(fresh_database_url) as server, server.open_stream() as call:
         for number in range(5):
             await asyncio.sleep(2 * INTERVAL_SECONDS)
-            stage.board.add(f"note {number}")
+            server.board.add(f"note {number}")
             assert (await call.read()).text == f"note {number}"
 
-        assert await stage.denials() == []
+        assert await server.denials() == []
 
 
-async def test_stream_ends_when_the_key_of_its_token_is_withdrawn(fresh_database_url: str, tmp_path: Path) -> None:
+async def test_stream_ends_when_the_key_of_its_token_is_removed(fresh_database_url: str, tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
     path.write_bytes(key_set(public_jwk(private_key("ES256"), kid="1")))
-    async with staged(fresh_database_url, jwt_issuer=None, jwt_audience=None, jwt_jwks=str(path)) as stage:
+    async with stream_server(fresh_database_url, jwt_issuer=None, jwt_audience=None, jwt_jwks=str(path)) as server:
         signed = signed_token("ES256", scope="notes.use")
-        async with stage.watching(token=signed, user_id=None) as call:
+        async with server.open_stream(token=signed, user_id=None) as call:
             path.write_bytes(key_set(public_jwk(private_key("ES256", 2), kid="2")))
 
             # The file is read every 5 s.
@@ -175,10 +175,10 @@ async def test_stream_ends_when_the_key_of_its_token_is_withdrawn(fresh_database
 
 
 @asynccontextmanager
-async def shown(
+async def certificate_stream(
     url: str, files: Files, permissions: Path, lifetime: dt.timedelta, seconds: float
 ) -> AsyncIterator[Any]:
-    """Give an idle stream of a caller that shows a certificate."""
+    """Open an idle stream of a caller that authenticates with a client certificate."""
     files.write(make_server_certificate(AUTHORITY))
     files.client_ca.write_bytes(AUTHORITY.pem)
     replace(permissions, f'[identities]\n"{SPIFFE_ID}" = ["notes.use"]\n'.encode())
@@ -198,62 +198,62 @@ async def test_stream_ends_when_the_certificate_of_its_caller_expires(
     database_url: str, files: Files, tmp_path: Path
 ) -> None:
     lifetime = dt.timedelta(seconds=3)
-    async with shown(database_url, files, tmp_path / "permissions.toml", lifetime, NEVER_SECONDS) as call:
+    async with certificate_stream(database_url, files, tmp_path / "permissions.toml", lifetime, NEVER_SECONDS) as call:
         await expect_end(call, grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_EXPIRED")
 
 
-async def test_stream_ends_when_the_permissions_of_its_caller_are_withdrawn(
+async def test_stream_ends_when_its_caller_loses_the_permission(
     database_url: str, files: Files, tmp_path: Path
 ) -> None:
     permissions = tmp_path / "permissions.toml"
-    async with shown(database_url, files, permissions, dt.timedelta(days=1), INTERVAL_SECONDS) as call:
+    async with certificate_stream(database_url, files, permissions, dt.timedelta(days=1), INTERVAL_SECONDS) as call:
         replace(permissions, b'[identities]\n"spiffe://stagely.dev/other" = ["notes.use"]\n')
 
         await expect_end(call, grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_MISSING")
 
 
-class Told(Admission):
-    """Admits every call, and decides about open streams as a test says.
+class ScriptedAdmission(Admission):
+    """Admits every call, and raises the given errors when open streams are authorized again.
 
     Attributes:
-        again: raised by the next decisions about open streams; after the last, they are admitted.
-        decided: how often an open stream was decided about.
+        errors: raised in order, one at each authorization of an open stream. After the last, streams are admitted.
+        count: how often open streams were authorized again.
     """
 
-    def __init__(self, *again: Exception, for_ever: bool = False) -> None:
-        self.again = list(again)
-        self.for_ever = for_ever
-        self.decided = 0
+    def __init__(self, *errors: Exception, repeat_first: bool = False) -> None:
+        self.errors = list(errors)
+        self.repeat_first = repeat_first
+        self.count = 0
 
     async def admit(self, call: Call, policy: Policy | None, context: Context) -> None:
         call.policy = policy
 
     async def admit_again(self, call: Call, context: Context) -> None:
-        self.decided += 1
-        if self.again:
-            raise self.again[0] if self.for_ever else self.again.pop(0)
+        self.count += 1
+        if self.errors:
+            raise self.errors[0] if self.repeat_first else self.errors.pop(0)
 
     def seconds_valid(self, call: Call, context: Context) -> float:
         return NEVER_SECONDS
 
 
-class Nowhere:
+class NullAuditLog:
     def note(self, entry: Entry) -> None:
         pass
 
 
 @asynccontextmanager
-async def behind(notes: Notes, admission: Told) -> AsyncIterator[grpc.aio.Channel]:
-    auth = AuthInterceptor(admission, {}, (), Nowhere(), reauthorize_seconds=INTERVAL_SECONDS)
+async def guarded_channel(notes: Notes, admission: ScriptedAdmission) -> AsyncIterator[grpc.aio.Channel]:
+    auth = AuthInterceptor(admission, {}, (), NullAuditLog(), reauthorize_seconds=INTERVAL_SECONDS)
     async with chained(notes.handler(), ContextInterceptor(), ErrorInterceptor(), auth) as channel:
         yield channel
 
 
-def lasting(seconds: float) -> Callable[[], Awaitable[None]]:
-    async def last() -> None:
+def sleeping(seconds: float) -> Callable[[], Awaitable[None]]:
+    async def sleep() -> None:
         await asyncio.sleep(seconds)
 
-    return last
+    return sleep
 
 
 STREAMS = pytest.mark.parametrize("form", [form for form in FORMS if form.is_stream], ids=str)
@@ -262,34 +262,34 @@ STREAMS = pytest.mark.parametrize("form", [form for form in FORMS if form.is_str
 @STREAMS
 async def test_every_kind_of_stream_is_authorized_again_while_it_is_idle(form: Form) -> None:
     denied = PermissionDeniedError("no longer", reason="PERMISSION_MISSING")
-    notes = Notes(form, last=lasting(NEVER_SECONDS))
-    async with behind(notes, Told(denied)) as channel:
+    notes = Notes(form, last=sleeping(NEVER_SECONDS))
+    async with guarded_channel(notes, ScriptedAdmission(denied)) as channel:
         with refused(grpc.StatusCode.PERMISSION_DENIED, reason="PERMISSION_MISSING"):
             await asyncio.wait_for(texts_of(started(channel, form)), 10)
 
 
 @STREAMS
-async def test_decision_that_can_not_be_made_is_tried_again(form: Form) -> None:
-    admission = Told(*[UnavailableError("away")] * 3)
-    async with behind(Notes(form, last=lasting(12 * INTERVAL_SECONDS)), admission) as channel:
+async def test_failed_authorization_is_retried(form: Form) -> None:
+    admission = ScriptedAdmission(*[UnavailableError("away")] * 3)
+    async with guarded_channel(Notes(form, last=sleeping(12 * INTERVAL_SECONDS)), admission) as channel:
         await texts_of(started(channel, form))
 
-    assert admission.decided > 3
+    assert admission.count > 3
 
 
 @STREAMS
-async def test_stream_ends_when_nothing_could_be_decided_for_long(form: Form) -> None:
-    admission = Told(UnavailableError("away"), for_ever=True)
-    async with behind(Notes(form, last=lasting(NEVER_SECONDS)), admission) as channel:
+async def test_stream_ends_after_repeated_failed_authorizations(form: Form) -> None:
+    admission = ScriptedAdmission(UnavailableError("away"), repeat_first=True)
+    async with guarded_channel(Notes(form, last=sleeping(NEVER_SECONDS)), admission) as channel:
         with refused(grpc.StatusCode.UNAVAILABLE, reason="DATABASE_UNAVAILABLE"):
             await asyncio.wait_for(texts_of(started(channel, form)), 10)
 
-    assert admission.decided == 11
+    assert admission.count == 11
 
 
 async def test_unary_call_is_authorized_once() -> None:
-    admission = Told()
-    async with behind(Notes(FORMS[0], last=lasting(4 * INTERVAL_SECONDS)), admission) as channel:
+    admission = ScriptedAdmission()
+    async with guarded_channel(Notes(FORMS[0], last=sleeping(4 * INTERVAL_SECONDS)), admission) as channel:
         await texts_of(started(channel, FORMS[0]))
 
-    assert admission.decided == 0
+    assert admission.count == 0

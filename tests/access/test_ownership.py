@@ -1,4 +1,4 @@
-"""Each slice registers how its rows lead to the team that owns them."""
+"""Each slice registers the path from its rows to the team that owns them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("model", [Team, Project, CloudProvider, Environment, Secret])
-def test_rows_of_every_slice_lead_to_a_team(model: type) -> None:
+def test_every_slice_registers_a_path_to_the_team(model: type) -> None:
     from stagely_rpc.server import services
 
     assert services.SERVICES
@@ -24,7 +24,7 @@ def test_rows_of_every_slice_lead_to_a_team(model: type) -> None:
 
 
 @pytest.mark.usefixtures("registry")
-def test_rows_lead_to_a_team_through_the_rows_of_other_slices() -> None:
+def test_path_to_the_team_runs_through_other_slices() -> None:
     register_owner(WorkflowRun, WorkflowRun.environment_id, through=Environment)
     register_owner(BuildJob, BuildJob.workflow_run_id, through=WorkflowRun)
 
@@ -35,6 +35,6 @@ def test_rows_lead_to_a_team_through_the_rows_of_other_slices() -> None:
     )
 
 
-def test_model_that_no_slice_has_registered_is_refused() -> None:
+def test_unregistered_model_is_refused() -> None:
     with pytest.raises(LookupError, match="no slice has registered which team owns a AuditSeal"):
         team_id_of(AuditSeal)

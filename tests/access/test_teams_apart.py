@@ -1,4 +1,4 @@
-"""Two teams of the same shape: in every field of every RPC that names something, the name of the other team's."""
+"""Requests about one team, in which one reference at a time is replaced by a reference to another team's resource."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stagely.v1 import team_pb2
 from stagely.v1.annotations_pb2 import ACTING_FOR_NOBODY
 from tests.support.access.attempts import EMPTY, GRANTED, HIDDEN, Outcome, denied
 from tests.support.access.policies import is_collection, policy_of
-from tests.support.access.references import absent, marks_of, mixed, references_of, value_in
+from tests.support.access.references import marks_of, missing, mixed, references_of, value_in
 from tests.support.lists import rows_of
 from tests.support.methods import METHODS
 from tests.support.refusals import refusal_of
@@ -25,27 +25,30 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
     from google.protobuf.message import Message
 
+    from tests.support.access.auth_server import AuthServer
     from tests.support.access.references import Reference
-    from tests.support.access.stage import Stage
     from tests.support.methods import Method
     from tests.support.world import World
 
 FOR_A_USER: dict[tuple[str, str], tuple[Outcome, str]] = {
-    ("TeamService.AddTeamMember", "user_id"): (GRANTED, "a team may take in any user whose id it knows"),
-    ("SecretService.SetSecret", "created_by"): (denied("ANOTHER_USER"), "a user creates for itself, or for nobody"),
+    ("TeamService.AddTeamMember", "user_id"): (GRANTED, "a team can add any user whose id it knows"),
+    ("SecretService.SetSecret", "created_by"): (
+        denied("ANOTHER_USER"),
+        "a user can name only themselves as the creator",
+    ),
 }
-"""Where the answer is not that there is no such thing, and why."""
+"""The references for which the outcome is not NOT_FOUND or an empty list, and why."""
 
 FOR_A_SERVICE: dict[tuple[str, str], tuple[Outcome, str]] = {
-    ("TeamService.AddTeamMember", "user_id"): (GRANTED, "any user may be taken into any team"),
-    ("TeamService.AddTeamMember", "team_id"): (GRANTED, "any user may be taken into any team"),
-    ("SecretService.SetSecret", "created_by"): (GRANTED, "a service says who creates a secret; users leave teams"),
-    ("SecretService.SetSecret", "project_id"): (GRANTED, "a service says who creates a secret; users leave teams"),
+    ("TeamService.AddTeamMember", "user_id"): (GRANTED, "a service can add any user to any team"),
+    ("TeamService.AddTeamMember", "team_id"): (GRANTED, "a service can add any user to any team"),
+    ("SecretService.SetSecret", "created_by"): (GRANTED, "a service can name any creator, because users leave teams"),
+    ("SecretService.SetSecret", "project_id"): (GRANTED, "a service can name any creator, because users leave teams"),
 }
-"""As above, where a service acts for no user: two teams' things in one request."""
+"""The same for a service without an acting user, with resources of two teams in one request."""
 
-NO_RESOURCES = {"request_id", "vm_id", "github_id", "google_id"}
-"""Fields that are named like ids, and are of no resource here; GetUser's are keys of users and tried all the same."""
+NOT_RESOURCES = {"request_id", "vm_id", "github_id", "google_id"}
+"""Fields that look like ids, but refer to no resource. GetUser's github_id and google_id are tested anyway."""
 
 _ROWS = """
     SELECT to_jsonb(t)::text FROM teams AS t WHERE id = %(team)s
@@ -59,8 +62,8 @@ _ROWS = """
 """
 
 
-def mixing_references_of(method: Method) -> list[Reference]:
-    """Return the references of an RPC that stand in one request with one to something else."""
+def mixed_references_of(method: Method) -> list[Reference]:
+    """Return the references of an RPC whose request also has a reference of another type."""
     references = references_of(method.name)
     return [
         reference
@@ -69,21 +72,21 @@ def mixing_references_of(method: Method) -> list[Reference]:
     ]
 
 
-NAMING = [method for method in METHODS if references_of(method.name)]
-MIXING = [method for method in METHODS if mixing_references_of(method)]
+WITH_REFERENCES = [method for method in METHODS if references_of(method.name)]
+WITH_MIXED_REFERENCES = [method for method in METHODS if mixed_references_of(method)]
 
 
 @dataclass
 class Answer:
-    """What came of a call, and all that it said."""
+    """The outcome of a call, and all text of its response."""
 
     outcome: Outcome
     text: str
 
 
-async def answer_to(stage: Stage, method: Method, request: Message, user_id: str | None) -> Answer:
+async def answer_to(auth_server: AuthServer, method: Method, request: Message, user_id: str | None) -> Answer:
     try:
-        response = await stage.ask(method.name, request, user_id)
+        response = await auth_server.call(method.name, request, user_id)
     except grpc.aio.AioRpcError as error:
         refusal = refusal_of(error)
         details = [str(detail) for name, detail in refusal.details.items() if name != "RequestInfo"]
@@ -92,10 +95,10 @@ async def answer_to(stage: Stage, method: Method, request: Message, user_id: str
     return Answer(Outcome(grpc.StatusCode.OK, is_empty=is_empty), str(response))
 
 
-async def rows(stage: Stage, world: World) -> list[Any]:
-    """Return all that the database has of a team."""
+async def rows(auth_server: AuthServer, world: World) -> list[Any]:
+    """Return the rows of a team and its resources."""
     ids = {"team": world.team.id, "user": world.user.id, "project": world.project.id}
-    async with await psycopg.AsyncConnection.connect(stage.database_url) as connection:
+    async with await psycopg.AsyncConnection.connect(auth_server.database_url) as connection:
         found = await (await connection.execute(_ROWS, ids)).fetchall()
     assert len(found) >= 7
     return found
@@ -109,69 +112,71 @@ def expected_for_a_user(method: Method, reference: Reference) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-async def team(stage: Stage, world: World) -> World:
-    """A team, and a user who may do everything in it."""
-    return await owned(stage, world)
+async def team(auth_server: AuthServer, world: World) -> World:
+    """A team with an owner."""
+    return await with_owner(auth_server, world)
 
 
-async def owned(stage: Stage, world: World) -> World:
+async def with_owner(auth_server: AuthServer, world: World) -> World:
     owner = team_pb2.UpdateTeamMemberRequest(
         team_id=world.team.id, user_id=world.user.id, role=team_pb2.TEAM_ROLE_OWNER
     )
-    await ask(stage.operator, "TeamService.UpdateTeamMember", owner)
+    await ask(auth_server.operator, "TeamService.UpdateTeamMember", owner)
     return world
 
 
-@pytest.mark.parametrize("method", NAMING, ids=str)
-async def test_a_user_reaches_nothing_of_another_team(
-    stage: Stage, team: World, other_world: World, method: Method
+@pytest.mark.parametrize("method", WITH_REFERENCES, ids=str)
+async def test_user_cannot_access_resources_of_another_team(
+    auth_server: AuthServer, team: World, other_world: World, method: Method
 ) -> None:
-    before = await rows(stage, other_world)
+    before = await rows(auth_server, other_world)
 
     for reference in references_of(method.name):
         expected, theirs = expected_for_a_user(method, reference), value_in(other_world, reference)
-        # What is granted leaves its trace.
-        ours = await owned(stage, await make_world(stage.operator)) if expected == GRANTED else team
-        answer = await answer_to(stage, method, mixed(method.name, ours, reference, theirs), ours.user.id)
+        # A granted call changes the team, so each gets a new team.
+        ours = await with_owner(auth_server, await make_world(auth_server.operator)) if expected == GRANTED else team
+        answer = await answer_to(auth_server, method, mixed(method.name, ours, reference, theirs), ours.user.id)
         assert answer.outcome == expected, reference
         assert not {mark for mark in marks_of(other_world, ours) - {theirs} if mark in answer.text}, reference
 
-    assert await rows(stage, other_world) == before
+    assert await rows(auth_server, other_world) == before
 
 
-@pytest.mark.parametrize("method", NAMING, ids=str)
-async def test_what_is_another_teams_looks_as_if_it_were_not_there(
-    stage: Stage, team: World, other_world: World, method: Method
+@pytest.mark.parametrize("method", WITH_REFERENCES, ids=str)
+async def test_resource_of_another_team_looks_missing(
+    auth_server: AuthServer, team: World, other_world: World, method: Method
 ) -> None:
-    """Nothing tells a user whether it is: the answer is the same but for the name that was asked for."""
+    """The response is the same as for a missing resource, except for the name in the request."""
     hiding = [r for r in references_of(method.name) if expected_for_a_user(method, r) != GRANTED]
 
     for reference in hiding:
         answers = []
-        for name in (value_in(other_world, reference), absent(value_in(other_world, reference))):
-            answer = await answer_to(stage, method, mixed(method.name, team, reference, name), team.user.id)
+        for name in (value_in(other_world, reference), missing(value_in(other_world, reference))):
+            answer = await answer_to(auth_server, method, mixed(method.name, team, reference, name), team.user.id)
             answers.append(replace(answer, text=answer.text.replace(name, "<name>")))
         assert answers[0] == answers[1], reference
 
 
-@pytest.mark.parametrize("method", MIXING, ids=str)
-async def test_a_service_does_not_mix_two_teams(stage: Stage, team: World, other_world: World, method: Method) -> None:
+@pytest.mark.parametrize("method", WITH_MIXED_REFERENCES, ids=str)
+async def test_service_cannot_mix_resources_of_two_teams(
+    auth_server: AuthServer, team: World, other_world: World, method: Method
+) -> None:
     usual = EMPTY if is_collection(method) else HIDDEN
 
-    for reference in mixing_references_of(method):
+    for reference in mixed_references_of(method):
         expected, _ = FOR_A_SERVICE.get((method.name, reference.path), (usual, ""))
         ours, theirs = (
-            [await make_world(stage.operator) for _ in range(2)] if expected == GRANTED else [team, other_world]
+            [await make_world(auth_server.operator) for _ in range(2)] if expected == GRANTED else [team, other_world]
         )
         request = mixed(method.name, ours, reference, value_in(theirs, reference))
-        assert (await answer_to(stage, method, request, None)).outcome == expected, reference
+        assert (await answer_to(auth_server, method, request, None)).outcome == expected, reference
 
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
-def test_every_id_in_a_request_is_tried(method: Method) -> None:
-    tried = {reference.path for reference in references_of(method.name)}
+def test_every_id_in_a_request_is_tested(method: Method) -> None:
+    tested = {reference.path for reference in references_of(method.name)}
 
-    assert {path for path in ids_in(method.input) if path not in NO_RESOURCES} <= tried
+    assert {path for path in ids_in(method.input) if path not in NOT_RESOURCES} <= tested
 
 
 def ids_in(message: Descriptor, outer: str = "") -> Iterator[str]:
@@ -182,7 +187,7 @@ def ids_in(message: Descriptor, outer: str = "") -> Iterator[str]:
             yield from ids_in(field.message_type, f"{outer}{field.name}.")
 
 
-def test_exceptions_are_of_fields_that_there_are() -> None:
-    tried = {(method.name, reference.path) for method in METHODS for reference in references_of(method.name)}
+def test_exceptions_name_existing_fields() -> None:
+    tested = {(method.name, reference.path) for method in METHODS for reference in references_of(method.name)}
 
-    assert FOR_A_USER.keys() | FOR_A_SERVICE.keys() <= tried
+    assert FOR_A_USER.keys() | FOR_A_SERVICE.keys() <= tested

@@ -1,4 +1,4 @@
-"""A slice that forgets to say what its call is about answers no user: as if all of them forgot, RPC by RPC."""
+"""If a slice does not authorize a call, the call fails. Each RPC is tested with the checks of all slices removed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 from stagely.v1.annotations_pb2 import ACTING_FOR_SELF, ACTING_FOR_TEAMMATE
 from stagely_rpc import access
 from stagely_rpc.access import locking
+from tests.support.access.auth_server import EVERYTHING
 from tests.support.access.policies import policy_of
 from tests.support.access.requests import request_of
-from tests.support.access.stage import EVERYTHING
 from tests.support.eventually import logged
 from tests.support.identified import headers_of
 from tests.support.methods import METHODS
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stagely_rpc.db.session import Session
     from stagely_rpc.db.sql.statement import Query
     from stagely_rpc.errors import NotFoundError
-    from tests.support.access.stage import Stage
+    from tests.support.access.auth_server import AuthServer
     from tests.support.methods import Method
     from tests.support.world import World
 
@@ -39,10 +39,10 @@ DECIDED_BY_A_SLICE = [
 
 
 @pytest.fixture
-def forgetful_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is decided once a call is admitted."""
+def unchecked_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace every check after admission with one that decides nothing."""
 
-    async def forget(*_: Any) -> None: ...
+    async def skip(*_: Any) -> None: ...
 
     async def authorize_and_fetch(
         session: Session, _ref: ResourceRef, _hidden: NotFoundError, query: Query[Any]
@@ -51,7 +51,7 @@ def forgetful_slices(monkeypatch: pytest.MonkeyPatch) -> None:
         return result
 
     for name in ("require_team", "require_project", "require_user"):
-        monkeypatch.setattr(access, name, forget)
+        monkeypatch.setattr(access, name, skip)
     for name in ("visible", "visible_by_project", "visible_users"):
         monkeypatch.setattr(access, name, lambda *_: true())
     monkeypatch.setattr(access, "require_rank", lambda *_: None)
@@ -59,35 +59,35 @@ def forgetful_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "authorize_and_fetch", authorize_and_fetch)
 
 
-@pytest.mark.usefixtures("forgetful_slices")
+@pytest.mark.usefixtures("unchecked_slices")
 @pytest.mark.parametrize("method", DECIDED_BY_A_SLICE, ids=str)
-async def test_what_nobody_decided_is_not_answered_and_not_done(stage: Stage, world: World, method: Method) -> None:
-    about = await Renewable(stage.operator, method.name, world).ready()
-    request = request_of(method, about, 0)
+async def test_undecided_call_is_refused_and_changes_nothing(
+    auth_server: AuthServer, world: World, method: Method
+) -> None:
+    target = await Renewable(auth_server.operator, method.name, world).ready()
+    request = request_of(method, target, 0)
 
-    async with stage.unchanged():
+    async with auth_server.unchanged():
         with capture_logs(processors=[format_exc_info]) as logs, refused(grpc.StatusCode.INTERNAL):
-            await stage.ask(method.name, request, stage.cast["owner"])
+            await auth_server.call(method.name, request, auth_server.user_ids["owner"])
         (log,) = await logged(logs, 1, event="internal error")
     assert "did not name the owner" in log["exception"]
 
 
-@pytest.mark.usefixtures("forgetful_slices")
+@pytest.mark.usefixtures("unchecked_slices")
 @pytest.mark.parametrize("method", [method for method in DECIDED_BY_A_SLICE if method.is_streaming], ids=str)
-async def test_of_a_stream_that_nobody_decided_not_even_the_first_is_sent(
-    stage: Stage, world: World, method: Method
-) -> None:
-    stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = stage.channel.unary_stream(method.path)
+async def test_undecided_stream_sends_no_response(auth_server: AuthServer, world: World, method: Method) -> None:
+    stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = auth_server.channel.unary_stream(method.path)
     request = request_of(method, world, 0).SerializeToString()
 
-    call = stream(request, metadata=headers_of(EVERYTHING, stage.cast["owner"]))
+    call = stream(request, metadata=headers_of(EVERYTHING, auth_server.user_ids["owner"]))
 
     with refused(grpc.StatusCode.INTERNAL):
         await call.read()
 
 
-@pytest.mark.usefixtures("forgetful_slices")
-async def test_a_service_itself_needs_no_decision(stage: Stage, world: World) -> None:
+@pytest.mark.usefixtures("unchecked_slices")
+async def test_undecided_call_without_a_user_is_granted(auth_server: AuthServer, world: World) -> None:
     for method in DECIDED_BY_A_SLICE:
         if "page_token" in method.input.fields_by_name:
-            await stage.ask(method.name, request_of(method, world, 0))
+            await auth_server.call(method.name, request_of(method, world, 0))

@@ -35,8 +35,8 @@ async def test_each_row_comes_once_and_newest_first(besieged: Besieged, world: W
 
     walks = [await walk(besieged.channel, name, list_request(name, world), size) for size in PAGE_SIZES]
 
-    newest_first = sorted(map(LISTINGS[name].place_of, rows), reverse=True)
-    assert [list(map(LISTINGS[name].place_of, walked)) for walked in walks] == [newest_first] * len(PAGE_SIZES)
+    newest_first = sorted(map(LISTINGS[name].sort_key, rows), reverse=True)
+    assert [list(map(LISTINGS[name].sort_key, walked)) for walked in walks] == [newest_first] * len(PAGE_SIZES)
 
 
 @every_list
@@ -77,4 +77,4 @@ async def expect_undisturbed_walk(besieged: Besieged, world: World, name: str, p
     ids = [row.id for row in walked]
     assert len(ids) == len(set(ids))
     assert before <= set(ids)
-    assert walked == sorted(walked, key=LISTINGS[name].place_of, reverse=True)
+    assert walked == sorted(walked, key=LISTINGS[name].sort_key, reverse=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def team(teams: TeamServiceAsyncStub) -> team_pb2.Team:
-    """A team of its own."""
+    """A new team."""
     return await make_team(teams)
 
 

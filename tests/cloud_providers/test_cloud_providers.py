@@ -7,7 +7,7 @@ import pytest
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, team_pb2
-from tests.support.cloud_providers import AWS, HETZNER, delete_team, make_provider, stored, update
+from tests.support.cloud_providers import AWS, HETZNER, delete_team, fetch, make_provider, update
 from tests.support.refusals import refused
 from tests.support.statements import statements
 from tests.support.teams import make_team
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class TestGetCloudProvider:
-    async def test_team_and_name_find_it(
+    async def test_provider_is_found_by_team_and_name(
         self, cloud_providers: CloudProviderServiceAsyncStub, provider: Provider
     ) -> None:
         key = cloud_provider_pb2.CloudProviderName(team_id=provider.team_id, name=provider.name)
@@ -28,7 +28,7 @@ class TestGetCloudProvider:
 
         assert answer.cloud_provider == provider
 
-    async def test_it_is_one_statement_without_the_ciphertext(
+    async def test_get_takes_one_statement_without_the_ciphertext(
         self, cloud_providers: CloudProviderServiceAsyncStub, monkeypatch: pytest.MonkeyPatch, provider: Provider
     ) -> None:
         key = cloud_provider_pb2.CloudProviderName(team_id=provider.team_id, name=provider.name)
@@ -55,7 +55,7 @@ class TestGetCloudProvider:
 
     async def test_unknown_id_is_not_found(self, cloud_providers: CloudProviderServiceAsyncStub) -> None:
         with refused(StatusCode.NOT_FOUND, reason="RESOURCE_NOT_FOUND"):
-            await stored(cloud_providers, cloud_provider_pb2.CloudProvider(id=str(uuid.uuid4())))
+            await fetch(cloud_providers, cloud_provider_pb2.CloudProvider(id=str(uuid.uuid4())))
 
     async def test_provider_of_a_deleted_team_is_returned(
         self,
@@ -66,7 +66,7 @@ class TestGetCloudProvider:
     ) -> None:
         await delete_team(teams, team)
 
-        assert await stored(cloud_providers, provider) == provider
+        assert await fetch(cloud_providers, provider) == provider
 
     @pytest.mark.parametrize(
         ("key", "field"),
@@ -91,7 +91,7 @@ class TestListCloudProviders:
         assert not answer.next_page_token
         return [provider.id for provider in answer.cloud_providers]
 
-    async def test_pages_hold_every_provider_once_newest_first(
+    async def test_pages_contain_every_provider_once_newest_first(
         self, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team
     ) -> None:
         made = [(await make_provider(cloud_providers, team)).id for _ in range(3)]
@@ -106,14 +106,14 @@ class TestListCloudProviders:
 
         assert pages == [[made[2], made[1]], [made[0]]]
 
-    async def test_listed_provider_is_whole(
+    async def test_listed_provider_has_every_field(
         self, cloud_providers: CloudProviderServiceAsyncStub, provider: Provider
     ) -> None:
         request = cloud_provider_pb2.ListCloudProvidersRequest(team_id=provider.team_id)
 
         assert list((await cloud_providers.ListCloudProviders(request)).cloud_providers) == [provider]
 
-    async def test_each_filter_chooses(
+    async def test_each_filter_is_applied(
         self, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team, provider: Provider
     ) -> None:
         aws = await make_provider(cloud_providers, team, provider_type=AWS)
@@ -125,7 +125,7 @@ class TestListCloudProviders:
         assert await self.list_ids(cloud_providers, team_id=team.id, is_active=False, provider_type=HETZNER) == []
         assert await self.list_ids(cloud_providers, team_id=str(uuid.uuid4())) == []
 
-    async def test_token_of_other_filters_is_refused(
+    async def test_page_token_with_other_filters_is_refused(
         self, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team, provider: Provider
     ) -> None:
         await make_provider(cloud_providers, team)
@@ -139,7 +139,7 @@ class TestListCloudProviders:
     @pytest.mark.parametrize(
         ("field", "value"), [("page_size", -1), ("team_id", "42"), ("provider_type", 99), ("page_token", "x")]
     )
-    async def test_bad_value_is_refused(
+    async def test_invalid_value_is_refused(
         self, cloud_providers: CloudProviderServiceAsyncStub, field: str, value: object
     ) -> None:
         with refused(StatusCode.INVALID_ARGUMENT, field=field):

@@ -13,28 +13,28 @@ from stagely_rpc.db.models.rows import CloudProviderRow
 from stagely_rpc.wire.values import to_struct, to_timestamp
 from tests.support.rows import row_of
 
-MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+CREATED = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
-def stored_provider(**overrides: object) -> CloudProviderRow:
+def provider_row(**overrides: object) -> CloudProviderRow:
     given = {
         "id": uuid.uuid4(),
         "team_id": uuid.uuid4(),
         "name": "Hetzner",
         "provider_type": "hetzner",
-        "encrypted_credentials": "canary",
+        "encrypted_credentials": "ciphertext",
         "config": {},
         "is_active": True,
-        "created_at": MOMENT,
-        "updated_at": MOMENT,
+        "created_at": CREATED,
+        "updated_at": CREATED,
         "row_version": 1,
     }
     return row_of(CloudProviderRow, **given | overrides)
 
 
-def test_every_column_but_the_credentials_is_in_the_message() -> None:
-    provider = stored_provider(
-        region="fsn1", config={"a": 1}, is_active=False, last_validated_at=MOMENT, validation_error="expired"
+def test_every_column_except_the_credentials_is_in_the_message() -> None:
+    provider = provider_row(
+        region="fsn1", config={"a": 1}, is_active=False, last_validated_at=CREATED, validation_error="expired"
     )
 
     message = cloud_provider_to_proto(provider)
@@ -47,18 +47,18 @@ def test_every_column_but_the_credentials_is_in_the_message() -> None:
         region="fsn1",
         config=to_struct({"a": 1}),
         is_active=False,
-        last_validated_at=to_timestamp(MOMENT),
+        last_validated_at=to_timestamp(CREATED),
         validation_error="expired",
-        created_at=to_timestamp(MOMENT),
-        updated_at=to_timestamp(MOMENT),
+        created_at=to_timestamp(CREATED),
+        updated_at=to_timestamp(CREATED),
         etag=etag_of(provider),
     )
-    assert b"canary" not in message.SerializeToString()
+    assert b"ciphertext" not in message.SerializeToString()
 
 
 @pytest.mark.parametrize("field", ["region", "last_validated_at", "validation_error"])
 def test_null_column_is_an_unset_field(field: Literal["region", "last_validated_at", "validation_error"]) -> None:
-    assert not cloud_provider_to_proto(stored_provider()).HasField(field)
+    assert not cloud_provider_to_proto(provider_row()).HasField(field)
 
 
 @pytest.mark.parametrize(
@@ -71,5 +71,5 @@ def test_null_column_is_an_unset_field(field: Literal["region", "last_validated_
         ("linode", cloud_provider_pb2.CLOUD_PROVIDER_TYPE_LINODE),
     ],
 )
-def test_each_type_has_its_number(stored: str, number: cloud_provider_pb2.CloudProviderType.ValueType) -> None:
-    assert cloud_provider_to_proto(stored_provider(provider_type=stored)).provider_type == number
+def test_each_type_maps_to_its_enum_value(stored: str, number: cloud_provider_pb2.CloudProviderType.ValueType) -> None:
+    assert cloud_provider_to_proto(provider_row(provider_type=stored)).provider_type == number

@@ -7,7 +7,7 @@ import pytest
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, team_pb2
-from tests.support.cloud_providers import HETZNER, delete_team, make_provider, stored
+from tests.support.cloud_providers import HETZNER, delete_team, fetch, make_provider
 from tests.support.refusals import refused
 from tests.support.teams import make_team
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class TestCreateCloudProvider:
-    async def test_defaults(self, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team) -> None:
+    async def test_defaults_are_set(self, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team) -> None:
         provider = await make_provider(cloud_providers, team, name="Büro ☁")
 
         assert uuid.UUID(provider.id).version == 4
@@ -30,10 +30,10 @@ class TestCreateCloudProvider:
         for unset in ("region", "last_validated_at", "validation_error"):
             assert not provider.HasField(unset)
         assert provider.created_at == provider.updated_at
-        assert provider == await stored(cloud_providers, provider)
+        assert provider == await fetch(cloud_providers, provider)
 
     @pytest.mark.parametrize("number", [n for n in cloud_provider_pb2.CloudProviderType.values() if n])
-    async def test_each_type_is_kept(
+    async def test_each_type_is_stored(
         self,
         cloud_providers: CloudProviderServiceAsyncStub,
         team: team_pb2.Team,
@@ -41,7 +41,7 @@ class TestCreateCloudProvider:
     ) -> None:
         provider = await make_provider(cloud_providers, team, provider_type=number, region="eu-1", config={"a": [1]})
 
-        kept = await stored(cloud_providers, provider)
+        kept = await fetch(cloud_providers, provider)
         assert (kept.provider_type, kept.region, kept.config["a"][0]) == (number, "eu-1", 1)  # type: ignore[index]
 
     async def test_taken_name_is_refused(
@@ -52,7 +52,7 @@ class TestCreateCloudProvider:
 
         assert refusal.details["ResourceInfo"].resource_name == provider.name
 
-    async def test_name_is_free_in_another_team(
+    async def test_same_name_in_another_team_is_accepted(
         self, cloud_providers: CloudProviderServiceAsyncStub, teams: TeamServiceAsyncStub, provider: Provider
     ) -> None:
         other = await make_provider(cloud_providers, await make_team(teams), name=provider.name)
@@ -65,7 +65,7 @@ class TestCreateCloudProvider:
 
         assert refusal.details["ResourceInfo"].resource_type == "stagely.v1.Team"
 
-    async def test_deleted_team_gets_none(
+    async def test_deleted_team_is_refused(
         self, cloud_providers: CloudProviderServiceAsyncStub, teams: TeamServiceAsyncStub, team: team_pb2.Team
     ) -> None:
         await delete_team(teams, team)
@@ -91,14 +91,14 @@ class TestCreateCloudProvider:
             ("config", {"a": float("inf")}),
         ],
     )
-    async def test_bad_value_is_refused(
+    async def test_invalid_value_is_refused(
         self, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team, field: str, value: object
     ) -> None:
         with refused(StatusCode.INVALID_ARGUMENT, field=field):
             await make_provider(cloud_providers, team, **{field: value})
 
     @pytest.mark.parametrize(("field", "value"), [("name", "é" * 100), ("region", "é" * 50)])
-    async def test_value_at_its_limit_is_taken(
+    async def test_value_at_its_limit_is_accepted(
         self, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team, field: str, value: str
     ) -> None:
         assert getattr(await make_provider(cloud_providers, team, **{field: value}), field) == value

@@ -11,7 +11,7 @@ from grpc import StatusCode
 from stagely.v1 import cloud_provider_pb2, cloud_provider_pb2_grpc, team_pb2
 from stagely_rpc.cloud_providers.inputs import NewProvider
 from stagely_rpc.wire.values import to_struct
-from tests.support.cloud_providers import HETZNER, TOKEN, access, make_provider, update
+from tests.support.cloud_providers import HETZNER, TOKEN, access_credentials, make_provider, update
 from tests.support.refusals import refused
 from tests.support.rpc import connected, running_server
 from tests.support.secret_markers import canary
@@ -34,15 +34,17 @@ OTHER_TOKEN = canary("other token")
         {"a": "x" * (65_536 - len('{"a":""}'))},
     ],
 )
-async def test_credentials_come_out_as_they_went_in(
+async def test_credentials_are_returned_unchanged(
     cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team, credentials: dict[str, Any]
 ) -> None:
     provider = await make_provider(cloud_providers, team, credentials=credentials)
 
-    assert await access(cloud_providers, provider) == credentials
+    assert await access_credentials(cloud_providers, provider) == credentials
 
 
-async def test_no_other_answer_holds_them(cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team) -> None:
+async def test_other_responses_do_not_contain_credentials(
+    cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team
+) -> None:
     new = cloud_provider_pb2.CreateCloudProviderRequest(
         team_id=team.id, name="Hetzner", provider_type=HETZNER, credentials=to_struct({"token": TOKEN})
     )
@@ -65,7 +67,7 @@ async def test_no_other_answer_holds_them(cloud_providers: CloudProviderServiceA
         assert b"token" not in answer.SerializeToString()
 
 
-async def test_new_credentials_replace_the_old_and_are_not_validated(
+async def test_new_credentials_replace_the_old_and_clear_the_validation(
     cloud_providers: CloudProviderServiceAsyncStub, provider: cloud_provider_pb2.CloudProvider
 ) -> None:
     for error in (None, "expired"):
@@ -75,19 +77,19 @@ async def test_new_credentials_replace_the_old_and_are_not_validated(
 
     updated = await update(cloud_providers, provider, credentials={"key": OTHER_TOKEN})
 
-    assert await access(cloud_providers, provider) == {"key": OTHER_TOKEN}
+    assert await access_credentials(cloud_providers, provider) == {"key": OTHER_TOKEN}
     assert not updated.HasField("last_validated_at")
     assert not updated.HasField("validation_error")
 
 
 @pytest.mark.parametrize("mask", [["credentials"], ["name", "credentials"], ["*"]])
-async def test_credentials_can_not_be_cleared(
+async def test_credentials_cannot_be_cleared(
     cloud_providers: CloudProviderServiceAsyncStub, provider: cloud_provider_pb2.CloudProvider, mask: list[str]
 ) -> None:
     with refused(StatusCode.INVALID_ARGUMENT, field="credentials"):
         await update(cloud_providers, provider, update_mask=FieldMask(paths=mask), name="Other")
 
-    assert await access(cloud_providers, provider) == {"token": TOKEN}
+    assert await access_credentials(cloud_providers, provider) == {"token": TOKEN}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ async def test_credentials_can_not_be_cleared(
         Struct(fields={TOKEN: Value()}),
     ],
 )
-async def test_bad_credentials_are_refused_and_not_repeated(
+async def test_invalid_credentials_are_refused_and_not_repeated(
     cloud_providers: CloudProviderServiceAsyncStub,
     team: team_pb2.Team,
     provider: cloud_provider_pb2.CloudProvider,
@@ -114,10 +116,10 @@ async def test_bad_credentials_are_refused_and_not_repeated(
     if credentials is not None:
         with refused(StatusCode.INVALID_ARGUMENT, field="credentials"):
             await update(cloud_providers, provider, credentials=credentials)
-    assert await access(cloud_providers, provider) == {"token": TOKEN}
+    assert await access_credentials(cloud_providers, provider) == {"token": TOKEN}
 
 
-async def test_deactivated_provider_of_a_deleted_team_still_gives_them(
+async def test_credentials_of_a_deactivated_provider_of_a_deleted_team_are_readable(
     cloud_providers: CloudProviderServiceAsyncStub,
     teams: TeamServiceAsyncStub,
     team: team_pb2.Team,
@@ -126,19 +128,19 @@ async def test_deactivated_provider_of_a_deleted_team_still_gives_them(
     await update(cloud_providers, provider, is_active=False)
     await teams.DeleteTeam(team_pb2.DeleteTeamRequest(id=team.id))
 
-    assert await access(cloud_providers, provider) == {"token": TOKEN}
+    assert await access_credentials(cloud_providers, provider) == {"token": TOKEN}
 
 
-async def test_another_server_with_the_same_key_decrypts_them(
+async def test_another_server_with_the_same_key_decrypts_credentials(
     database_url: str, provider: cloud_provider_pb2.CloudProvider
 ) -> None:
     async with running_server(database_url) as other, connected(other) as channel:
         stub = cloud_provider_pb2_grpc.CloudProviderServiceStub(channel)
 
-        assert await access(stub, provider) == {"token": TOKEN}
+        assert await access_credentials(stub, provider) == {"token": TOKEN}
 
 
-async def test_server_without_a_key_neither_takes_nor_gives_them(
+async def test_creation_without_an_encryption_key_is_refused(
     fresh_database_url: str,
 ) -> None:
     from stagely.v1 import team_pb2_grpc
@@ -153,16 +155,16 @@ async def test_server_without_a_key_neither_takes_nor_gives_them(
 
 async def test_unknown_provider_is_not_found(cloud_providers: CloudProviderServiceAsyncStub) -> None:
     with refused(StatusCode.NOT_FOUND):
-        await access(cloud_providers, cloud_provider_pb2.CloudProvider(id=str(uuid.uuid4())))
+        await access_credentials(cloud_providers, cloud_provider_pb2.CloudProvider(id=str(uuid.uuid4())))
 
 
 @pytest.mark.parametrize("value", ["", "42"])
 async def test_malformed_id_is_refused(cloud_providers: CloudProviderServiceAsyncStub, value: str) -> None:
     with refused(StatusCode.INVALID_ARGUMENT, field="id"):
-        await access(cloud_providers, cloud_provider_pb2.CloudProvider(id=value))
+        await access_credentials(cloud_providers, cloud_provider_pb2.CloudProvider(id=value))
 
 
-def test_input_does_not_show_them() -> None:
+def test_text_of_an_input_does_not_contain_credentials() -> None:
     new = NewProvider(team_id=uuid.uuid4(), name="Hetzner", provider_type="hetzner", credentials={"token": TOKEN})
 
     assert TOKEN not in repr(new)

@@ -8,7 +8,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, team_pb2
-from tests.support.cloud_providers import delete_team, make_provider, stored, update
+from tests.support.cloud_providers import delete_team, fetch, make_provider, update
 from tests.support.refusals import refused
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class TestUpdateCloudProvider:
-    async def test_set_fields_change_without_a_mask(
+    async def test_update_without_a_mask_changes_set_fields(
         self, cloud_providers: CloudProviderServiceAsyncStub, provider: Provider
     ) -> None:
         updated = await update(cloud_providers, provider, name="Other", region="fsn1", config={"a": 1}, is_active=False)
@@ -28,7 +28,7 @@ class TestUpdateCloudProvider:
         assert updated.config == Struct(fields={"a": Value(number_value=1)})
         assert updated.etag != provider.etag
         assert updated.provider_type == provider.provider_type
-        assert updated == await stored(cloud_providers, provider)
+        assert updated == await fetch(cloud_providers, provider)
 
     async def test_masked_and_unset_fields_are_cleared(
         self, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team
@@ -43,7 +43,7 @@ class TestUpdateCloudProvider:
         assert updated.is_active
         assert updated.name == provider.name
 
-    async def test_name_can_not_be_cleared(
+    async def test_name_cannot_be_cleared(
         self, cloud_providers: CloudProviderServiceAsyncStub, provider: Provider
     ) -> None:
         with refused(StatusCode.INVALID_ARGUMENT, field="name"):
@@ -52,13 +52,13 @@ class TestUpdateCloudProvider:
     @pytest.mark.parametrize(
         "path", ["provider_type", "team_id", "last_validated_at", "validation_error", "encrypted_credentials", "id"]
     )
-    async def test_other_path_is_refused(
+    async def test_mask_with_an_immutable_or_unknown_field_is_refused(
         self, cloud_providers: CloudProviderServiceAsyncStub, provider: Provider, path: str
     ) -> None:
         with refused(StatusCode.INVALID_ARGUMENT, field="update_mask"):
             await update(cloud_providers, provider, update_mask=["name", path], name="Other")
 
-        assert await stored(cloud_providers, provider) == provider
+        assert await fetch(cloud_providers, provider) == provider
 
     async def test_taken_name_is_refused(
         self, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team, provider: Provider
@@ -70,7 +70,7 @@ class TestUpdateCloudProvider:
 
         assert refusal.details["ResourceInfo"].resource_name == other.name
 
-    async def test_own_name_is_no_conflict(
+    async def test_own_name_is_accepted(
         self, cloud_providers: CloudProviderServiceAsyncStub, provider: Provider
     ) -> None:
         assert (await update(cloud_providers, provider, name=provider.name, region="a")).name == provider.name
@@ -83,13 +83,13 @@ class TestUpdateCloudProvider:
         with refused(StatusCode.ABORTED, reason="ETAG_STALE"):
             await update(cloud_providers, provider, credentials={"a": "b"}, etag=provider.etag)
 
-        assert await stored(cloud_providers, provider) == updated
+        assert await fetch(cloud_providers, provider) == updated
 
     async def test_unknown_provider_is_not_found(self, cloud_providers: CloudProviderServiceAsyncStub) -> None:
         with refused(StatusCode.NOT_FOUND):
             await update(cloud_providers, cloud_provider_pb2.CloudProvider(id=str(uuid.uuid4())), name="Other")
 
-    async def test_provider_of_a_deleted_team_can_not_be_changed(
+    async def test_provider_of_a_deleted_team_cannot_be_changed(
         self,
         cloud_providers: CloudProviderServiceAsyncStub,
         teams: TeamServiceAsyncStub,

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def project_id(teams: TeamServiceAsyncStub, database_url: str) -> str:
-    """A project in a team of its own, whose quota is out of the way."""
+    """A project in a new team with a high quota."""
     return await make_project(teams, database_url)
 
 
 @pytest.fixture(scope="module")
 async def callers(database_url: str) -> AsyncIterator[list[EnvironmentServiceAsyncStub]]:
-    """Clients, each with a connection of its own, of a server on which callers wait for each other for long."""
+    """Clients of a server with long waits for a database connection, each on its own channel."""
     async with AsyncExitStack() as stack:
         limits = {"database_pool_size": POOL_SIZE, "database_pool_wait_seconds": 60}
         server = await stack.enter_async_context(running_server(database_url, **limits))

@@ -43,7 +43,7 @@ def row(**overrides: Any) -> EnvironmentRow:
     return row_of(EnvironmentRow, **(given | overrides))
 
 
-def test_every_field_of_the_message_is_filled() -> None:
+def test_every_field_of_the_message_is_set() -> None:
     environment = row()
 
     message = environment_to_proto(environment, "stagely.dev")
@@ -59,25 +59,25 @@ def test_every_field_of_the_message_is_filled() -> None:
 
 
 @pytest.mark.parametrize("field", ["pr_number", "vm_id", "vm_ip", "deployed_at", "last_heartbeat_at", "terminated_at"])
-def test_null_is_unset(field: str) -> None:
+def test_null_column_is_an_unset_field(field: str) -> None:
     assert not environment_to_proto(row(**{field: None}), "stagely.dev").HasField(field)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("status", get_args(Status))
-def test_status_has_its_number(status: str) -> None:
+def test_each_status_maps_to_its_enum_value(status: str) -> None:
     message = environment_to_proto(row(status=status), "stagely.dev")
 
     assert environment_pb2.EnvironmentStatus.Name(message.status) == f"ENVIRONMENT_STATUS_{status.upper()}"
 
 
 @pytest.mark.parametrize("status", get_args(VmStatus))
-def test_vm_status_has_its_number(status: str) -> None:
+def test_each_vm_status_maps_to_its_enum_value(status: str) -> None:
     message = environment_to_proto(row(vm_status=status), "stagely.dev")
 
     assert environment_pb2.VmStatus.Name(message.vm_status) == f"VM_STATUS_{status.upper()}"
 
 
-def test_no_status_of_the_contract_is_unknown_to_the_inputs() -> None:
+def test_inputs_accept_every_status_of_the_contract() -> None:
     assert set(STATUS_TO_PROTO) == set(get_args(Status))
     assert set(VM_STATUS_TO_PROTO) == set(get_args(VmStatus))
 
@@ -85,7 +85,7 @@ def test_no_status_of_the_contract_is_unknown_to_the_inputs() -> None:
 @pytest.mark.parametrize(
     ("amount", "micros"), [("0.0000", 0), ("0.0001", 100), ("999999.9999", 999_999_999_900), ("0.0", 0)]
 )
-def test_money_is_converted_exactly(amount: str, micros: int) -> None:
+def test_cost_is_converted_exactly(amount: str, micros: int) -> None:
     message = environment_to_proto(row(estimated_cost_usd=Decimal(amount)), "stagely.dev")
 
     assert message.estimated_cost_usd_micros == micros

@@ -13,9 +13,9 @@ from tests.support.environments import (
     archive,
     ensure,
     get_environment,
+    insert_environment,
     make_environment,
     make_project,
-    put_environment,
     status_of,
     team_of,
 )
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
 
 
-async def test_first_environment_of_a_pull_request_is_created(
-    environments: EnvironmentServiceAsyncStub, project_id: str
-) -> None:
+async def test_missing_environment_is_created(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
     answer = await ensure(environments, project_id, branch_name="fix/it")
 
     assert answer.created
@@ -39,10 +37,10 @@ async def test_first_environment_of_a_pull_request_is_created(
 
 
 @pytest.mark.parametrize("status", ["terminated", "reaped"])
-async def test_closed_environment_is_left_and_another_created(
+async def test_closed_environment_is_kept_and_a_new_one_created(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str, status: str
 ) -> None:
-    closed_id = await put_environment(database_url, project_id, status, pr_number=7)
+    closed_id = await insert_environment(database_url, project_id, status, pr_number=7)
     closed = await get_environment(environments, id=closed_id)
 
     answer = await ensure(environments, project_id)
@@ -53,10 +51,10 @@ async def test_closed_environment_is_left_and_another_created(
 
 
 @pytest.mark.parametrize("status", LIVE)
-async def test_live_environment_of_the_commit_is_left_as_it_is(
+async def test_live_environment_of_the_same_commit_is_unchanged(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str, status: str
 ) -> None:
-    live_id = await put_environment(database_url, project_id, status, pr_number=7)
+    live_id = await insert_environment(database_url, project_id, status, pr_number=7)
     live = await get_environment(environments, id=live_id)
 
     answer = await ensure(environments, project_id, commit_hash=COMMIT.upper(), branch_name="renamed")
@@ -70,10 +68,10 @@ async def test_live_environment_of_the_commit_is_left_as_it_is(
     ("old", "new"),
     [("pending", "pending"), ("building", "building"), ("deploying", "deploying"), ("ready", "building")],
 )
-async def test_live_environment_of_another_commit_is_moved(
+async def test_live_environment_moves_to_a_new_commit(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str, old: str, new: str
 ) -> None:
-    live_id = await put_environment(database_url, project_id, old, pr_number=7)
+    live_id = await insert_environment(database_url, project_id, old, pr_number=7)
     live = await get_environment(environments, id=live_id)
 
     answer = await ensure(environments, project_id, commit_hash=OTHER_COMMIT, branch_name="renamed")
@@ -88,10 +86,10 @@ async def test_live_environment_of_another_commit_is_moved(
 
 
 @pytest.mark.parametrize("commit", [COMMIT, OTHER_COMMIT])
-async def test_failed_environment_is_tried_again(
+async def test_failed_environment_is_rebuilt(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str, commit: str
 ) -> None:
-    failed_id = await put_environment(database_url, project_id, "failed", pr_number=7)
+    failed_id = await insert_environment(database_url, project_id, "failed", pr_number=7)
 
     answer = await ensure(environments, project_id, commit_hash=commit)
 
@@ -100,7 +98,7 @@ async def test_failed_environment_is_tried_again(
     assert answer.environment.commit_hash == commit
 
 
-async def test_environment_of_another_pull_request_is_left_alone(
+async def test_environments_of_other_pull_requests_are_unchanged(
     environments: EnvironmentServiceAsyncStub, teams: TeamServiceAsyncStub, database_url: str, project_id: str
 ) -> None:
     other_project = await make_project(teams, database_url)
@@ -117,12 +115,12 @@ async def test_environment_of_another_pull_request_is_left_alone(
 
 
 @pytest.mark.parametrize("old", [None, "failed"])
-async def test_quota_holds_for_a_new_environment_and_for_another_try(
+async def test_quota_applies_to_new_and_rebuilt_environments(
     environments: EnvironmentServiceAsyncStub, teams: TeamServiceAsyncStub, database_url: str, old: str | None
 ) -> None:
     project_id = await make_project(teams, database_url, quota=1)
     await make_environment(environments, project_id)
-    failed_id = old and await put_environment(database_url, project_id, old, pr_number=7)
+    failed_id = old and await insert_environment(database_url, project_id, old, pr_number=7)
 
     with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason="ENVIRONMENT_QUOTA_EXCEEDED"):
         await ensure(environments, project_id, commit_hash=OTHER_COMMIT)
@@ -133,14 +131,14 @@ async def test_quota_holds_for_a_new_environment_and_for_another_try(
 
 
 @pytest.mark.parametrize("commit", [COMMIT, OTHER_COMMIT])
-async def test_live_environment_is_ensured_above_a_lowered_quota(
+async def test_live_environment_above_a_lowered_quota_is_ensured(
     environments: EnvironmentServiceAsyncStub,
     teams: TeamServiceAsyncStub,
     database_url: str,
     project_id: str,
     commit: str,
 ) -> None:
-    await put_environment(database_url, project_id, "ready", pr_number=7)
+    await insert_environment(database_url, project_id, "ready", pr_number=7)
     lowered = team_pb2.UpdateTeamRequest(id=await team_of(database_url, project_id), max_concurrent_stagelets=0)
     await teams.UpdateTeam(lowered)
 
@@ -148,7 +146,7 @@ async def test_live_environment_is_ensured_above_a_lowered_quota(
 
 
 @pytest.mark.parametrize("old", [None, "ready", "failed"])
-async def test_nothing_is_ensured_in_a_deleted_team_or_an_archived_project(
+async def test_deleted_team_and_archived_project_are_refused(
     environments: EnvironmentServiceAsyncStub,
     teams: TeamServiceAsyncStub,
     database_url: str,
@@ -156,7 +154,7 @@ async def test_nothing_is_ensured_in_a_deleted_team_or_an_archived_project(
     old: str | None,
 ) -> None:
     if old:
-        await put_environment(database_url, project_id, old, pr_number=7)
+        await insert_environment(database_url, project_id, old, pr_number=7)
 
     await archive(database_url, project_id)
     with refused(grpc.StatusCode.FAILED_PRECONDITION, reason="PROJECT_ARCHIVED"):
@@ -167,7 +165,7 @@ async def test_nothing_is_ensured_in_a_deleted_team_or_an_archived_project(
         await ensure(environments, project_id)
 
 
-async def test_nothing_is_ensured_in_no_project(environments: EnvironmentServiceAsyncStub) -> None:
+async def test_unknown_project_is_not_found(environments: EnvironmentServiceAsyncStub) -> None:
     with refused(grpc.StatusCode.NOT_FOUND) as refusal:
         await ensure(environments, "00000000-0000-4000-8000-000000000000")
 

@@ -13,9 +13,9 @@ from tests.support.environments import (
     COMMIT,
     archive,
     get_environment,
+    insert_environment,
     make_environment,
     make_project,
-    put_environment,
     status_of,
     team_of,
     terminate,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stagely.v1.environment_pb2_grpc import EnvironmentServiceAsyncStub
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
 
-NOBODY = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
 async def test_new_environment_is_pending(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
@@ -44,7 +44,7 @@ async def test_new_environment_is_pending(environments: EnvironmentServiceAsyncS
     assert await get_environment(environments, id=made.id) == made
 
 
-async def test_environment_of_a_pull_request_is_reached_below_its_number(
+async def test_subdomain_and_url_contain_the_pull_request_number(
     environments: EnvironmentServiceAsyncStub, project_id: str
 ) -> None:
     made = await make_environment(environments, project_id, pr_number=2**31 - 1)
@@ -53,7 +53,7 @@ async def test_environment_of_a_pull_request_is_reached_below_its_number(
     assert made.url == f"https://{made.subdomain_hash}.stagely.dev"
 
 
-async def test_environment_without_pull_request_has_no_number(
+async def test_environment_without_a_pull_request_has_no_number(
     environments: EnvironmentServiceAsyncStub, project_id: str
 ) -> None:
     made = await make_environment(environments, project_id)
@@ -62,9 +62,7 @@ async def test_environment_without_pull_request_has_no_number(
     assert re.fullmatch(r"env-[a-z0-9]{12}", made.subdomain_hash)
 
 
-async def test_url_is_below_the_domain_of_the_settings(
-    teams: TeamServiceAsyncStub, database_url: str, project_id: str
-) -> None:
+async def test_url_uses_the_domain_setting(teams: TeamServiceAsyncStub, database_url: str, project_id: str) -> None:
     del teams
     async with running_server(database_url, domain="preview.example.org") as server, connected(server) as channel:
         stub = environment_pb2_grpc.EnvironmentServiceStub(channel)
@@ -73,17 +71,17 @@ async def test_url_is_below_the_domain_of_the_settings(
     assert made.url == f"https://{made.subdomain_hash}.preview.example.org"
 
 
-async def test_commit_is_kept_in_lower_case(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
+async def test_commit_is_stored_in_lower_case(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
     made = await make_environment(environments, project_id, commit_hash="DEADBEEF0")
 
     assert made.commit_hash == "deadbeef0"
 
 
 @pytest.mark.parametrize("status", ["pending", "building", "deploying", "ready", "failed"])
-async def test_open_environment_of_the_pull_request_is_in_the_way(
+async def test_second_open_environment_of_a_pull_request_is_refused(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str, status: str
 ) -> None:
-    await put_environment(database_url, project_id, status, pr_number=3)
+    await insert_environment(database_url, project_id, status, pr_number=3)
 
     with refused(grpc.StatusCode.ALREADY_EXISTS, reason="ENVIRONMENT_EXISTS") as refusal:
         await make_environment(environments, project_id, pr_number=3)
@@ -92,15 +90,15 @@ async def test_open_environment_of_the_pull_request_is_in_the_way(
 
 
 @pytest.mark.parametrize("status", ["terminated", "reaped"])
-async def test_closed_environment_of_the_pull_request_is_not_in_the_way(
+async def test_pull_request_with_a_closed_environment_gets_a_new_one(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str, status: str
 ) -> None:
-    closed = await put_environment(database_url, project_id, status, pr_number=3)
+    closed = await insert_environment(database_url, project_id, status, pr_number=3)
 
     assert (await make_environment(environments, project_id, pr_number=3)).id != closed
 
 
-async def test_same_number_in_another_project_is_another_pull_request(
+async def test_same_number_in_another_project_is_accepted(
     environments: EnvironmentServiceAsyncStub, teams: TeamServiceAsyncStub, database_url: str, project_id: str
 ) -> None:
     other = await make_project(teams, database_url)
@@ -109,7 +107,7 @@ async def test_same_number_in_another_project_is_another_pull_request(
     assert (await make_environment(environments, other, pr_number=3)).project_id == other
 
 
-async def test_environments_without_pull_request_are_many(
+async def test_project_can_have_many_environments_without_a_pull_request(
     environments: EnvironmentServiceAsyncStub, project_id: str
 ) -> None:
     made = [await make_environment(environments, project_id) for _ in range(3)]
@@ -117,7 +115,7 @@ async def test_environments_without_pull_request_are_many(
     assert len({environment.subdomain_hash for environment in made}) == 3
 
 
-async def test_quota_counts_over_all_projects_of_the_team(
+async def test_quota_counts_all_projects_of_the_team(
     environments: EnvironmentServiceAsyncStub, teams: TeamServiceAsyncStub, database_url: str
 ) -> None:
     first = await make_project(teams, database_url, quota=2)
@@ -125,7 +123,7 @@ async def test_quota_counts_over_all_projects_of_the_team(
     second = await make_project(teams, database_url, team_id=team_id)
     await make_environment(environments, first)
     last = await make_environment(environments, second)
-    await put_environment(database_url, first, "failed")
+    await insert_environment(database_url, first, "failed")
 
     with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason="ENVIRONMENT_QUOTA_EXCEEDED") as refusal:
         await make_environment(environments, first)
@@ -137,7 +135,7 @@ async def test_quota_counts_over_all_projects_of_the_team(
     await make_environment(environments, first)
 
 
-async def test_quota_of_nothing_allows_nothing(
+async def test_quota_of_zero_allows_no_environment(
     environments: EnvironmentServiceAsyncStub, teams: TeamServiceAsyncStub, database_url: str
 ) -> None:
     project_id = await make_project(teams, database_url, quota=0)
@@ -146,7 +144,7 @@ async def test_quota_of_nothing_allows_nothing(
         await make_environment(environments, project_id)
 
 
-async def test_open_environment_is_told_before_the_quota(
+async def test_existing_environment_is_reported_before_the_quota(
     environments: EnvironmentServiceAsyncStub, teams: TeamServiceAsyncStub, database_url: str
 ) -> None:
     project_id = await make_project(teams, database_url, quota=1)
@@ -156,7 +154,7 @@ async def test_open_environment_is_told_before_the_quota(
         await make_environment(environments, project_id, pr_number=3)
 
 
-async def test_nothing_is_created_in_a_deleted_team(
+async def test_deleted_team_is_refused(
     environments: EnvironmentServiceAsyncStub, teams: TeamServiceAsyncStub, database_url: str, project_id: str
 ) -> None:
     team_id = await team_of(database_url, project_id)
@@ -166,7 +164,7 @@ async def test_nothing_is_created_in_a_deleted_team(
         await make_environment(environments, project_id)
 
 
-async def test_nothing_is_created_in_an_archived_project(
+async def test_archived_project_is_refused(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str
 ) -> None:
     await archive(database_url, project_id)
@@ -177,15 +175,15 @@ async def test_nothing_is_created_in_an_archived_project(
     assert refusal.details["PreconditionFailure"].violations[0].subject == f"Project {project_id}"
 
 
-async def test_nothing_is_created_in_no_project(environments: EnvironmentServiceAsyncStub) -> None:
+async def test_unknown_project_is_not_found(environments: EnvironmentServiceAsyncStub) -> None:
     with refused(grpc.StatusCode.NOT_FOUND) as refusal:
-        await make_environment(environments, NOBODY)
+        await make_environment(environments, UNKNOWN_ID)
 
     assert refusal.details["ResourceInfo"].resource_type == "stagely.v1.Project"
 
 
 @pytest.mark.parametrize("pr_number", [None, 5])
-async def test_taken_subdomain_is_not_given_again(
+async def test_taken_subdomain_is_replaced_by_a_free_one(
     environments: EnvironmentServiceAsyncStub,
     project_id: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -204,7 +202,7 @@ async def test_taken_subdomain_is_not_given_again(
     assert second.subdomain_hash.endswith(free)
 
 
-async def test_taken_subdomain_is_tried_again_and_then_aborted(
+async def test_creation_is_aborted_when_every_subdomain_is_taken(
     environments: EnvironmentServiceAsyncStub, project_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stuck = uuid.uuid4().hex[:12]

@@ -12,7 +12,7 @@ from tests.support.refusals import refused
 if TYPE_CHECKING:
     from stagely.v1.environment_pb2_grpc import EnvironmentServiceAsyncStub
 
-WRONG = [
+INVALID = [
     ("project_id", ""),
     ("project_id", "4f9c2e3a"),
     ("pr_number", 0),
@@ -53,9 +53,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("field", "value"), WRONG)
+@pytest.mark.parametrize(("field", "value"), INVALID)
 @pytest.mark.parametrize("call", [make_environment, ensure])
-async def test_wrong_value_is_refused(
+async def test_invalid_value_is_refused(
     environments: EnvironmentServiceAsyncStub, project_id: str, call: Any, field: str, value: object
 ) -> None:
     given = {"project_id": project_id} | {field: value}
@@ -79,7 +79,7 @@ async def test_wrong_value_is_refused(
         ("commit_hash", "f" * 40),
     ],
 )
-async def test_value_at_the_limit_is_kept(
+async def test_value_at_its_limit_is_accepted(
     environments: EnvironmentServiceAsyncStub, project_id: str, field: str, value: object
 ) -> None:
     made = await make_environment(environments, project_id, **{field: value})
@@ -121,13 +121,13 @@ async def test_malformed_key_is_refused(
         await get_environment(environments, **key)
 
 
-async def test_status_to_have_is_required(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
+async def test_transition_requires_a_status(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
     made = await make_environment(environments, project_id, commit_hash=COMMIT)
 
     with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
         await environments.TransitionEnvironment(environment_pb2.TransitionEnvironmentRequest(id=made.id))
     assert refusal.fields == {"status": "is required"}
 
-    wrong = environment_pb2.TransitionEnvironmentRequest(id=made.id, status=99)  # type: ignore[arg-type]
+    invalid = environment_pb2.TransitionEnvironmentRequest(id=made.id, status=99)  # type: ignore[arg-type]
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="status"):
-        await environments.TransitionEnvironment(wrong)
+        await environments.TransitionEnvironment(invalid)

@@ -15,9 +15,9 @@ from tests.support.environments import (
     count_live,
     ensure,
     get_environment,
+    insert_environment,
     make_environment,
     make_project,
-    put_environment,
     status_of,
     team_of,
     terminate,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
 
 
-async def test_parallel_creates_keep_to_the_quota(
+async def test_parallel_creations_do_not_exceed_the_quota(
     callers: list[EnvironmentServiceAsyncStub], teams: TeamServiceAsyncStub, database_url: str
 ) -> None:
     project_id = await make_project(teams, database_url, quota=5)
@@ -48,11 +48,11 @@ async def test_parallel_creates_keep_to_the_quota(
     assert await count_live(database_url, project_id) == 5
 
 
-async def test_parallel_retries_keep_to_the_quota(
+async def test_parallel_rebuilds_do_not_exceed_the_quota(
     callers: list[EnvironmentServiceAsyncStub], teams: TeamServiceAsyncStub, database_url: str
 ) -> None:
     project_id = await make_project(teams, database_url, quota=3)
-    failed = [await put_environment(database_url, project_id, "failed", pr_number=n) for n in range(1, 31)]
+    failed = [await insert_environment(database_url, project_id, "failed", pr_number=n) for n in range(1, 31)]
 
     async with blocking_transaction(database_url, LOCK_PROJECT, project_id, waiting=POOL_SIZE):
         transitions = (transition(callers[n % CONNECTIONS], one, "building") for n, one in enumerate(failed[:15]))
@@ -65,14 +65,14 @@ async def test_parallel_retries_keep_to_the_quota(
     assert await count_live(database_url, project_id) == 3
 
 
-async def test_storm_of_every_change_neither_overruns_the_quota_nor_deadlocks(
+async def test_parallel_changes_of_every_kind_respect_the_quota_without_deadlock(
     callers: list[EnvironmentServiceAsyncStub], teams: TeamServiceAsyncStub, database_url: str
 ) -> None:
     project_id = await make_project(teams, database_url, quota=4)
-    failed = [await put_environment(database_url, project_id, "failed", pr_number=n) for n in range(1, 9)]
+    failed = [await insert_environment(database_url, project_id, "failed", pr_number=n) for n in range(1, 9)]
     highest, refusals = 0, Counter[str]()
 
-    async def life(number: int) -> None:
+    async def run_lifecycle(number: int) -> None:
         stub, pr_number = callers[number % CONNECTIONS], number % 8 + 1
         commit = (COMMIT, OTHER_COMMIT)[number % 2]
         environment = (await ensure(stub, project_id, pr_number=pr_number, commit_hash=commit)).environment
@@ -83,16 +83,16 @@ async def test_storm_of_every_change_neither_overruns_the_quota_nor_deadlocks(
         await make_environment(stub, project_id, pr_number=pr_number)
 
     retries = (transition(callers[n % CONNECTIONS], one, "building") for n, one in enumerate(failed))
-    storm = asyncio.ensure_future(outcomes([*(life(number) for number in range(40)), *retries]))
-    while not storm.done():
+    changes = asyncio.ensure_future(outcomes([*(run_lifecycle(number) for number in range(40)), *retries]))
+    while not changes.done():
         highest = max(highest, await count_live(database_url, project_id))
-    refusals.update((await storm)[1])
+    refusals.update((await changes)[1])
 
     assert highest == 4
     assert set(refusals) <= {"ENVIRONMENT_QUOTA_EXCEEDED", "ENVIRONMENT_EXISTS", "ILLEGAL_TRANSITION"}
 
 
-async def test_parallel_ensures_make_one_environment(
+async def test_parallel_ensures_create_one_environment(
     callers: list[EnvironmentServiceAsyncStub], database_url: str, project_id: str
 ) -> None:
     async with blocking_transaction(database_url, LOCK_PROJECT, project_id, waiting=POOL_SIZE):
@@ -105,7 +105,7 @@ async def test_parallel_ensures_make_one_environment(
     assert await count_live(database_url, project_id) == 1
 
 
-async def test_parallel_ensures_and_creates_make_one_environment(
+async def test_parallel_ensures_and_creations_create_one_environment(
     callers: list[EnvironmentServiceAsyncStub], database_url: str, project_id: str
 ) -> None:
     commits = [f"{n:040x}" for n in range(20)]
@@ -120,12 +120,12 @@ async def test_parallel_ensures_and_creates_make_one_environment(
     assert left.commit_hash in commits
 
 
-async def test_ensure_and_terminate_at_once_come_one_after_the_other(
+async def test_parallel_ensure_and_terminate_are_serialized(
     callers: list[EnvironmentServiceAsyncStub], database_url: str, teams: TeamServiceAsyncStub
 ) -> None:
     for _ in range(25):
         project_id = await make_project(teams, database_url, quota=1)
-        old = await put_environment(database_url, project_id, "ready", pr_number=7)
+        old = await insert_environment(database_url, project_id, "ready", pr_number=7)
 
         answers, refusals = await outcomes(
             [ensure(callers[0], project_id, commit_hash=OTHER_COMMIT), terminate(callers[1], old)]
@@ -137,10 +137,10 @@ async def test_ensure_and_terminate_at_once_come_one_after_the_other(
         assert await count_live(database_url, project_id) == created
 
 
-async def test_ensure_that_waits_for_a_termination_makes_another(
+async def test_ensure_that_waits_for_a_termination_creates_an_environment(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str
 ) -> None:
-    old = await put_environment(database_url, project_id, "ready", pr_number=7)
+    old = await insert_environment(database_url, project_id, "ready", pr_number=7)
 
     ended = "UPDATE environments SET status = 'terminated' WHERE id = %s"
     async with blocking_transaction(database_url, ended, old):
@@ -152,10 +152,10 @@ async def test_ensure_that_waits_for_a_termination_makes_another(
 
 
 @pytest.mark.parametrize(("old", "new"), [("ready", "building"), ("building", "deploying"), ("failed", "terminated")])
-async def test_one_of_many_equal_transitions_is_made(
+async def test_one_of_many_equal_transitions_succeeds(
     callers: list[EnvironmentServiceAsyncStub], database_url: str, project_id: str, old: str, new: str
 ) -> None:
-    environment_id = await put_environment(database_url, project_id, old)
+    environment_id = await insert_environment(database_url, project_id, old)
     before = await get_environment(callers[0], id=environment_id)
 
     async with blocking_transaction(database_url, LOCK_ENVIRONMENT, environment_id, waiting=POOL_SIZE):
@@ -169,7 +169,7 @@ async def test_one_of_many_equal_transitions_is_made(
     assert await get_environment(callers[0], id=environment_id) == made[0]
 
 
-async def test_one_of_many_updates_with_one_etag_is_made(
+async def test_one_of_many_updates_with_one_etag_succeeds(
     callers: list[EnvironmentServiceAsyncStub], database_url: str, project_id: str
 ) -> None:
     made = await make_environment(callers[0], project_id)
@@ -186,7 +186,7 @@ async def test_one_of_many_updates_with_one_etag_is_made(
     assert refusals == {"ETAG_STALE": POOL_SIZE - 1}
 
 
-async def test_team_is_not_deleted_under_an_environment_that_is_being_created(
+async def test_team_is_not_deleted_during_the_creation_of_environments(
     callers: list[EnvironmentServiceAsyncStub], teams: TeamServiceAsyncStub, database_url: str
 ) -> None:
     for _ in range(10):
@@ -211,7 +211,7 @@ async def test_team_is_not_deleted_under_an_environment_that_is_being_created(
         ("DELETE FROM projects WHERE id = %s", grpc.StatusCode.NOT_FOUND, "RESOURCE_NOT_FOUND"),
     ],
 )
-async def test_create_waits_for_what_becomes_of_the_project(
+async def test_creation_waits_for_a_change_of_the_project(
     environments: EnvironmentServiceAsyncStub,
     database_url: str,
     project_id: str,
@@ -227,10 +227,10 @@ async def test_create_waits_for_what_becomes_of_the_project(
 
 
 @pytest.mark.parametrize(("old", "new"), [("pending", "building"), ("building", "deploying"), ("deploying", "ready")])
-async def test_step_waits_for_what_becomes_of_the_team(
+async def test_transition_waits_for_the_deletion_of_the_team(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str, old: str, new: str
 ) -> None:
-    environment_id = await put_environment(database_url, project_id, old)
+    environment_id = await insert_environment(database_url, project_id, old)
     team_id = await team_of(database_url, project_id)
 
     async with blocking_transaction(database_url, "UPDATE teams SET deleted_at = now() WHERE id = %s", team_id):
@@ -241,10 +241,10 @@ async def test_step_waits_for_what_becomes_of_the_team(
     assert status_of(await get_environment(environments, id=environment_id)) == old
 
 
-async def test_end_waits_for_no_team(
+async def test_termination_does_not_wait_for_the_team(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str
 ) -> None:
-    environment_id = await put_environment(database_url, project_id, "ready")
+    environment_id = await insert_environment(database_url, project_id, "ready")
     team_id = await team_of(database_url, project_id)
 
     async with await psycopg.AsyncConnection.connect(database_url) as connection:

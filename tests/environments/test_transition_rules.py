@@ -10,9 +10,9 @@ from tests.support.environments import (
     LIVE,
     archive,
     get_environment,
+    insert_environment,
     make_environment,
     make_project,
-    put_environment,
     status_of,
     team_of,
     terminate,
@@ -29,11 +29,11 @@ STEPS = [("pending", "building"), ("building", "deploying"), ("deploying", "read
 ENDS = [("ready", "failed"), ("building", "terminated"), ("failed", "reaped")]
 
 
-async def test_another_try_takes_up_quota(
+async def test_rebuild_of_a_failed_environment_counts_against_the_quota(
     environments: EnvironmentServiceAsyncStub, teams: TeamServiceAsyncStub, database_url: str
 ) -> None:
     project_id = await make_project(teams, database_url, quota=1)
-    failed = await put_environment(database_url, project_id, "failed")
+    failed = await insert_environment(database_url, project_id, "failed")
     live = await make_environment(environments, project_id)
 
     with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason="ENVIRONMENT_QUOTA_EXCEEDED") as refusal:
@@ -46,14 +46,14 @@ async def test_another_try_takes_up_quota(
 
 
 @pytest.mark.parametrize("old", ["pending", "ready"])
-async def test_what_is_live_goes_on_above_a_lowered_quota(
+async def test_live_environment_above_a_lowered_quota_can_build(
     environments: EnvironmentServiceAsyncStub,
     teams: TeamServiceAsyncStub,
     database_url: str,
     project_id: str,
     old: str,
 ) -> None:
-    environment_id = await put_environment(database_url, project_id, old)
+    environment_id = await insert_environment(database_url, project_id, old)
     lowered = team_pb2.UpdateTeamRequest(id=await team_of(database_url, project_id), max_concurrent_stagelets=0)
     await teams.UpdateTeam(lowered)
 
@@ -61,7 +61,7 @@ async def test_what_is_live_goes_on_above_a_lowered_quota(
 
 
 @pytest.mark.parametrize(("old", "new"), [*STEPS, ("failed", "building"), ("ready", "deploying")])
-async def test_nothing_goes_on_in_a_deleted_team(
+async def test_deleted_team_allows_no_transition_to_a_live_status(
     environments: EnvironmentServiceAsyncStub,
     teams: TeamServiceAsyncStub,
     database_url: str,
@@ -69,7 +69,7 @@ async def test_nothing_goes_on_in_a_deleted_team(
     old: str,
     new: str,
 ) -> None:
-    environment_id = await put_environment(database_url, project_id, old)
+    environment_id = await insert_environment(database_url, project_id, old)
     await delete_team_of(teams, database_url, project_id)
 
     with refused(grpc.StatusCode.FAILED_PRECONDITION, reason="TEAM_DELETED"):
@@ -77,7 +77,7 @@ async def test_nothing_goes_on_in_a_deleted_team(
 
 
 @pytest.mark.parametrize(("old", "new"), ENDS)
-async def test_everything_can_end_in_a_deleted_team_and_an_archived_project(
+async def test_environment_of_a_deleted_team_and_an_archived_project_can_end(
     environments: EnvironmentServiceAsyncStub,
     teams: TeamServiceAsyncStub,
     database_url: str,
@@ -85,7 +85,7 @@ async def test_everything_can_end_in_a_deleted_team_and_an_archived_project(
     old: str,
     new: str,
 ) -> None:
-    environment_id = await put_environment(database_url, project_id, old)
+    environment_id = await insert_environment(database_url, project_id, old)
     await archive(database_url, project_id)
     await delete_team_of(teams, database_url, project_id)
 
@@ -93,20 +93,20 @@ async def test_everything_can_end_in_a_deleted_team_and_an_archived_project(
 
 
 @pytest.mark.parametrize("old", ["pending", "ready", "failed"])
-async def test_nothing_starts_building_in_an_archived_project(
+async def test_archived_project_allows_no_new_build(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str, old: str
 ) -> None:
-    environment_id = await put_environment(database_url, project_id, old)
+    environment_id = await insert_environment(database_url, project_id, old)
     await archive(database_url, project_id)
 
     with refused(grpc.StatusCode.FAILED_PRECONDITION, reason="PROJECT_ARCHIVED"):
         await transition(environments, environment_id, "building")
 
 
-async def test_what_is_under_way_in_an_archived_project_becomes_ready(
+async def test_running_build_of_an_archived_project_becomes_ready(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str
 ) -> None:
-    environment_id = await put_environment(database_url, project_id, "building")
+    environment_id = await insert_environment(database_url, project_id, "building")
     await archive(database_url, project_id)
 
     await transition(environments, environment_id, "deploying")
@@ -114,11 +114,11 @@ async def test_what_is_under_way_in_an_archived_project_becomes_ready(
 
 
 @pytest.mark.parametrize("status", LIVE)
-async def test_ended_environment_frees_quota(
+async def test_failed_environment_frees_quota(
     environments: EnvironmentServiceAsyncStub, teams: TeamServiceAsyncStub, database_url: str, status: str
 ) -> None:
     project_id = await make_project(teams, database_url, quota=1)
-    live = await put_environment(database_url, project_id, status)
+    live = await insert_environment(database_url, project_id, status)
     with refused(grpc.StatusCode.RESOURCE_EXHAUSTED):
         await make_environment(environments, project_id)
 

@@ -13,8 +13,8 @@ from stagely_rpc.environments.service import TRANSITIONS
 from tests.support.environments import (
     STATUSES,
     get_environment,
+    insert_environment,
     make_environment,
-    put_environment,
     status_of,
     terminate,
     transition,
@@ -24,9 +24,9 @@ from tests.support.refusals import refused
 if TYPE_CHECKING:
     from stagely.v1.environment_pb2_grpc import EnvironmentServiceAsyncStub
 
-NOBODY = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
-# Written from the contract, not from the code.
+# Taken from the contract, not from the code under test.
 LEGAL = {
     ("pending", "building"),
     ("building", "deploying"),
@@ -42,25 +42,25 @@ LEGAL = {
 }
 
 
-def test_table_is_that_of_the_contract() -> None:
+def test_transition_table_matches_the_contract() -> None:
     assert {(old, new) for old, allowed in TRANSITIONS.items() for new in allowed} == LEGAL
     assert set(TRANSITIONS) == set(STATUSES)
 
 
-async def test_table_is_that_of_the_trigger(database_url: str, project_id: str) -> None:
+async def test_transition_table_matches_the_database_trigger(database_url: str, project_id: str) -> None:
     allowed = set()
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
         for old, new in product(STATUSES, repeat=2):
-            environment_id = await put_environment(database_url, project_id, old)
-            if await is_written(connection, environment_id, new):
+            environment_id = await insert_environment(database_url, project_id, old)
+            if await is_allowed(connection, environment_id, new):
                 allowed.add((old, new))
 
-    # A write that leaves the status as it is changes none: the trigger lets it pass, the service refuses it as a step.
+    # A write of the same status is allowed by the trigger, but refused by the service.
     unchanged = {(status, status) for status in STATUSES}
     assert allowed - unchanged == {(old, new) for old, to in TRANSITIONS.items() for new in to}
 
 
-async def is_written(connection: psycopg.AsyncConnection, environment_id: str, status: str) -> bool:
+async def is_allowed(connection: psycopg.AsyncConnection, environment_id: str, status: str) -> bool:
     try:
         async with connection.transaction():
             await connection.execute("UPDATE environments SET status = %s WHERE id = %s", [status, environment_id])
@@ -72,10 +72,10 @@ async def is_written(connection: psycopg.AsyncConnection, environment_id: str, s
 
 
 @pytest.mark.parametrize(("old", "new"), list(product(STATUSES, repeat=2)))
-async def test_each_pair_is_allowed_or_refused_as_the_contract_says(
+async def test_each_transition_is_allowed_or_refused_as_in_the_contract(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str, old: str, new: str
 ) -> None:
-    environment_id = await put_environment(database_url, project_id, old)
+    environment_id = await insert_environment(database_url, project_id, old)
     before = await get_environment(environments, id=environment_id)
 
     if (old, new) in LEGAL:
@@ -100,30 +100,30 @@ async def test_each_pair_is_allowed_or_refused_as_the_contract_says(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(walk=st.lists(st.sampled_from(STATUSES), min_size=1, max_size=15))
-async def test_random_walk_keeps_to_the_table(
+async def test_random_walk_follows_the_table(
     environments: EnvironmentServiceAsyncStub, project_id: str, walk: list[str]
 ) -> None:
     environment = await make_environment(environments, project_id)
-    been = ["pending"]
+    statuses = ["pending"]
 
     for new in walk:
-        if (been[-1], new) in LEGAL:
+        if (statuses[-1], new) in LEGAL:
             environment = await transition(environments, environment.id, new, etag=environment.etag)
-            been.append(new)
+            statuses.append(new)
         else:
             with refused(grpc.StatusCode.FAILED_PRECONDITION, reason="ILLEGAL_TRANSITION"):
                 await transition(environments, environment.id, new, etag=environment.etag)
-        assert status_of(environment) == been[-1]
-        assert environment.HasField("deployed_at") == ("ready" in been)
-        assert environment.HasField("terminated_at") == (been[-1] in {"terminated", "reaped"})
+        assert status_of(environment) == statuses[-1]
+        assert environment.HasField("deployed_at") == ("ready" in statuses)
+        assert environment.HasField("terminated_at") == (statuses[-1] in {"terminated", "reaped"})
 
     assert await get_environment(environments, id=environment.id) == environment
 
 
-async def test_deployed_at_is_when_it_last_became_ready(
+async def test_deployed_at_is_the_last_time_of_becoming_ready(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str
 ) -> None:
-    environment_id = await put_environment(database_url, project_id, "deploying")
+    environment_id = await insert_environment(database_url, project_id, "deploying")
     first = await transition(environments, environment_id, "ready")
 
     again = await transition(environments, environment_id, "deploying")
@@ -133,7 +133,7 @@ async def test_deployed_at_is_when_it_last_became_ready(
     assert second.deployed_at.ToNanoseconds() > first.deployed_at.ToNanoseconds()
 
 
-async def test_stale_etag_is_refused_before_the_step_is_looked_at(
+async def test_stale_etag_is_refused_before_the_transition_is_checked(
     environments: EnvironmentServiceAsyncStub, project_id: str
 ) -> None:
     made = await make_environment(environments, project_id)
@@ -150,16 +150,16 @@ async def test_stale_etag_is_refused_before_the_step_is_looked_at(
 
 
 @pytest.mark.parametrize("status", STATUSES)
-async def test_step_of_no_environment_is_not_found(environments: EnvironmentServiceAsyncStub, status: str) -> None:
+async def test_transition_of_an_unknown_environment_is_not_found(
+    environments: EnvironmentServiceAsyncStub, status: str
+) -> None:
     with refused(grpc.StatusCode.NOT_FOUND) as refusal:
-        await transition(environments, NOBODY, status)
+        await transition(environments, UNKNOWN_ID, status)
 
     assert refusal.details["ResourceInfo"].resource_type == "stagely.v1.Environment"
 
 
-async def test_terminated_environment_is_terminated_once(
-    environments: EnvironmentServiceAsyncStub, project_id: str
-) -> None:
+async def test_second_termination_is_refused(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
     made = await make_environment(environments, project_id)
 
     ended = await terminate(environments, made.id, etag=made.etag)
@@ -171,6 +171,6 @@ async def test_terminated_environment_is_terminated_once(
     assert refusal.details["PreconditionFailure"].violations[0].subject == f"Environment {made.id}"
 
 
-async def test_nothing_to_terminate(environments: EnvironmentServiceAsyncStub) -> None:
+async def test_termination_of_an_unknown_environment_is_not_found(environments: EnvironmentServiceAsyncStub) -> None:
     with refused(grpc.StatusCode.NOT_FOUND):
-        await terminate(environments, NOBODY)
+        await terminate(environments, UNKNOWN_ID)

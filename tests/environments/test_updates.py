@@ -12,8 +12,8 @@ from tests.support.environments import (
     OTHER_COMMIT,
     archive,
     get_environment,
+    insert_environment,
     make_environment,
-    put_environment,
     team_of,
 )
 from tests.support.refusals import refused
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stagely.v1.environment_pb2_grpc import EnvironmentServiceAsyncStub
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
 
-ALL: dict[str, Any] = {
+EVERY_FIELD: dict[str, Any] = {
     "vm_id": "i-0abc",
     "vm_ip": "203.0.113.9",
     "vm_status": environment_pb2.VM_STATUS_RUNNING,
@@ -40,23 +40,23 @@ async def update(
     return (await environments.UpdateEnvironment(request)).environment
 
 
-async def test_update_without_mask_changes_what_is_set(
+async def test_update_without_a_mask_changes_set_fields(
     environments: EnvironmentServiceAsyncStub, project_id: str
 ) -> None:
     made = await make_environment(environments, project_id)
 
-    changed = await update(environments, made.id, **ALL)
+    changed = await update(environments, made.id, **EVERY_FIELD)
 
-    assert {name: getattr(changed, name) for name in ALL} == ALL
+    assert {name: getattr(changed, name) for name in EVERY_FIELD} == EVERY_FIELD
     assert changed.etag != made.etag
     assert changed.updated_at.ToNanoseconds() > made.updated_at.ToNanoseconds()
     assert await get_environment(environments, id=made.id) == changed
 
 
-async def test_mask_chooses_of_what_is_set(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
+async def test_update_changes_only_masked_fields(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
     made = await make_environment(environments, project_id)
 
-    changed = await update(environments, made.id, "vm_id", "vm_status", **ALL)
+    changed = await update(environments, made.id, "vm_id", "vm_status", **EVERY_FIELD)
 
     assert (changed.vm_id, changed.vm_status) == ("i-0abc", environment_pb2.VM_STATUS_RUNNING)
     assert not changed.HasField("vm_ip")
@@ -64,9 +64,9 @@ async def test_mask_chooses_of_what_is_set(environments: EnvironmentServiceAsync
     assert changed.estimated_cost_usd_micros == 0
 
 
-async def test_masked_and_unset_is_cleared(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
+async def test_masked_and_unset_fields_are_cleared(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
     made = await make_environment(environments, project_id)
-    await update(environments, made.id, **ALL)
+    await update(environments, made.id, **EVERY_FIELD)
 
     cleared = await update(environments, made.id, "vm_id", "vm_ip", "vm_status", "estimated_cost_usd_micros")
 
@@ -77,7 +77,7 @@ async def test_masked_and_unset_is_cleared(environments: EnvironmentServiceAsync
     assert cleared.commit_hash == OTHER_COMMIT
 
 
-async def test_commit_is_not_cleared(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
+async def test_commit_cannot_be_cleared(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
     made = await make_environment(environments, project_id)
 
     for mask in ("commit_hash", "*"):
@@ -87,18 +87,18 @@ async def test_commit_is_not_cleared(environments: EnvironmentServiceAsyncStub, 
     assert await get_environment(environments, id=made.id) == made
 
 
-async def test_star_is_every_field(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
+async def test_star_mask_selects_every_field(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
     made = await make_environment(environments, project_id)
 
-    changed = await update(environments, made.id, "*", **ALL)
+    changed = await update(environments, made.id, "*", **EVERY_FIELD)
 
-    assert {name: getattr(changed, name) for name in ALL} == ALL
+    assert {name: getattr(changed, name) for name in EVERY_FIELD} == EVERY_FIELD
 
 
 @pytest.mark.parametrize(
     "path", ["status", "subdomain_hash", "url", "branch_name", "project_id", "etag", "nonsense", ""]
 )
-async def test_path_that_is_not_for_updates_is_refused(
+async def test_mask_with_an_immutable_or_unknown_field_is_refused(
     environments: EnvironmentServiceAsyncStub, project_id: str, path: str
 ) -> None:
     made = await make_environment(environments, project_id)
@@ -115,7 +115,7 @@ async def test_empty_update_changes_nothing(environments: EnvironmentServiceAsyn
     assert (await environments.UpdateEnvironment(request)).environment == made
 
 
-async def test_update_with_the_present_etag_succeeds_and_with_a_stale_one_not(
+async def test_current_etag_is_accepted_and_stale_etag_is_refused(
     environments: EnvironmentServiceAsyncStub, project_id: str
 ) -> None:
     made = await make_environment(environments, project_id)
@@ -127,16 +127,16 @@ async def test_update_with_the_present_etag_succeeds_and_with_a_stale_one_not(
     assert await get_environment(environments, id=made.id) == changed
 
 
-async def test_nothing_to_update(environments: EnvironmentServiceAsyncStub) -> None:
+async def test_update_of_an_unknown_environment_is_not_found(environments: EnvironmentServiceAsyncStub) -> None:
     with refused(grpc.StatusCode.NOT_FOUND):
         await update(environments, "00000000-0000-4000-8000-000000000000", vm_id="i-1")
 
 
 @pytest.mark.parametrize("status", ["terminated", "reaped"])
-async def test_vm_of_a_closed_environment_is_still_recorded(
+async def test_vm_of_a_closed_environment_can_be_updated(
     environments: EnvironmentServiceAsyncStub, database_url: str, project_id: str, status: str
 ) -> None:
-    closed = await put_environment(database_url, project_id, status)
+    closed = await insert_environment(database_url, project_id, status)
 
     changed = await update(
         environments, closed, vm_id="i-1", vm_status=environment_pb2.VM_STATUS_TERMINATED, estimated_cost_usd_micros=100
@@ -148,7 +148,7 @@ async def test_vm_of_a_closed_environment_is_still_recorded(
     assert await get_environment(environments, id=closed) == changed
 
 
-async def test_deleted_team_and_archived_project_are_no_obstacle(
+async def test_environment_of_a_deleted_team_and_an_archived_project_can_be_updated(
     environments: EnvironmentServiceAsyncStub, teams: TeamServiceAsyncStub, database_url: str, project_id: str
 ) -> None:
     made = await make_environment(environments, project_id)
@@ -156,13 +156,13 @@ async def test_deleted_team_and_archived_project_are_no_obstacle(
     team_id = await team_of(database_url, project_id)
     await teams.DeleteTeam(team_pb2.DeleteTeamRequest(id=team_id, force=True))
 
-    changed = await update(environments, made.id, **ALL)
+    changed = await update(environments, made.id, **EVERY_FIELD)
 
     assert changed.vm_ip == "203.0.113.9"
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("given", "stored"),
     [
         ("10.0.0.1", "10.0.0.1"),
         ("2001:DB8:0:0::1", "2001:db8::1"),
@@ -170,17 +170,17 @@ async def test_deleted_team_and_archived_project_are_no_obstacle(
         ("255.255.255.255", "255.255.255.255"),
     ],
 )
-async def test_address_is_returned_in_canonical_text(
-    environments: EnvironmentServiceAsyncStub, project_id: str, given: str, kept: str
+async def test_address_is_stored_in_canonical_form(
+    environments: EnvironmentServiceAsyncStub, project_id: str, given: str, stored: str
 ) -> None:
     made = await make_environment(environments, project_id)
 
-    assert (await update(environments, made.id, vm_ip=given)).vm_ip == kept
-    assert (await get_environment(environments, id=made.id)).vm_ip == kept
+    assert (await update(environments, made.id, vm_ip=given)).vm_ip == stored
+    assert (await get_environment(environments, id=made.id)).vm_ip == stored
 
 
 @pytest.mark.parametrize("micros", [0, 100, 999_999_999_900])
-async def test_cost_is_kept_exactly(environments: EnvironmentServiceAsyncStub, project_id: str, micros: int) -> None:
+async def test_cost_is_stored_exactly(environments: EnvironmentServiceAsyncStub, project_id: str, micros: int) -> None:
     made = await make_environment(environments, project_id)
     await update(environments, made.id, estimated_cost_usd_micros=12_300)
 
@@ -211,7 +211,7 @@ async def test_cost_is_kept_exactly(environments: EnvironmentServiceAsyncStub, p
         ("vm_status", 99, "VM_STATUS_RUNNING"),
     ],
 )
-async def test_wrong_value_is_refused(
+async def test_invalid_value_is_refused(
     environments: EnvironmentServiceAsyncStub, project_id: str, field: str, value: Any, description: str
 ) -> None:
     made = await make_environment(environments, project_id)
@@ -223,7 +223,7 @@ async def test_wrong_value_is_refused(
     assert description in refusal.fields[field]
 
 
-async def test_longest_vm_id_is_kept(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
+async def test_longest_vm_id_is_accepted(environments: EnvironmentServiceAsyncStub, project_id: str) -> None:
     made = await make_environment(environments, project_id)
 
     assert (await update(environments, made.id, vm_id="ö" * 255)).vm_id == "ö" * 255

@@ -12,10 +12,10 @@ from stagely_rpc.projects.convert import project_to_proto
 from stagely_rpc.wire.values import to_struct, to_timestamp
 from tests.support.rows import row_of
 
-MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+CREATED = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
-def stored_project(**overrides: object) -> ProjectRow:
+def project_row(**overrides: object) -> ProjectRow:
     given = {
         "id": uuid.uuid4(),
         "team_id": uuid.uuid4(),
@@ -27,8 +27,8 @@ def stored_project(**overrides: object) -> ProjectRow:
         "default_preview_size": "medium",
         "config": {},
         "is_active": True,
-        "created_at": MOMENT,
-        "updated_at": MOMENT,
+        "created_at": CREATED,
+        "updated_at": CREATED,
         "row_version": 1,
     }
     return row_of(ProjectRow, **given | overrides)
@@ -36,7 +36,7 @@ def stored_project(**overrides: object) -> ProjectRow:
 
 def test_every_column_is_in_the_message() -> None:
     config = {"a": [1, 2.5, None, True, {"b": "ü"}]}
-    project = stored_project(cloud_provider_id=uuid.uuid4(), config=config, is_active=False)
+    project = project_row(cloud_provider_id=uuid.uuid4(), config=config, is_active=False)
 
     assert project_to_proto(project) == project_pb2.Project(
         id=str(project.id),
@@ -50,18 +50,18 @@ def test_every_column_is_in_the_message() -> None:
         default_preview_size=project_pb2.PREVIEW_SIZE_MEDIUM,
         config=to_struct(config),
         is_active=False,
-        created_at=to_timestamp(MOMENT),
-        updated_at=to_timestamp(MOMENT),
+        created_at=to_timestamp(CREATED),
+        updated_at=to_timestamp(CREATED),
         etag=etag_of(project),
     )
 
 
-def test_no_cloud_provider_is_an_unset_field() -> None:
-    assert not project_to_proto(stored_project()).HasField("cloud_provider_id")
+def test_null_cloud_provider_is_an_unset_field() -> None:
+    assert not project_to_proto(project_row()).HasField("cloud_provider_id")
 
 
 def test_empty_config_is_an_empty_object() -> None:
-    assert project_to_proto(stored_project()).HasField("config")
+    assert project_to_proto(project_row()).HasField("config")
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_empty_config_is_an_empty_object() -> None:
         ("bitbucket", project_pb2.REPO_PROVIDER_BITBUCKET),
     ],
 )
-def test_each_repo_provider_has_its_number(stored: str, number: project_pb2.RepoProvider.ValueType) -> None:
-    assert project_to_proto(stored_project(repo_provider=stored)).repo_provider == number
+def test_each_repo_provider_maps_to_its_enum_value(stored: str, number: project_pb2.RepoProvider.ValueType) -> None:
+    assert project_to_proto(project_row(repo_provider=stored)).repo_provider == number
 
 
 @pytest.mark.parametrize(
@@ -85,5 +85,5 @@ def test_each_repo_provider_has_its_number(stored: str, number: project_pb2.Repo
         ("xlarge", project_pb2.PREVIEW_SIZE_XLARGE),
     ],
 )
-def test_each_size_has_its_number(stored: str, number: project_pb2.PreviewSize.ValueType) -> None:
-    assert project_to_proto(stored_project(default_preview_size=stored)).default_preview_size == number
+def test_each_size_maps_to_its_enum_value(stored: str, number: project_pb2.PreviewSize.ValueType) -> None:
+    assert project_to_proto(project_row(default_preview_size=stored)).default_preview_size == number

@@ -9,7 +9,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, project_pb2, team_pb2
-from tests.support.projects import OWN_FIELDS, REPO_URL, delete_team, make_project, stored
+from tests.support.projects import MUTABLE_FIELDS, REPO_URL, delete_team, fetch, make_project
 from tests.support.refusals import refused
 from tests.support.teams import make_team
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def nested(levels: int) -> dict[str, Any]:
-    """Return a JSON object of this many levels."""
+    """Return a JSON object with a depth of this many levels."""
     return {"a": nested(levels - 1)} if levels > 1 else {}
 
 
 def sized(json_bytes: int) -> dict[str, str]:
-    """Return a JSON object of this many bytes as JSON."""
+    """Return a JSON object that serializes to this many bytes."""
     return {"a": "x" * (json_bytes - len('{"a":""}'))}
 
 
 class TestCreateProject:
-    async def test_defaults(self, projects: ProjectServiceAsyncStub, team: team_pb2.Team) -> None:
+    async def test_defaults_are_set(self, projects: ProjectServiceAsyncStub, team: team_pb2.Team) -> None:
         project = await make_project(projects, team, slug="web", name="Web ✨")
 
         assert uuid.UUID(project.id).version == 4
@@ -44,9 +44,9 @@ class TestCreateProject:
         assert project.is_active
         assert project.created_at == project.updated_at
         assert project.etag
-        assert project == await stored(projects, project)
+        assert project == await fetch(projects, project)
 
-    async def test_every_field_is_kept(
+    async def test_every_field_is_stored(
         self, projects: ProjectServiceAsyncStub, team: team_pb2.Team, provider: cloud_provider_pb2.CloudProvider
     ) -> None:
         given = {
@@ -62,9 +62,9 @@ class TestCreateProject:
 
         project = (await projects.CreateProject(request)).project
 
-        for field in OWN_FIELDS:
+        for field in MUTABLE_FIELDS:
             assert getattr(project, field) == getattr(request, field)
-        assert project == await stored(projects, project)
+        assert project == await fetch(projects, project)
 
     async def test_taken_slug_is_refused(self, projects: ProjectServiceAsyncStub, team: team_pb2.Team) -> None:
         await make_project(projects, team, slug="web")
@@ -74,7 +74,7 @@ class TestCreateProject:
 
         assert refusal.details["ResourceInfo"].resource_name == "web"
 
-    async def test_slug_is_free_in_another_team(
+    async def test_same_slug_in_another_team_is_accepted(
         self, projects: ProjectServiceAsyncStub, teams: TeamServiceAsyncStub, project: project_pb2.Project
     ) -> None:
         assert (await make_project(projects, await make_team(teams), slug=project.slug)).slug == project.slug
@@ -85,7 +85,7 @@ class TestCreateProject:
 
         assert refusal.details["ResourceInfo"].resource_type == "stagely.v1.Team"
 
-    async def test_deleted_team_gets_none(
+    async def test_deleted_team_is_refused(
         self, projects: ProjectServiceAsyncStub, teams: TeamServiceAsyncStub, team: team_pb2.Team
     ) -> None:
         await delete_team(teams, team)
@@ -145,7 +145,7 @@ class TestCreateProject:
             ("config", Struct(fields={"a": Value()})),
         ],
     )
-    async def test_bad_value_is_refused(
+    async def test_invalid_value_is_refused(
         self, projects: ProjectServiceAsyncStub, team: team_pb2.Team, field: str, value: object
     ) -> None:
         with refused(StatusCode.INVALID_ARGUMENT, field=field) as refusal:
@@ -165,7 +165,7 @@ class TestCreateProject:
             ("config", nested(20)),
         ],
     )
-    async def test_value_at_its_limit_is_taken(
+    async def test_value_at_its_limit_is_accepted(
         self, projects: ProjectServiceAsyncStub, team: team_pb2.Team, field: str, value: Any
     ) -> None:
         project = await make_project(projects, team, **{field: value})

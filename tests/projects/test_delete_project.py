@@ -40,12 +40,12 @@ async def delete(projects: ProjectServiceAsyncStub, project: project_pb2.Project
     await projects.DeleteProject(project_pb2.DeleteProjectRequest(id=project.id, **given))
 
 
-async def is_there(projects: ProjectServiceAsyncStub, project: project_pb2.Project) -> bool:
+async def exists(projects: ProjectServiceAsyncStub, project: project_pb2.Project) -> bool:
     found = await projects.ListProjects(project_pb2.ListProjectsRequest(team_id=project.team_id))
     return project.id in {listed.id for listed in found.projects}
 
 
-async def test_deleted_project_is_gone_and_its_slug_free(
+async def test_deleted_project_is_not_found_and_its_slug_is_free(
     projects: ProjectServiceAsyncStub, team: team_pb2.Team, project: project_pb2.Project
 ) -> None:
     await delete(projects, project, etag=project.etag)
@@ -57,7 +57,7 @@ async def test_deleted_project_is_gone_and_its_slug_free(
     assert (await make_project(projects, team, slug=project.slug)).id != project.id
 
 
-async def test_what_belongs_to_the_project_goes_with_it(
+async def test_child_rows_are_deleted_with_the_project(
     projects: ProjectServiceAsyncStub, project: project_pb2.Project, database_url: str
 ) -> None:
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
@@ -75,7 +75,7 @@ async def test_what_belongs_to_the_project_goes_with_it(
 
 
 @pytest.mark.parametrize("status", ["pending", "building", "deploying", "ready"])
-async def test_live_environment_stands_in_the_way_unless_forced(
+async def test_project_with_live_environments_is_deleted_only_with_force(
     projects: ProjectServiceAsyncStub, project: project_pb2.Project, database_url: str, status: str
 ) -> None:
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
@@ -84,14 +84,14 @@ async def test_live_environment_stands_in_the_way_unless_forced(
         with refused(StatusCode.FAILED_PRECONDITION, reason="PROJECT_HAS_LIVE_ENVIRONMENTS") as refusal:
             await delete(projects, project)
         assert refusal.details["PreconditionFailure"].violations[0].subject == f"Project {project.id}"
-        assert await is_there(projects, project)
+        assert await exists(projects, project)
 
         await delete(projects, project, force=True)
-        assert not await is_there(projects, project)
+        assert not await exists(projects, project)
         assert await count_environments(connection, project.id) == 0
 
 
-async def test_live_environment_of_another_project_does_not(
+async def test_live_environment_of_another_project_is_ignored(
     projects: ProjectServiceAsyncStub, team: team_pb2.Team, project: project_pb2.Project, database_url: str
 ) -> None:
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
@@ -100,7 +100,7 @@ async def test_live_environment_of_another_project_does_not(
     await delete(projects, project)
 
 
-async def test_cloud_provider_of_the_project_stays(
+async def test_cloud_provider_of_a_deleted_project_is_kept(
     projects: ProjectServiceAsyncStub, cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team
 ) -> None:
     provider = await make_provider(cloud_providers, team)
@@ -118,10 +118,10 @@ async def test_stale_etag_deletes_nothing(
     with refused(StatusCode.ABORTED, reason="ETAG_STALE"):
         await delete(projects, project, etag=project.etag, force=force)
 
-    assert await is_there(projects, project)
+    assert await exists(projects, project)
 
 
-async def test_project_of_a_deleted_team_stays(
+async def test_project_of_a_deleted_team_cannot_be_deleted(
     projects: ProjectServiceAsyncStub, teams: TeamServiceAsyncStub, team: team_pb2.Team, project: project_pb2.Project
 ) -> None:
     await teams.DeleteTeam(team_pb2.DeleteTeamRequest(id=team.id))
@@ -129,7 +129,7 @@ async def test_project_of_a_deleted_team_stays(
     with refused(StatusCode.FAILED_PRECONDITION, reason="TEAM_DELETED"):
         await delete(projects, project, force=True)
 
-    assert await is_there(projects, project)
+    assert await exists(projects, project)
 
 
 @pytest.mark.parametrize("value", ["", "42", "../42"])
@@ -138,7 +138,7 @@ async def test_malformed_id_is_refused(projects: ProjectServiceAsyncStub, value:
         await delete(projects, project_pb2.Project(id=value))
 
 
-async def test_deletion_sees_an_environment_that_is_being_created(
+async def test_deletion_waits_for_an_uncommitted_environment(
     projects: ProjectServiceAsyncStub, project: project_pb2.Project, database_url: str
 ) -> None:
     async with await psycopg.AsyncConnection.connect(database_url) as creator:
@@ -152,10 +152,10 @@ async def test_deletion_sees_an_environment_that_is_being_created(
         await call
 
 
-async def test_parallel_deletions_and_new_environments_never_lose_one(
+async def test_parallel_deletions_and_creations_lose_no_environment(
     projects: ProjectServiceAsyncStub, team: team_pb2.Team, database_url: str
 ) -> None:
-    """Either the project went before the environment came, or the environment is there and so is its project."""
+    """Either the project is deleted and no environment is created, or both exist."""
 
     async def create_environment(creator: psycopg.AsyncConnection, project: project_pb2.Project, delay: float) -> bool:
         await asyncio.sleep(delay)
@@ -182,7 +182,9 @@ async def test_parallel_deletions_and_new_environments_never_lose_one(
             assert await count_environments(creator, project.id) == int(created)
 
 
-async def test_one_of_many_deletions_succeeds(projects: ProjectServiceAsyncStub, project: project_pb2.Project) -> None:
+async def test_one_of_many_parallel_deletions_succeeds(
+    projects: ProjectServiceAsyncStub, project: project_pb2.Project
+) -> None:
     calls = [delete(projects, project) for _ in range(10)]
 
     answers = await asyncio.gather(*calls, return_exceptions=True)
@@ -191,7 +193,7 @@ async def test_one_of_many_deletions_succeeds(projects: ProjectServiceAsyncStub,
     assert [refusal.code for refusal in refusals] == [StatusCode.NOT_FOUND] * 9
 
 
-async def test_changes_with_one_etag_are_made_once(
+async def test_one_of_many_updates_with_one_etag_succeeds(
     projects: ProjectServiceAsyncStub, project: project_pb2.Project
 ) -> None:
     requests = [
@@ -205,15 +207,15 @@ async def test_changes_with_one_etag_are_made_once(
     assert [refusal.reason for refusal in refusals] == ["ETAG_STALE"] * 19
 
 
-async def test_team_is_not_deleted_while_a_project_is_being_created(
+async def test_creation_waits_for_the_deletion_of_the_team_and_is_refused(
     projects: ProjectServiceAsyncStub, team: team_pb2.Team, database_url: str
 ) -> None:
-    async with await psycopg.AsyncConnection.connect(database_url) as deleter:
-        await deleter.execute("UPDATE teams SET deleted_at = now() WHERE id = %s", [team.id])
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        await connection.execute("UPDATE teams SET deleted_at = now() WHERE id = %s", [team.id])
         call = asyncio.create_task(make_project(projects, team))
         await asyncio.sleep(0.2)
         assert not call.done()
-        await deleter.commit()
+        await connection.commit()
 
     with refused(StatusCode.FAILED_PRECONDITION, reason="TEAM_DELETED"):
         await call

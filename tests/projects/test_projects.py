@@ -7,7 +7,7 @@ import pytest
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, project_pb2, team_pb2
-from tests.support.projects import delete_team, make_project, stored, update
+from tests.support.projects import delete_team, fetch, make_project, update
 from tests.support.refusals import refused
 from tests.support.statements import statements
 from tests.support.teams import make_team
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class TestGetProject:
-    async def test_team_and_slug_find_the_project(
+    async def test_project_is_found_by_team_and_slug(
         self, projects: ProjectServiceAsyncStub, project: project_pb2.Project
     ) -> None:
         key = project_pb2.ProjectSlug(team_id=project.team_id, slug=project.slug)
 
         assert (await projects.GetProject(project_pb2.GetProjectRequest(team_slug=key))).project == project
 
-    async def test_it_is_one_statement(
+    async def test_get_takes_one_statement(
         self, projects: ProjectServiceAsyncStub, monkeypatch: pytest.MonkeyPatch, project: project_pb2.Project
     ) -> None:
         key = project_pb2.ProjectSlug(team_id=project.team_id, slug=project.slug)
@@ -48,7 +48,7 @@ class TestGetProject:
 
     async def test_unknown_id_is_not_found(self, projects: ProjectServiceAsyncStub) -> None:
         with refused(StatusCode.NOT_FOUND, reason="RESOURCE_NOT_FOUND"):
-            await stored(projects, project_pb2.Project(id=str(uuid.uuid4())))
+            await fetch(projects, project_pb2.Project(id=str(uuid.uuid4())))
 
     async def test_project_of_a_deleted_team_is_returned(
         self,
@@ -59,7 +59,7 @@ class TestGetProject:
     ) -> None:
         await delete_team(teams, team)
 
-        assert await stored(projects, project) == project
+        assert await fetch(projects, project) == project
 
     async def test_key_is_required(self, projects: ProjectServiceAsyncStub) -> None:
         with refused(StatusCode.INVALID_ARGUMENT, field="key"):
@@ -87,7 +87,7 @@ class TestListProjects:
         assert not answer.next_page_token
         return [project.id for project in answer.projects]
 
-    async def test_pages_hold_every_project_once_newest_first(
+    async def test_pages_contain_every_project_once_newest_first(
         self, projects: ProjectServiceAsyncStub, team: team_pb2.Team
     ) -> None:
         made = [(await make_project(projects, team)).id for _ in range(5)]
@@ -102,14 +102,14 @@ class TestListProjects:
 
         assert pages == [[made[4], made[3]], [made[2], made[1]], [made[0]]]
 
-    async def test_listed_project_is_whole(
+    async def test_listed_project_has_every_field(
         self, projects: ProjectServiceAsyncStub, project: project_pb2.Project
     ) -> None:
         answer = await projects.ListProjects(project_pb2.ListProjectsRequest(team_id=project.team_id))
 
         assert list(answer.projects) == [project]
 
-    async def test_each_filter_chooses(
+    async def test_each_filter_is_applied(
         self, projects: ProjectServiceAsyncStub, team: team_pb2.Team, provider: cloud_provider_pb2.CloudProvider
     ) -> None:
         repo_url = f"https://github.com/acme/{uuid.uuid4().hex}"
@@ -125,7 +125,7 @@ class TestListProjects:
         assert await self.list_ids(projects, team_id=team.id, is_active=True) == [by_provider, by_url]
         assert await self.list_ids(projects, team_id=team.id, repo_url=repo_url, is_active=False) == []
 
-    async def test_token_of_other_filters_is_refused(
+    async def test_page_token_with_other_filters_is_refused(
         self, projects: ProjectServiceAsyncStub, team: team_pb2.Team
     ) -> None:
         for _ in range(2):
@@ -141,6 +141,6 @@ class TestListProjects:
         ("field", "value"),
         [("page_size", -1), ("team_id", "42"), ("cloud_provider_id", ""), ("repo_url", "flask"), ("page_token", "x")],
     )
-    async def test_bad_value_is_refused(self, projects: ProjectServiceAsyncStub, field: str, value: object) -> None:
+    async def test_invalid_value_is_refused(self, projects: ProjectServiceAsyncStub, field: str, value: object) -> None:
         with refused(StatusCode.INVALID_ARGUMENT, field=field):
             await self.list_ids(projects, **{field: value})

@@ -27,7 +27,7 @@ repo_url = TypeAdapter[str](RepoUrl)
         "https://x/" + "a" * 1990,
     ],
 )
-def test_repository_is_taken(url: str) -> None:
+def test_repository_url_is_accepted(url: str) -> None:
     assert repo_url.validate_python(url) == url
 
 
@@ -73,7 +73,7 @@ def test_repository_is_taken(url: str) -> None:
         "https://x/" + "a" * 1991,
     ],
 )
-def test_anything_else_is_refused_without_repeating_it(url: str) -> None:
+def test_other_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(ValidationError) as refused:
         repo_url.validate_python(url)
 

@@ -9,7 +9,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from grpc import StatusCode
 
 from stagely.v1 import cloud_provider_pb2, project_pb2, team_pb2
-from tests.support.projects import OWN_FIELDS, delete_team, make_project, stored, update
+from tests.support.projects import MUTABLE_FIELDS, delete_team, fetch, make_project, update
 from tests.support.refusals import refused
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TestUpdateProject:
-    async def test_set_fields_change_without_a_mask(
+    async def test_update_without_a_mask_changes_set_fields(
         self, projects: ProjectServiceAsyncStub, project: project_pb2.Project
     ) -> None:
         updated = await update(projects, project, name="Other", default_branch="trunk")
@@ -31,9 +31,9 @@ class TestUpdateProject:
             project.repo_url,
             project.created_at,
         )
-        assert updated == await stored(projects, project)
+        assert updated == await fetch(projects, project)
 
-    async def test_every_field_can_be_changed_at_once(
+    async def test_star_mask_changes_every_field(
         self,
         projects: ProjectServiceAsyncStub,
         project: project_pb2.Project,
@@ -54,7 +54,7 @@ class TestUpdateProject:
 
         updated = (await projects.UpdateProject(wanted)).project
 
-        for field in (*OWN_FIELDS, "is_active"):
+        for field in (*MUTABLE_FIELDS, "is_active"):
             assert getattr(updated, field) == getattr(wanted, field)
 
     async def test_masked_and_unset_fields_are_cleared(
@@ -70,7 +70,7 @@ class TestUpdateProject:
             config={"a": 1},
         )
         await update(projects, project, is_active=False)
-        cleared = [*OWN_FIELDS[2:], "is_active"]
+        cleared = [*MUTABLE_FIELDS[2:], "is_active"]
 
         updated = await update(projects, project, update_mask=cleared, name="Not named")
 
@@ -83,7 +83,7 @@ class TestUpdateProject:
         assert updated.is_active
         assert updated.name == project.name
 
-    async def test_cleared_config_of_one_is_not_that_of_another(
+    async def test_cleared_configs_are_not_shared(
         self, projects: ProjectServiceAsyncStub, team: team_pb2.Team, project: project_pb2.Project
     ) -> None:
         await update(projects, project, update_mask=["config"])
@@ -92,20 +92,20 @@ class TestUpdateProject:
         assert not (await make_project(projects, team)).config.fields
 
     @pytest.mark.parametrize("field", ["name", "repo_url"])
-    async def test_required_field_can_not_be_cleared(
+    async def test_required_field_cannot_be_cleared(
         self, projects: ProjectServiceAsyncStub, project: project_pb2.Project, field: str
     ) -> None:
         with refused(StatusCode.INVALID_ARGUMENT, field=field):
             await update(projects, project, update_mask=[field])
 
     @pytest.mark.parametrize("path", ["slug", "team_id", "id", "etag", "created_at", "config.a", "shoe_size"])
-    async def test_other_path_is_refused(
+    async def test_mask_with_an_immutable_or_unknown_field_is_refused(
         self, projects: ProjectServiceAsyncStub, project: project_pb2.Project, path: str
     ) -> None:
         with refused(StatusCode.INVALID_ARGUMENT, field="update_mask"):
             await update(projects, project, update_mask=["name", path], name="Other")
 
-        assert await stored(projects, project) == project
+        assert await fetch(projects, project) == project
 
     async def test_stale_etag_changes_nothing(
         self, projects: ProjectServiceAsyncStub, project: project_pb2.Project
@@ -115,7 +115,7 @@ class TestUpdateProject:
         with refused(StatusCode.ABORTED, reason="ETAG_STALE"):
             await update(projects, project, name="Second", etag=project.etag)
 
-        assert await stored(projects, project) == updated
+        assert await fetch(projects, project) == updated
 
     async def test_empty_mask_changes_nothing(
         self, projects: ProjectServiceAsyncStub, project: project_pb2.Project
@@ -132,7 +132,7 @@ class TestUpdateProject:
             await update(projects, project, cloud_provider_id=foreign_provider.id)
 
         assert refusal.details["ResourceInfo"].resource_type == "stagely.v1.CloudProvider"
-        assert await stored(projects, project) == project
+        assert await fetch(projects, project) == project
 
     async def test_unknown_project_is_not_found(self, projects: ProjectServiceAsyncStub) -> None:
         with refused(StatusCode.NOT_FOUND) as refusal:
@@ -140,7 +140,7 @@ class TestUpdateProject:
 
         assert refusal.details["ResourceInfo"].resource_type == "stagely.v1.Project"
 
-    async def test_project_of_a_deleted_team_can_not_be_changed(
+    async def test_project_of_a_deleted_team_cannot_be_changed(
         self,
         projects: ProjectServiceAsyncStub,
         teams: TeamServiceAsyncStub,

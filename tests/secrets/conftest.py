@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def project_id(teams: TeamServiceAsyncStub, database_url: str) -> str:
-    """A project in a team of its own."""
+    """A project in a new team."""
     return await make_project(teams, database_url)
 
 

@@ -14,7 +14,7 @@ from tests.support.rows import row_of
 CREATED = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
-def a_secret(**overrides: object) -> SecretRow:
+def secret_row(**overrides: object) -> SecretRow:
     given = {
         "id": uuid.uuid4(),
         "project_id": uuid.uuid4(),
@@ -36,23 +36,23 @@ def candidate_of(secret: SecretRow) -> Candidate:
 @pytest.mark.parametrize(
     ("stored", "number"), [("env", secret_pb2.SECRET_TYPE_ENV), ("file", secret_pb2.SECRET_TYPE_FILE)]
 )
-def test_each_type_has_its_number(stored: str, number: secret_pb2.SecretType.ValueType) -> None:
-    assert secret_to_proto(a_secret(secret_type=stored)).secret_type == number
-    assert resolved_to_proto(candidate_of(a_secret(secret_type=stored)), b"").secret_type == number
+def test_each_type_maps_to_its_enum_value(stored: str, number: secret_pb2.SecretType.ValueType) -> None:
+    assert secret_to_proto(secret_row(secret_type=stored)).secret_type == number
+    assert resolved_to_proto(candidate_of(secret_row(secret_type=stored)), b"").secret_type == number
 
 
-def test_the_types_are_those_of_the_contract() -> None:
+def test_every_type_of_the_contract_is_mapped() -> None:
     assert set(TYPE_TO_PROTO.values()) == set(secret_pb2.SecretType.values()) - {0}
 
 
 @pytest.mark.parametrize("field", ["file_path", "file_permissions", "created_by"])
-def test_what_is_null_is_unset(field: str) -> None:
-    assert not secret_to_proto(a_secret()).HasField(field)  # type: ignore[arg-type]
+def test_null_column_is_an_unset_field(field: str) -> None:
+    assert not secret_to_proto(secret_row()).HasField(field)  # type: ignore[arg-type]
 
 
-def test_every_field_is_filled() -> None:
+def test_every_field_is_set() -> None:
     creator = uuid.uuid4()
-    secret = a_secret(secret_type="file", file_path="/a", file_permissions="0600", created_by=creator)
+    secret = secret_row(secret_type="file", file_path="/a", file_permissions="0600", created_by=creator)
 
     message = secret_to_proto(secret)
 
@@ -62,14 +62,14 @@ def test_every_field_is_filled() -> None:
     assert message.updated_at.ToDatetime(UTC) == CREATED + timedelta(microseconds=1)
 
 
-def test_nothing_of_the_stored_value_is_in_a_message() -> None:
-    assert "sealed" not in str(secret_to_proto(a_secret())) + str(
-        resolved_to_proto(candidate_of(a_secret()), b"opened")
+def test_message_does_not_contain_the_stored_value() -> None:
+    assert "sealed" not in str(secret_to_proto(secret_row())) + str(
+        resolved_to_proto(candidate_of(secret_row()), b"opened")
     )
 
 
-def test_a_resolved_secret_has_every_field() -> None:
-    secret = a_secret(secret_type="file", file_path="/a", file_permissions="0600", scope="web")
+def test_resolved_secret_has_every_field() -> None:
+    secret = secret_row(secret_type="file", file_path="/a", file_permissions="0600", scope="web")
 
     message = resolved_to_proto(candidate_of(secret), b"opened")
 

@@ -24,29 +24,27 @@ async def test_project_and_key_are_required(secrets: SecretServiceAsyncStub) -> 
 
 
 @pytest.mark.parametrize("key", ["A", "_", "a1", "DATABASE_URL", "_9", "k" * 255])
-async def test_a_key_that_names_a_variable_is_taken(secrets: SecretServiceAsyncStub, project_id: str, key: str) -> None:
+async def test_valid_key_of_a_variable_is_accepted(secrets: SecretServiceAsyncStub, project_id: str, key: str) -> None:
     assert (await make_secret(secrets, project_id, key=key)).key == key
 
 
 @pytest.mark.parametrize(
     "key", ["1A", "A-B", "A.B", "A B", " A", "A\n", "A=B", "ключ", "A\0", "tls.key", "%", "k" * 256, "'; --"]
 )
-async def test_a_key_that_names_no_variable_is_refused(
-    secrets: SecretServiceAsyncStub, project_id: str, key: str
-) -> None:
+async def test_invalid_key_of_a_variable_is_refused(secrets: SecretServiceAsyncStub, project_id: str, key: str) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="key"):
         await set_secret(secrets, project_id, key=key)
 
 
 @pytest.mark.parametrize("key", ["tls.key", "google-credentials.json", "1", "_.-", "A", "k" * 255])
-async def test_a_key_of_a_file_is_taken(secrets: SecretServiceAsyncStub, project_id: str, key: str) -> None:
+async def test_valid_key_of_a_file_is_accepted(secrets: SecretServiceAsyncStub, project_id: str, key: str) -> None:
     file = await make_file(secrets, project_id, key=key)
 
     assert await get_secret(secrets, name=name_of(file)) == file
 
 
 @pytest.mark.parametrize("key", [".env", "-rf", "a/b", "..", "a b", "a\n", "ключ", "k" * 256])
-async def test_a_key_of_no_secret_is_refused(secrets: SecretServiceAsyncStub, project_id: str, key: str) -> None:
+async def test_invalid_key_of_a_file_is_refused(secrets: SecretServiceAsyncStub, project_id: str, key: str) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="key"):
         await make_file(secrets, project_id, key=key)
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="name.key"):
@@ -54,14 +52,12 @@ async def test_a_key_of_no_secret_is_refused(secrets: SecretServiceAsyncStub, pr
 
 
 @pytest.mark.parametrize("scope", ["global", "backend", "Web_2", "-", "s" * 50])
-async def test_a_scope_is_taken(secrets: SecretServiceAsyncStub, project_id: str, scope: str) -> None:
+async def test_valid_scope_is_accepted(secrets: SecretServiceAsyncStub, project_id: str, scope: str) -> None:
     assert (await make_secret(secrets, project_id, scope=scope)).scope == scope
 
 
 @pytest.mark.parametrize("scope", ["a b", "a.b", "a/b", "ключ", "a\n", "%", "s" * 51])
-async def test_a_scope_with_other_characters_is_refused(
-    secrets: SecretServiceAsyncStub, project_id: str, scope: str
-) -> None:
+async def test_invalid_scope_is_refused(secrets: SecretServiceAsyncStub, project_id: str, scope: str) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="scope"):
         await set_secret(secrets, project_id, scope=scope)
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="scope"):
@@ -86,7 +82,7 @@ async def test_a_scope_with_other_characters_is_refused(
     ],
     ids=len,
 )
-async def test_a_path_is_taken(secrets: SecretServiceAsyncStub, project_id: str, path: str) -> None:
+async def test_valid_path_is_accepted(secrets: SecretServiceAsyncStub, project_id: str, path: str) -> None:
     assert (await make_file(secrets, project_id, file_path=path)).file_path == path
 
 
@@ -119,7 +115,7 @@ async def test_a_path_is_taken(secrets: SecretServiceAsyncStub, project_id: str,
     ],
     ids=len,
 )
-async def test_a_path_that_is_not_absolute_and_normal_is_refused(
+async def test_path_that_is_not_absolute_and_normalized_is_refused(
     secrets: SecretServiceAsyncStub, project_id: str, path: str
 ) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
@@ -128,7 +124,7 @@ async def test_a_path_that_is_not_absolute_and_normal_is_refused(
     assert list(refusal.fields) == ["file_path"]
 
 
-async def test_a_file_needs_a_path(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_file_requires_a_path(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
         await set_secret(secrets, project_id, secret_type=FILE)
 
@@ -136,17 +132,17 @@ async def test_a_file_needs_a_path(secrets: SecretServiceAsyncStub, project_id: 
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("given", "stored"),
     [(None, "0600"), ("0600", "0600"), ("0000", "0000"), ("0777", "0777"), ("777", "0777"), ("000", "0000")],
 )
-async def test_permissions_are_four_octal_digits(
-    secrets: SecretServiceAsyncStub, project_id: str, given: str | None, kept: str
+async def test_permissions_are_stored_as_four_octal_digits(
+    secrets: SecretServiceAsyncStub, project_id: str, given: str | None, stored: str
 ) -> None:
-    assert (await make_file(secrets, project_id, file_permissions=given)).file_permissions == kept
+    assert (await make_file(secrets, project_id, file_permissions=given)).file_permissions == stored
 
 
 @pytest.mark.parametrize("permissions", ["", "0", "60", "0800", "888", "1000", "4755", "00600", "0o600", "rw-", "-600"])
-async def test_other_permissions_are_refused(
+async def test_invalid_permissions_are_refused(
     secrets: SecretServiceAsyncStub, project_id: str, permissions: str
 ) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
@@ -156,14 +152,14 @@ async def test_other_permissions_are_refused(
 
 
 @pytest.mark.parametrize("value", ["", "/etc/a"])
-async def test_a_variable_has_no_path(secrets: SecretServiceAsyncStub, project_id: str, value: str) -> None:
+async def test_variable_with_a_path_is_refused(secrets: SecretServiceAsyncStub, project_id: str, value: str) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
         await set_secret(secrets, project_id, file_path=value, file_permissions="0600")
 
     assert list(refusal.fields) == ["file_path", "file_permissions"]
 
 
-async def test_an_unknown_type_is_refused(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_unknown_type_is_refused(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="secret_type"):
         await set_secret(secrets, project_id, secret_type=UNKNOWN_TYPE)
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="secret_type"):
@@ -177,7 +173,7 @@ async def test_malformed_ids_are_refused(secrets: SecretServiceAsyncStub) -> Non
     assert list(refusal.fields) == ["project_id", "created_by"]
 
 
-async def test_a_key_of_a_secret_is_required(secrets: SecretServiceAsyncStub) -> None:
+async def test_id_or_name_is_required(secrets: SecretServiceAsyncStub) -> None:
     for call in (
         secrets.GetSecret(secret_pb2.GetSecretRequest()),
         secrets.AccessSecret(secret_pb2.AccessSecretRequest()),
@@ -188,21 +184,21 @@ async def test_a_key_of_a_secret_is_required(secrets: SecretServiceAsyncStub) ->
         assert refusal.fields == {"key": "one of id, name is required"}
 
 
-async def test_a_name_needs_a_project_and_a_key(secrets: SecretServiceAsyncStub) -> None:
+async def test_name_requires_a_project_and_a_key(secrets: SecretServiceAsyncStub) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
         await get_secret(secrets, name=secret_pb2.SecretName())
 
     assert refusal.fields == {"name.project_id": "is required", "name.key": "is required"}
 
 
-async def test_all_that_is_wrong_is_named(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_every_invalid_field_is_named(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
         await set_secret(secrets, project_id, key="a b", scope="a b", value=b"x" * 65537, file_path="/a", etag="e" * 65)
 
     assert set(refusal.fields) == {"key", "scope", "value", "file_path", "etag"}
 
 
-def test_an_input_shows_no_value() -> None:
+def test_text_of_an_input_does_not_contain_the_value() -> None:
     new = NewSecret(project_id="4f9c2e3a-8d11-4c55-9b1e-0a6f2d7c8e90", key="A", value=b"hunter2")
 
     assert "hunter2" not in repr(new)

@@ -11,18 +11,18 @@ from stagely_rpc.secrets.queries import Candidate
 from tests.support.rows import row_of
 
 
-def a_secret(key: str, scope: str = "global", path: str | None = None) -> Candidate:
+def candidate(key: str, scope: str = "global", path: str | None = None) -> Candidate:
     secret_type = "file" if path else "env"
     return row_of(Candidate, id=uuid.uuid4(), key=key, scope=scope, secret_type=secret_type, file_path=path)
 
 
-def test_the_order_of_candidates_does_not_matter() -> None:
+def test_order_of_candidates_does_not_matter() -> None:
     candidates = [
-        a_secret("B"),
-        a_secret("A"),
-        a_secret("B", "web"),
-        a_secret("C", "web", "/c"),
-        a_secret("D", path="/c"),
+        candidate("B"),
+        candidate("A"),
+        candidate("B", "web"),
+        candidate("C", "web", "/c"),
+        candidate("D", path="/c"),
     ]
 
     outcomes = [
@@ -32,28 +32,28 @@ def test_the_order_of_candidates_does_not_matter() -> None:
     assert all(outcome == [("A", "global"), ("B", "web"), ("C", "web")] for outcome in outcomes)
 
 
-def test_a_file_hides_a_variable_of_its_key_and_the_reverse() -> None:
-    assert [secret.scope for secret in overlaid([a_secret("A"), a_secret("A", "web", "/a")])] == ["web"]
-    assert [secret.scope for secret in overlaid([a_secret("A", "web"), a_secret("A", path="/a")])] == ["web"]
+def test_file_and_variable_of_one_key_override_each_other() -> None:
+    assert [secret.scope for secret in overlaid([candidate("A"), candidate("A", "web", "/a")])] == ["web"]
+    assert [secret.scope for secret in overlaid([candidate("A", "web"), candidate("A", path="/a")])] == ["web"]
 
 
-def test_a_path_that_only_a_hidden_secret_has_is_free() -> None:
-    hidden, own, other = a_secret("A", path="/a"), a_secret("A", "web", "/b"), a_secret("B", path="/a")
+def test_path_of_an_overridden_file_is_free() -> None:
+    overridden, own, other = candidate("A", path="/a"), candidate("A", "web", "/b"), candidate("B", path="/a")
 
-    assert overlaid([hidden, own, other]) == [own, other]
+    assert overlaid([overridden, own, other]) == [own, other]
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (a_secret("A", path="/a"), a_secret("B", path="/a")),
-        (a_secret("A", "web", "/a"), a_secret("B", "web", "/a")),
-        (a_secret("A", path="/a"), a_secret("B", path="/a/b")),
-        (a_secret("A", path="/a"), a_secret("B", "web", "/a/b/c")),
-        (a_secret("A", "web", "/a"), a_secret("B", path="/a/b")),
+        (candidate("A", path="/a"), candidate("B", path="/a")),
+        (candidate("A", "web", "/a"), candidate("B", "web", "/a")),
+        (candidate("A", path="/a"), candidate("B", path="/a/b")),
+        (candidate("A", path="/a"), candidate("B", "web", "/a/b/c")),
+        (candidate("A", "web", "/a"), candidate("B", path="/a/b")),
     ],
 )
-def test_files_that_cannot_both_be_written_are_refused(one: Candidate, other: Candidate) -> None:
+def test_files_with_conflicting_paths_are_refused(one: Candidate, other: Candidate) -> None:
     with pytest.raises(FailedPreconditionError) as refused:
         overlaid([one, other])
 
@@ -61,5 +61,5 @@ def test_files_that_cannot_both_be_written_are_refused(one: Candidate, other: Ca
     assert "'A' and 'B'" in refused.value.message
 
 
-def test_paths_that_only_begin_alike_do_not_conflict() -> None:
-    assert len(overlaid([a_secret("A", path="/a"), a_secret("B", path="/ab"), a_secret("C", path="/b/a")])) == 3
+def test_paths_with_a_common_prefix_do_not_conflict() -> None:
+    assert len(overlaid([candidate("A", path="/a"), candidate("B", path="/ab"), candidate("C", path="/b/a")])) == 3

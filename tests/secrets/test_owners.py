@@ -24,28 +24,28 @@ if TYPE_CHECKING:
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
     from stagely.v1.user_pb2_grpc import UserServiceAsyncStub
 
-ABSENT = str(uuid.uuid4())
+UNKNOWN_ID = str(uuid.uuid4())
 
 
-async def test_a_creator_who_does_not_exist_is_not_found(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_unknown_creator_is_not_found(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     with refused(grpc.StatusCode.NOT_FOUND) as refusal:
-        await set_secret(secrets, project_id, created_by=ABSENT)
+        await set_secret(secrets, project_id, created_by=UNKNOWN_ID)
 
     assert "User" in refusal.message
     assert await resolve(secrets, project_id) == []
 
 
-async def test_the_creator_stays_when_a_secret_is_replaced(
+async def test_creator_of_a_replaced_secret_is_unchanged(
     secrets: SecretServiceAsyncStub, users: UserServiceAsyncStub, project_id: str
 ) -> None:
     creator, other = await make_user(users), await make_user(users)
     await make_secret(secrets, project_id, created_by=creator.id)
 
-    for ignored in (other.id, ABSENT):
+    for ignored in (other.id, UNKNOWN_ID):
         assert (await set_secret(secrets, project_id, created_by=ignored)).secret.created_by == creator.id
 
 
-async def test_a_secret_outlives_its_creator(
+async def test_secret_is_kept_when_its_creator_is_deleted(
     secrets: SecretServiceAsyncStub, users: UserServiceAsyncStub, project_id: str, database_url: str
 ) -> None:
     creator = await make_user(users)
@@ -55,18 +55,18 @@ async def test_a_secret_outlives_its_creator(
     assert not (await get_secret(secrets, id=secret.id)).HasField("created_by")
 
 
-async def test_a_project_that_does_not_exist_is_not_found(secrets: SecretServiceAsyncStub) -> None:
+async def test_unknown_project_is_not_found(secrets: SecretServiceAsyncStub) -> None:
     with refused(grpc.StatusCode.NOT_FOUND) as unset:
-        await set_secret(secrets, ABSENT)
+        await set_secret(secrets, UNKNOWN_ID)
     with refused(grpc.StatusCode.NOT_FOUND) as unlisted:
-        await secrets.ListSecrets(secret_pb2.ListSecretsRequest(project_id=ABSENT))
+        await secrets.ListSecrets(secret_pb2.ListSecretsRequest(project_id=UNKNOWN_ID))
     with refused(grpc.StatusCode.NOT_FOUND) as unresolved:
-        await resolve(secrets, ABSENT)
+        await resolve(secrets, UNKNOWN_ID)
 
-    assert unset.message == unlisted.message == unresolved.message == f"Project {ABSENT!r} not found"
+    assert unset.message == unlisted.message == unresolved.message == f"Project {UNKNOWN_ID!r} not found"
 
 
-async def test_secrets_of_a_deleted_team_can_be_read_and_not_changed(
+async def test_secrets_of_a_deleted_team_are_read_only(
     secrets: SecretServiceAsyncStub, teams: TeamServiceAsyncStub, project_id: str, database_url: str
 ) -> None:
     secret = await make_secret(secrets, project_id, value=b"hunter2")
@@ -92,7 +92,7 @@ async def test_secrets_of_an_archived_project_can_be_changed(
     await delete_secret(secrets, id=secret.id)
 
 
-async def test_secrets_end_with_their_project(
+async def test_secrets_are_deleted_with_their_project(
     secrets: SecretServiceAsyncStub, project_id: str, database_url: str
 ) -> None:
     secret = await make_secret(secrets, project_id)

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def callers(server: Server) -> AsyncIterator[list[SecretServiceAsyncStub]]:
-    """Clients with connections of their own."""
+    """Five clients, each on its own channel."""
     async with AsyncExitStack() as stack:
         channels = [await stack.enter_async_context(connected(server)) for _ in range(5)]
         yield [secret_pb2_grpc.SecretServiceStub(channel) for channel in channels]
 
 
-async def test_fifty_who_set_one_new_key_make_one_secret(
+async def test_parallel_sets_of_a_new_key_create_one_secret(
     callers: list[SecretServiceAsyncStub], project_id: str, database_url: str
 ) -> None:
     values = [b"value %d" % number for number in range(50)]
@@ -54,27 +54,27 @@ async def test_fifty_who_set_one_new_key_make_one_secret(
     assert await value_of(callers[0], id=answers[0].secret.id) in values
 
 
-async def test_of_many_who_saw_one_version_one_wins(callers: list[SecretServiceAsyncStub], project_id: str) -> None:
-    seen = await make_secret(callers[0], project_id)
+async def test_one_of_many_sets_with_one_etag_succeeds(callers: list[SecretServiceAsyncStub], project_id: str) -> None:
+    secret = await make_secret(callers[0], project_id)
 
     answers = await asyncio.gather(
-        *(set_secret(callers[number % 5], project_id, value=b"%d" % number, etag=seen.etag) for number in range(20)),
+        *(set_secret(callers[number % 5], project_id, value=b"%d" % number, etag=secret.etag) for number in range(20)),
         return_exceptions=True,
     )
 
-    [won] = [number for number, answer in enumerate(answers) if isinstance(answer, secret_pb2.SetSecretResponse)]
+    [winner] = [number for number, answer in enumerate(answers) if isinstance(answer, secret_pb2.SetSecretResponse)]
     lost = {answer.code() for answer in answers if isinstance(answer, grpc.aio.AioRpcError)}
     assert lost == {grpc.StatusCode.ABORTED}
-    assert await value_of(callers[0], id=seen.id) == b"%d" % won
+    assert await value_of(callers[0], id=secret.id) == b"%d" % winner
 
 
-async def test_of_many_who_delete_what_they_saw_one_wins(
+async def test_one_of_many_deletions_with_one_etag_succeeds(
     callers: list[SecretServiceAsyncStub], project_id: str
 ) -> None:
-    seen = await make_secret(callers[0], project_id)
+    secret = await make_secret(callers[0], project_id)
 
     answers = await asyncio.gather(
-        *(delete_secret(callers[number % 5], id=seen.id, etag=seen.etag) for number in range(20)),
+        *(delete_secret(callers[number % 5], id=secret.id, etag=secret.etag) for number in range(20)),
         return_exceptions=True,
     )
 
@@ -83,7 +83,7 @@ async def test_of_many_who_delete_what_they_saw_one_wins(
     assert lost == {grpc.StatusCode.NOT_FOUND}
 
 
-async def test_setting_and_deleting_at_once_leaves_one_readable_secret_or_none(
+async def test_secret_is_usable_after_parallel_sets_and_deletions(
     callers: list[SecretServiceAsyncStub], project_id: str
 ) -> None:
     name = name_of(await make_secret(callers[0], project_id))
@@ -101,38 +101,38 @@ async def test_setting_and_deleting_at_once_leaves_one_readable_secret_or_none(
         assert await value_of(callers[0], name=name) == b"last"
 
 
-async def test_a_team_that_is_being_deleted_gets_no_secret(
+async def test_writes_wait_for_the_deletion_of_the_team_and_are_refused(
     secrets: SecretServiceAsyncStub, project_id: str, database_url: str
 ) -> None:
     secret = await make_secret(secrets, project_id)
     team_id = await team_of(database_url, project_id)
     async with await psycopg.AsyncConnection.connect(database_url) as deleting:
         await deleting.execute("UPDATE teams SET deleted_at = now() WHERE id = %s", [team_id])
-        late = [
+        waiting = [
             asyncio.create_task(set_secret(secrets, project_id, key="NEW")),
             asyncio.create_task(set_secret(secrets, project_id)),
             asyncio.create_task(delete_secret(secrets, id=secret.id)),
         ]
-        done, _ = await asyncio.wait(late, timeout=0.3)
+        done, _ = await asyncio.wait(waiting, timeout=0.3)
         assert not done
         await deleting.commit()
 
-    for call in late:
+    for call in waiting:
         with refused(grpc.StatusCode.FAILED_PRECONDITION, reason="TEAM_DELETED"):
             await call
     assert await get_secret(secrets, id=secret.id) == secret
 
 
-async def test_a_project_that_is_being_deleted_gets_no_secret(
+async def test_set_waits_for_the_deletion_of_the_project_and_is_refused(
     secrets: SecretServiceAsyncStub, project_id: str, database_url: str
 ) -> None:
     async with await psycopg.AsyncConnection.connect(database_url) as deleting:
         await deleting.execute("DELETE FROM projects WHERE id = %s", [project_id])
-        late = asyncio.create_task(set_secret(secrets, project_id))
-        done, _ = await asyncio.wait([late], timeout=0.3)
+        waiting = asyncio.create_task(set_secret(secrets, project_id))
+        done, _ = await asyncio.wait([waiting], timeout=0.3)
         assert not done
         await deleting.commit()
 
     with refused(grpc.StatusCode.NOT_FOUND) as refusal:
-        await late
+        await waiting
     assert refusal.message == f"Project {project_id!r} not found"

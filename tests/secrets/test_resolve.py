@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from stagely_rpc.server.server import Server
 
 
-async def test_a_service_gets_global_secrets_overlaid_by_its_own(
-    secrets: SecretServiceAsyncStub, project_id: str
-) -> None:
+async def test_secrets_of_the_scope_override_global_secrets(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     await make_secret(secrets, project_id, key="ONLY_GLOBAL", value=b"1")
     await make_secret(secrets, project_id, key="BOTH", value=b"2")
     await make_secret(secrets, project_id, key="BOTH", value=b"3", scope="backend")
@@ -33,7 +31,7 @@ async def test_a_service_gets_global_secrets_overlaid_by_its_own(
     ]
 
 
-async def test_without_a_scope_the_global_secrets_are_resolved(
+async def test_empty_global_and_unknown_scope_resolve_to_global_secrets(
     secrets: SecretServiceAsyncStub, project_id: str
 ) -> None:
     await make_secret(secrets, project_id, key="A", value=b"1")
@@ -41,10 +39,10 @@ async def test_without_a_scope_the_global_secrets_are_resolved(
 
     assert [one.value for one in await resolve(secrets, project_id)] == [b"1"]
     assert [one.value for one in await resolve(secrets, project_id, "global")] == [b"1"]
-    assert [one.value for one in await resolve(secrets, project_id, "unheard-of")] == [b"1"]
+    assert [one.value for one in await resolve(secrets, project_id, "unknown")] == [b"1"]
 
 
-async def test_variables_and_files_are_resolved_as_they_are(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_resolved_secrets_have_the_stored_values(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     await make_secret(secrets, project_id, key="A", value=b"")
     await make_file(
         secrets, project_id, key="tls.key", file_path="/etc/tls.key", file_permissions="400", value=b"\0\xff"
@@ -63,18 +61,20 @@ async def test_variables_and_files_are_resolved_as_they_are(secrets: SecretServi
     )
 
 
-async def test_keys_are_in_the_order_of_their_code_points(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_resolved_secrets_are_sorted_by_code_point(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     for key in ("b", "_a", "A", "a", "B", "a_", "a1"):
         await make_secret(secrets, project_id, key=key)
 
     assert [one.key for one in await resolve(secrets, project_id)] == ["A", "B", "_a", "a", "a1", "a_", "b"]
 
 
-async def test_a_project_without_secrets_resolves_to_none(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_project_without_secrets_resolves_to_an_empty_list(
+    secrets: SecretServiceAsyncStub, project_id: str
+) -> None:
     assert await resolve(secrets, project_id, "backend") == []
 
 
-async def test_a_file_of_the_scope_takes_the_path_of_a_global_one(
+async def test_file_of_the_scope_overrides_a_global_file_with_the_same_path(
     secrets: SecretServiceAsyncStub, project_id: str
 ) -> None:
     await make_file(secrets, project_id, key="shared", file_path="/etc/tls.key", value=b"1")
@@ -84,7 +84,7 @@ async def test_a_file_of_the_scope_takes_the_path_of_a_global_one(
     assert [one.key for one in await resolve(secrets, project_id, "frontend")] == ["shared"]
 
 
-async def test_two_files_of_one_scope_with_one_path_are_refused(
+async def test_two_files_of_one_scope_with_the_same_path_are_refused(
     secrets: SecretServiceAsyncStub, project_id: str
 ) -> None:
     for key in ("one", "two"):
@@ -97,7 +97,7 @@ async def test_two_files_of_one_scope_with_one_path_are_refused(
     assert await resolve(secrets, project_id) == []
 
 
-async def test_a_point_read_is_one_statement_and_a_value_two(
+async def test_get_takes_one_statement_and_access_two(
     secrets: SecretServiceAsyncStub, monkeypatch: pytest.MonkeyPatch, project_id: str
 ) -> None:
     secret = await make_secret(secrets, project_id)
@@ -113,7 +113,7 @@ async def test_a_point_read_is_one_statement_and_a_value_two(
     assert "audit_logs" in by_name[1]
 
 
-async def test_forty_secrets_take_as_many_statements_as_one_and_one_for_their_data_key(
+async def test_forty_secrets_take_three_statements_and_one_for_an_uncached_data_key(
     secrets: SecretServiceAsyncStub, server: Server, project_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(40):

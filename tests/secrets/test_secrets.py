@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from stagely.v1.secret_pb2_grpc import SecretServiceAsyncStub
     from stagely.v1.user_pb2_grpc import UserServiceAsyncStub
 
-ABSENT = str(uuid.uuid4())
+UNKNOWN_ID = str(uuid.uuid4())
 
 
-async def test_a_new_secret_has_its_defaults(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_new_secret_has_the_defaults(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     answer = await set_secret(secrets, project_id, key="TOKEN", value=b"hunter2")
 
     assert answer.created
@@ -41,7 +41,7 @@ async def test_a_new_secret_has_its_defaults(secrets: SecretServiceAsyncStub, pr
         assert not answer.secret.HasField(field)
 
 
-async def test_all_of_a_file_is_kept(
+async def test_every_field_of_a_file_is_stored(
     secrets: SecretServiceAsyncStub, users: UserServiceAsyncStub, project_id: str
 ) -> None:
     creator = await make_user(users)
@@ -57,13 +57,15 @@ async def test_all_of_a_file_is_kept(
 @pytest.mark.parametrize(
     "value", [b"", b"\0", b"a\0b\r\n", b"\xff\xfe\x80", "пароль 🔑".encode(), b"x" * 65536], ids=len
 )
-async def test_a_value_of_any_bytes_comes_back(secrets: SecretServiceAsyncStub, project_id: str, value: bytes) -> None:
+async def test_value_of_any_bytes_is_returned_unchanged(
+    secrets: SecretServiceAsyncStub, project_id: str, value: bytes
+) -> None:
     secret = await make_secret(secrets, project_id, value=value)
 
     assert await value_of(secrets, id=secret.id) == value
 
 
-async def test_a_value_over_the_limit_is_refused(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_value_over_the_limit_is_refused(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="value") as refusal:
         await set_secret(secrets, project_id, value=b"x" * 65537)
 
@@ -71,7 +73,7 @@ async def test_a_value_over_the_limit_is_refused(secrets: SecretServiceAsyncStub
     assert "xxx" not in refusal.message
 
 
-async def test_setting_again_replaces_all_of_it(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_setting_again_replaces_every_field(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     file = await make_file(secrets, project_id, key="TLS", file_permissions="0400", value=b"old")
 
     answer = await set_secret(secrets, project_id, key="TLS", value=b"new")
@@ -95,7 +97,7 @@ async def test_setting_again_changes_etag_and_update_time(secrets: SecretService
     assert await get_secret(secrets, id=first.id) == second
 
 
-async def test_an_unset_value_is_empty(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_unset_value_is_empty(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     secret = await make_secret(secrets, project_id, value=b"something")
 
     await secrets.SetSecret(secret_pb2.SetSecretRequest(project_id=project_id, key=secret.key))
@@ -103,7 +105,7 @@ async def test_an_unset_value_is_empty(secrets: SecretServiceAsyncStub, project_
     assert await value_of(secrets, id=secret.id) == b""
 
 
-async def test_one_key_has_a_secret_in_each_scope_and_project(
+async def test_same_key_in_another_scope_or_project_is_another_secret(
     secrets: SecretServiceAsyncStub, project_id: str, other_project_id: str
 ) -> None:
     made = [
@@ -115,13 +117,13 @@ async def test_one_key_has_a_secret_in_each_scope_and_project(
     assert [await value_of(secrets, name=name_of(secret)) for secret in made] == [b"1", b"2", b"3"]
 
 
-async def test_a_fresh_etag_is_accepted(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_current_etag_is_accepted(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     secret = await make_secret(secrets, project_id)
 
     assert not (await set_secret(secrets, project_id, etag=secret.etag)).created
 
 
-async def test_a_stale_etag_changes_nothing(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_stale_etag_changes_nothing(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     stale = (await make_secret(secrets, project_id)).etag
     secret = (await set_secret(secrets, project_id, value=b"theirs")).secret
 
@@ -134,7 +136,7 @@ async def test_a_stale_etag_changes_nothing(secrets: SecretServiceAsyncStub, pro
     assert await value_of(secrets, id=secret.id) == b"theirs"
 
 
-async def test_an_etag_of_a_deleted_secret_creates_none(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_etag_of_a_deleted_secret_is_refused(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     secret = await make_secret(secrets, project_id)
     await delete_secret(secrets, id=secret.id)
 
@@ -144,14 +146,14 @@ async def test_an_etag_of_a_deleted_secret_creates_none(secrets: SecretServiceAs
         await get_secret(secrets, name=name_of(secret))
 
 
-async def test_a_secret_is_found_by_id_and_by_name(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_secret_is_found_by_id_and_by_name(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     secret = await make_secret(secrets, project_id, scope="backend")
 
     assert await get_secret(secrets, id=secret.id) == secret
     assert await get_secret(secrets, name=name_of(secret)) == secret
 
 
-async def test_a_name_without_a_scope_is_global(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_name_without_a_scope_means_global(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     secret = await make_secret(secrets, project_id)
 
     name = secret_pb2.SecretName(project_id=project_id, key=secret.key)
@@ -159,7 +161,7 @@ async def test_a_name_without_a_scope_is_global(secrets: SecretServiceAsyncStub,
     assert await get_secret(secrets, name=name) == secret
 
 
-async def test_what_is_accessed_is_the_secret_with_its_value(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_access_returns_the_secret_with_its_value(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     secret = await make_secret(secrets, project_id, value=b"hunter2")
 
     for key in ({"id": secret.id}, {"name": name_of(secret)}):
@@ -167,7 +169,7 @@ async def test_what_is_accessed_is_the_secret_with_its_value(secrets: SecretServ
         assert (answer.secret, answer.value) == (secret, b"hunter2")
 
 
-async def test_a_deleted_secret_is_gone(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+async def test_deleted_secret_is_not_found(secrets: SecretServiceAsyncStub, project_id: str) -> None:
     by_id, by_name = [await make_secret(secrets, project_id, key=key) for key in ("A", "B")]
 
     await delete_secret(secrets, id=by_id.id, etag=by_id.etag)
@@ -178,8 +180,8 @@ async def test_a_deleted_secret_is_gone(secrets: SecretServiceAsyncStub, project
             await get_secret(secrets, id=secret.id)
 
 
-async def test_what_does_not_exist_is_not_found(secrets: SecretServiceAsyncStub, project_id: str) -> None:
-    for key in ({"id": ABSENT}, {"name": secret_pb2.SecretName(project_id=project_id, key="ABSENT")}):
+async def test_unknown_secret_is_not_found(secrets: SecretServiceAsyncStub, project_id: str) -> None:
+    for key in ({"id": UNKNOWN_ID}, {"name": secret_pb2.SecretName(project_id=project_id, key="UNKNOWN")}):
         for call in (get_secret, value_of, delete_secret):
             with refused(grpc.StatusCode.NOT_FOUND, reason="RESOURCE_NOT_FOUND") as refusal:
                 await call(secrets, **key)

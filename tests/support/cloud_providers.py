@@ -23,7 +23,7 @@ TOKEN = canary("hetzner token")
 async def make_provider(
     cloud_providers: CloudProviderServiceAsyncStub, team: team_pb2.Team, **overrides: Any
 ) -> cloud_provider_pb2.CloudProvider:
-    """Create a cloud provider of a team, with a name of its own."""
+    """Create a cloud provider of a team with a unique name."""
     given: dict[str, Any] = {
         "team_id": team.id,
         "name": f"Hetzner {uuid.uuid4().hex[:12]}",
@@ -34,7 +34,7 @@ async def make_provider(
     return (await cloud_providers.CreateCloudProvider(request)).cloud_provider
 
 
-async def stored(cloud_providers: CloudProviderServiceAsyncStub, provider: Provider) -> Provider:
+async def fetch(cloud_providers: CloudProviderServiceAsyncStub, provider: Provider) -> Provider:
     request = cloud_provider_pb2.GetCloudProviderRequest(id=provider.id)
     return (await cloud_providers.GetCloudProvider(request)).cloud_provider
 
@@ -50,7 +50,7 @@ async def delete_team(teams: TeamServiceAsyncStub, team: team_pb2.Team) -> None:
     await teams.DeleteTeam(team_pb2.DeleteTeamRequest(id=team.id))
 
 
-async def access(
+async def access_credentials(
     cloud_providers: CloudProviderServiceAsyncStub, provider: cloud_provider_pb2.CloudProvider
 ) -> dict[str, Any]:
     request = cloud_provider_pb2.AccessCloudProviderCredentialsRequest(id=provider.id)

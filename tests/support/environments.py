@@ -30,7 +30,7 @@ def status_of(environment: environment_pb2.Environment) -> str:
 
 
 async def execute(database_url: str, statement: sql.SQL | sql.Composed, *values: object) -> Any:
-    """Run a statement around the service, and return the first column of its first row, if it returns rows."""
+    """Run a statement directly on the database. Return the first column of its first row; None without rows."""
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
         cursor = await connection.execute(statement, values)
         row = await cursor.fetchone() if cursor.description else None
@@ -38,7 +38,7 @@ async def execute(database_url: str, statement: sql.SQL | sql.Composed, *values:
 
 
 async def insert(database_url: str, table: str, **values: object) -> str:
-    """Insert a row, and return its id."""
+    """Insert a row. Return its id."""
     statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING id::text").format(
         sql.Identifier(table),
         sql.SQL(", ").join(map(sql.Identifier, values)),
@@ -48,7 +48,7 @@ async def insert(database_url: str, table: str, **values: object) -> str:
 
 
 async def make_project(teams: TeamServiceAsyncStub, database_url: str, *, quota: int = 1000, **overrides: Any) -> str:
-    """Create a project, in a team of its own with this quota unless `team_id` is given; return its id."""
+    """Create a project, in a new team with this quota unless `team_id` is given. Return the project's id."""
     team_id = overrides.pop("team_id", None) or (await make_team(teams, max_concurrent_stagelets=quota)).id
     slug = f"project-{uuid.uuid4().hex[:12]}"
     given = {"slug": slug, "name": "Shop", "repo_url": "https://github.com/pallets/flask"} | overrides
@@ -68,8 +68,8 @@ async def count_live(database_url: str, project_id: str) -> int:
     return int(await execute(database_url, statement, project_id, list(LIVE)))
 
 
-async def put_environment(database_url: str, project_id: str, status: str, **overrides: Any) -> str:
-    """Insert an environment that is in a status already; return its id."""
+async def insert_environment(database_url: str, project_id: str, status: str, **overrides: Any) -> str:
+    """Insert an environment with a status, without its transitions. Return its id."""
     given = {"subdomain_hash": f"env-{uuid.uuid4().hex[:12]}", "branch_name": "main", "commit_hash": COMMIT} | overrides
     return await insert(database_url, "environments", project_id=project_id, status=status, **given)
 
@@ -77,7 +77,7 @@ async def put_environment(database_url: str, project_id: str, status: str, **ove
 async def make_environment(
     environments: EnvironmentServiceAsyncStub, project_id: str, **overrides: Any
 ) -> environment_pb2.Environment:
-    """Create an environment for no pull request, unless one is given."""
+    """Create an environment, without a pull request unless one is given."""
     given = {"project_id": project_id, "branch_name": "main", "commit_hash": COMMIT} | overrides
     return (await environments.CreateEnvironment(environment_pb2.CreateEnvironmentRequest(**given))).environment
 
@@ -89,7 +89,7 @@ async def get_environment(environments: EnvironmentServiceAsyncStub, **key: Any)
 async def ensure(
     environments: EnvironmentServiceAsyncStub, project_id: str, **overrides: Any
 ) -> environment_pb2.EnsureEnvironmentResponse:
-    """Ensure an environment of pull request 7."""
+    """Ensure an environment for pull request 7."""
     given: dict[str, Any] = {
         "project_id": project_id,
         "pr_number": 7,

@@ -1,4 +1,4 @@
-"""A client that says with each of its calls who it is, and for whom it calls."""
+"""Client interceptors that add a token and an acting user to every call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 def headers_of(token: str | None = None, user_id: str | None = None) -> Headers:
-    """Return the metadata of a service with a token, acting for a user."""
+    """Return the metadata for a token and an acting user. Each may be None."""
     given = {"authorization": token and f"Bearer {token}", "x-stagely-user-id": user_id}
     return tuple((name, value) for name, value in given.items() if value is not None)
 

@@ -1,4 +1,4 @@
-"""The List RPCs: how rows get into what one of them lists, and how it is read to the end."""
+"""The List RPCs: adding rows to a list, and reading all pages of a list."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Listing:
-    """What of a world one RPC lists.
+    """A List RPC, its rows and how to add one.
 
     Attributes:
-        field: the filter that keeps the rows of other worlds out.
-        table: where the rows are.
-        add: makes one more row.
-        created: the field and column that say when a row was made.
+        field: the filter that excludes the rows of other worlds.
+        table: the table of the rows.
+        add: creates one more row.
+        created: the field and column with the creation time of a row.
     """
 
     field: str
@@ -42,8 +42,8 @@ class Listing:
     add: Renewal
     created: str = "created_at"
 
-    def place_of(self, row: Any) -> tuple[int, str]:
-        """Return where a row has its place in the list."""
+    def sort_key(self, row: Any) -> tuple[int, str]:
+        """Return the sort key of a row: its creation time in nanoseconds, then its id."""
         return getattr(row, self.created).ToNanoseconds(), row.id
 
 
@@ -72,13 +72,13 @@ LISTINGS = {
 
 
 def list_request(name: str, world: World) -> Any:
-    """Return a request for all that a world has of what an RPC lists."""
+    """Return the request that lists every row of a world."""
     field = LISTINGS[name].field
     return METHOD[name].request(**{field: getattr(seed(name, world), field)})
 
 
 def with_changes(request: Message, **changes: object) -> Any:
-    """Return a copy of a request in which some fields are others."""
+    """Return a copy of a request with some fields changed."""
     copy = type(request)()
     copy.CopyFrom(request)
     copy.MergeFrom(type(request)(**changes))
@@ -100,7 +100,7 @@ async def walk(
     page_size: int,
     between_pages: Callable[[], Awaitable[object]] | None = None,
 ) -> list[Any]:
-    """Return all rows, in the order in which the pages have them."""
+    """Return the rows of all pages, in list order."""
     rows: list[Any] = []
     token = ""
     while True:

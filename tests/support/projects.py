@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 REPO_URL = "https://github.com/pallets/flask.git"
 
-OWN_FIELDS = (
+MUTABLE_FIELDS = (
     "name",
     "repo_url",
     "repo_provider",
@@ -22,16 +22,16 @@ OWN_FIELDS = (
     "default_preview_size",
     "config",
 )
-"""What a project is created with and can change."""
+"""The fields that can be set at creation and changed later."""
 
 
 async def make_project(projects: ProjectServiceAsyncStub, team: team_pb2.Team, **overrides: Any) -> project_pb2.Project:
-    """Create a project of a team, with a slug of its own."""
+    """Create a project of a team with a unique slug."""
     given = {"team_id": team.id, "slug": f"shop-{uuid.uuid4().hex[:12]}", "name": "Shop", "repo_url": REPO_URL}
     return (await projects.CreateProject(project_pb2.CreateProjectRequest(**given | overrides))).project
 
 
-async def stored(projects: ProjectServiceAsyncStub, project: project_pb2.Project) -> project_pb2.Project:
+async def fetch(projects: ProjectServiceAsyncStub, project: project_pb2.Project) -> project_pb2.Project:
     return (await projects.GetProject(project_pb2.GetProjectRequest(id=project.id))).project
 
 

@@ -21,14 +21,14 @@ VALUE = canary("postgres://db").encode()
 
 
 async def execute(database_url: str, statement: LiteralString, *values: object) -> list[tuple[Any, ...]]:
-    """Run a statement around the service, and return its rows, if it returns any."""
+    """Run a statement directly on the database. Return its rows; empty without any."""
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
         cursor = await connection.execute(statement, values)
         return await cursor.fetchall() if cursor.description else []
 
 
 async def make_project(teams: TeamServiceAsyncStub, database_url: str, team_id: str = "") -> str:
-    """Create a project, in a team of its own unless one is given; return its id."""
+    """Create a project, in a new team unless one is given. Return the project's id."""
     team_id = team_id or (await make_team(teams)).id
     statement = """
         INSERT INTO projects (team_id, slug, name, repo_url) VALUES (%s, %s, 'Shop', 'https://github.com/pallets/flask')
@@ -46,20 +46,20 @@ async def team_of(database_url: str, project_id: str) -> str:
 async def set_secret(
     secrets: SecretServiceAsyncStub, project_id: str, **overrides: Any
 ) -> secret_pb2.SetSecretResponse:
-    """Set the secret DATABASE_URL, unless told another."""
+    """Set the secret DATABASE_URL, unless another key is given."""
     given: dict[str, Any] = {"key": "DATABASE_URL", "value": VALUE} | overrides
     return await secrets.SetSecret(secret_pb2.SetSecretRequest(project_id=project_id, **given))
 
 
 async def make_secret(secrets: SecretServiceAsyncStub, project_id: str, **overrides: Any) -> secret_pb2.Secret:
-    """Create a secret of a name that was free."""
+    """Create a secret. Its name must be free."""
     answer = await set_secret(secrets, project_id, **overrides)
     assert answer.created
     return answer.secret
 
 
 async def make_file(secrets: SecretServiceAsyncStub, project_id: str, **overrides: Any) -> secret_pb2.Secret:
-    """Create a secret that is a file."""
+    """Create a secret of the type file."""
     given: dict[str, Any] = {"key": "tls.key", "secret_type": FILE, "file_path": "/etc/tls.key"} | overrides
     return await make_secret(secrets, project_id, **given)
 

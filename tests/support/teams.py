@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 async def make_team(teams: TeamServiceAsyncStub, **overrides: Any) -> team_pb2.Team:
-    """Create a team with a slug of its own."""
+    """Create a team with a unique slug."""
     given = {"slug": f"team-{uuid.uuid4().hex[:12]}", "name": "Web"} | overrides
     return (await teams.CreateTeam(team_pb2.CreateTeamRequest(**given))).team
 
@@ -19,6 +19,6 @@ async def make_team(teams: TeamServiceAsyncStub, **overrides: Any) -> team_pb2.T
 async def make_member(
     teams: TeamServiceAsyncStub, team: team_pb2.Team, user: user_pb2.User, role: team_pb2.TeamRole.ValueType
 ) -> team_pb2.TeamMember:
-    """Make a user a member of a team."""
+    """Add a user to a team."""
     request = team_pb2.AddTeamMemberRequest(team_id=team.id, user_id=user.id, role=role)
     return (await teams.AddTeamMember(request)).member

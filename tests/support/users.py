@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def login(**overrides: Any) -> user_pb2.UpsertUserRequest:
-    """The login of a person whom nobody has seen before, with an e-mail address of their own."""
+    """Return the login of a new user with a unique e-mail address."""
     given = {"email": f"ada-{uuid.uuid4().hex[:12]}@example.com", "name": "Ada"} | overrides
     return user_pb2.UpsertUserRequest(**given)
 
@@ -22,8 +22,8 @@ async def make_user(users: UserServiceAsyncStub, **overrides: Any) -> user_pb2.U
     return answer.user
 
 
-def account_id() -> str:
-    """Return the id of a GitHub or Google account that nobody has."""
+def new_account_id() -> str:
+    """Return an unused id of a GitHub or Google account."""
     return uuid.uuid4().hex
 
 
@@ -31,19 +31,19 @@ async def upsert(users: UserServiceAsyncStub, **given: Any) -> user_pb2.UpsertUs
     return await users.UpsertUser(login(**given))
 
 
-async def same_person(users: UserServiceAsyncStub, user: user_pb2.User, **given: Any) -> user_pb2.User:
-    """Log in as a user who is there already, and return the user."""
+async def log_in_again(users: UserServiceAsyncStub, user: user_pb2.User, **given: Any) -> user_pb2.User:
+    """Log in as an existing user. Return the user."""
     answer = await users.UpsertUser(login(**given))
     assert not answer.created
     assert answer.user.id == user.id
     return answer.user
 
 
-async def stored(users: UserServiceAsyncStub, user: user_pb2.User) -> user_pb2.User:
+async def fetch(users: UserServiceAsyncStub, user: user_pb2.User) -> user_pb2.User:
     return (await users.GetUser(user_pb2.GetUserRequest(id=user.id))).user
 
 
-def address() -> str:
+def new_address() -> str:
     return login().email
 
 

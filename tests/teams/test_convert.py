@@ -11,8 +11,8 @@ from stagely_rpc.db.models.rows import TeamMemberRow, TeamRow
 from stagely_rpc.teams.convert import PLAN_TO_PROTO, ROLE_TO_PROTO, member_to_proto, team_to_proto
 from tests.support.rows import row_of
 
-NOW = datetime(2026, 11, 22, 8, 30, 0, 123456, tzinfo=UTC)
-NOW_PROTO = Timestamp(seconds=int(NOW.timestamp()), nanos=123_456_000)
+CREATED = datetime(2026, 11, 22, 8, 30, 0, 123456, tzinfo=UTC)
+CREATED_PROTO = Timestamp(seconds=int(CREATED.timestamp()), nanos=123_456_000)
 
 
 def team_row(**overrides: object) -> TeamRow:
@@ -23,14 +23,14 @@ def team_row(**overrides: object) -> TeamRow:
         "billing_plan": "free",
         "max_concurrent_stagelets": 5,
         "max_concurrent_builds": 10,
-        "created_at": NOW,
-        "updated_at": NOW,
+        "created_at": CREATED,
+        "updated_at": CREATED,
         "row_version": 1,
     }
     return row_of(TeamRow, **(given | overrides))
 
 
-def test_every_plan_and_every_role_has_its_number() -> None:
+def test_every_plan_and_role_maps_to_its_enum_value() -> None:
     assert {
         "free": team_pb2.BILLING_PLAN_FREE,
         "pro": team_pb2.BILLING_PLAN_PRO,
@@ -49,19 +49,19 @@ def test_plan_is_converted(plan: str) -> None:
     assert team_to_proto(team_row(billing_plan=plan)).billing_plan == PLAN_TO_PROTO[plan]
 
 
-def test_what_is_null_is_unset() -> None:
+def test_null_column_is_an_unset_field() -> None:
     team = team_to_proto(team_row())
 
     assert not team.HasField("billing_email")
     assert not team.HasField("deleted_at")
 
 
-def test_everything_is_converted() -> None:
-    team = team_to_proto(team_row(billing_email="a@example.com", deleted_at=NOW))
+def test_every_column_is_in_the_message() -> None:
+    team = team_to_proto(team_row(billing_email="a@example.com", deleted_at=CREATED))
 
     assert {field.name for field, _ in team.ListFields()} == {field.name for field in team_pb2.Team.DESCRIPTOR.fields}
     assert team.id == "00000000-0000-0000-0000-000000000001"
-    assert team.created_at == team.updated_at == team.deleted_at == NOW_PROTO
+    assert team.created_at == team.updated_at == team.deleted_at == CREATED_PROTO
 
 
 @pytest.mark.parametrize("role", ROLE_TO_PROTO)
@@ -72,7 +72,7 @@ def test_member_is_converted(role: str) -> None:
         team_id=uuid.UUID(int=2),
         user_id=uuid.UUID(int=3),
         role=role,
-        created_at=NOW,
+        created_at=CREATED,
         row_version=1,
     )
 

@@ -19,74 +19,77 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def user(users: UserServiceAsyncStub) -> User:
-    """A user of three teams: free, pro and a deleted one, made in this order."""
+    """A user without a team. `user_teams` adds three."""
     return await make_user(users)
 
 
 @pytest.fixture
-async def their_teams(teams: TeamServiceAsyncStub, user: User) -> list[team_pb2.Team]:
-    made = [
+async def user_teams(teams: TeamServiceAsyncStub, user: User) -> list[team_pb2.Team]:
+    """The user's three teams, oldest first: free, pro, and deleted."""
+    created = [
         await make_team(teams),
         await make_team(teams, billing_plan=team_pb2.BILLING_PLAN_PRO),
         await make_team(teams),
     ]
-    for team in made:
+    for team in created:
         await make_member(teams, team, user, team_pb2.TEAM_ROLE_MEMBER)
-    made[2] = (await teams.DeleteTeam(team_pb2.DeleteTeamRequest(id=made[2].id))).team
-    return made
+    created[2] = (await teams.DeleteTeam(team_pb2.DeleteTeamRequest(id=created[2].id))).team
+    return created
 
 
-async def listed(teams: TeamServiceAsyncStub, user: User, **filters: Any) -> list[team_pb2.Team]:
+async def list_teams(teams: TeamServiceAsyncStub, user: User, **filters: Any) -> list[team_pb2.Team]:
     return list((await teams.ListTeams(team_pb2.ListTeamsRequest(user_id=user.id, **filters))).teams)
 
 
-async def test_newest_is_first_and_deleted_ones_are_left_out(
-    teams: TeamServiceAsyncStub, user: User, their_teams: list[team_pb2.Team]
+async def test_list_is_newest_first_without_deleted_teams(
+    teams: TeamServiceAsyncStub, user: User, user_teams: list[team_pb2.Team]
 ) -> None:
-    free, pro, _ = their_teams
+    free, pro, _ = user_teams
 
-    assert await listed(teams, user) == [pro, free]
+    assert await list_teams(teams, user) == [pro, free]
 
 
-async def test_deleted_ones_are_shown_when_asked_for(
-    teams: TeamServiceAsyncStub, user: User, their_teams: list[team_pb2.Team]
+async def test_show_deleted_includes_deleted_teams(
+    teams: TeamServiceAsyncStub, user: User, user_teams: list[team_pb2.Team]
 ) -> None:
-    assert await listed(teams, user, show_deleted=True) == list(reversed(their_teams))
+    assert await list_teams(teams, user, show_deleted=True) == list(reversed(user_teams))
 
 
-async def test_plan_is_a_filter(teams: TeamServiceAsyncStub, user: User, their_teams: list[team_pb2.Team]) -> None:
-    free, pro, deleted = their_teams
+async def test_teams_are_filtered_by_billing_plan(
+    teams: TeamServiceAsyncStub, user: User, user_teams: list[team_pb2.Team]
+) -> None:
+    free, pro, deleted = user_teams
 
-    assert await listed(teams, user, billing_plan=team_pb2.BILLING_PLAN_PRO) == [pro]
-    assert await listed(teams, user, billing_plan=team_pb2.BILLING_PLAN_ENTERPRISE) == []
-    assert await listed(teams, user, billing_plan=team_pb2.BILLING_PLAN_FREE, show_deleted=True) == [deleted, free]
+    assert await list_teams(teams, user, billing_plan=team_pb2.BILLING_PLAN_PRO) == [pro]
+    assert await list_teams(teams, user, billing_plan=team_pb2.BILLING_PLAN_ENTERPRISE) == []
+    assert await list_teams(teams, user, billing_plan=team_pb2.BILLING_PLAN_FREE, show_deleted=True) == [deleted, free]
 
 
-async def test_pages_continue_where_the_last_one_ended(
-    teams: TeamServiceAsyncStub, user: User, their_teams: list[team_pb2.Team]
+async def test_next_page_continues_after_the_previous_one(
+    teams: TeamServiceAsyncStub, user: User, user_teams: list[team_pb2.Team]
 ) -> None:
     request = team_pb2.ListTeamsRequest(user_id=user.id, show_deleted=True, page_size=2)
     first = await teams.ListTeams(request)
     request.page_token = first.next_page_token
     second = await teams.ListTeams(request)
 
-    assert [*first.teams, *second.teams] == list(reversed(their_teams))
+    assert [*first.teams, *second.teams] == list(reversed(user_teams))
     assert first.next_page_token
     assert not second.next_page_token
 
 
-async def test_page_that_is_just_full_is_the_last(
-    teams: TeamServiceAsyncStub, user: User, their_teams: list[team_pb2.Team]
+async def test_full_last_page_has_no_next_page_token(
+    teams: TeamServiceAsyncStub, user: User, user_teams: list[team_pb2.Team]
 ) -> None:
-    request = team_pb2.ListTeamsRequest(user_id=user.id, show_deleted=True, page_size=len(their_teams))
+    request = team_pb2.ListTeamsRequest(user_id=user.id, show_deleted=True, page_size=len(user_teams))
 
     answer = await teams.ListTeams(request)
 
-    assert len(answer.teams) == len(their_teams)
+    assert len(answer.teams) == len(user_teams)
     assert answer.next_page_token == ""
 
 
-async def test_stranger_is_in_no_team(teams: TeamServiceAsyncStub) -> None:
+async def test_unknown_user_has_no_teams(teams: TeamServiceAsyncStub) -> None:
     answer = await teams.ListTeams(team_pb2.ListTeamsRequest(user_id=str(uuid.uuid4())))
 
     assert list(answer.teams) == []

@@ -49,7 +49,7 @@ async def test_new_member_is_a_member_by_default(teams: TeamServiceAsyncStub, us
     assert await roles_of(teams, team) == {user.id: MEMBER}
 
 
-async def test_member_is_added_once(teams: TeamServiceAsyncStub, users: UserServiceAsyncStub) -> None:
+async def test_existing_member_is_refused(teams: TeamServiceAsyncStub, users: UserServiceAsyncStub) -> None:
     team, user = await make_team(teams), await make_user(users)
     await make_member(teams, team, user, ADMIN)
 
@@ -70,7 +70,7 @@ async def test_unknown_team_and_unknown_user_are_not_found(
         assert refusal.details["ResourceInfo"].resource_type == f"stagely.v1.{missing}"
 
 
-async def test_deactivated_user_becomes_no_member(teams: TeamServiceAsyncStub, users: UserServiceAsyncStub) -> None:
+async def test_deactivated_user_is_refused(teams: TeamServiceAsyncStub, users: UserServiceAsyncStub) -> None:
     team, user = await make_team(teams), await make_user(users)
     await users.DeactivateUser(user_pb2.DeactivateUserRequest(id=user.id))
 
@@ -85,19 +85,19 @@ async def test_members_of_a_deleted_team_cannot_change(
     await make_member(teams, team, user, MEMBER)
     await teams.DeleteTeam(team_pb2.DeleteTeamRequest(id=team.id))
 
-    for refusable in (
+    for call in (
         make_member(teams, team, other, MEMBER),
         teams.UpdateTeamMember(team_pb2.UpdateTeamMemberRequest(team_id=team.id, user_id=user.id, role=ADMIN)),
         teams.RemoveTeamMember(team_pb2.RemoveTeamMemberRequest(team_id=team.id, user_id=user.id)),
     ):
         with refused(StatusCode.FAILED_PRECONDITION, reason="TEAM_DELETED"):
-            await refusable
+            await call
 
     assert await roles_of(teams, team) == {user.id: MEMBER}
 
 
 @pytest.mark.parametrize("role", [OWNER, ADMIN, MEMBER, VIEWER])
-async def test_role_of_a_member_changes(
+async def test_member_role_is_updated(
     teams: TeamServiceAsyncStub, users: UserServiceAsyncStub, role: team_pb2.TeamRole.ValueType
 ) -> None:
     team, user, owner = await make_team(teams), await make_user(users), await make_user(users)
@@ -118,7 +118,7 @@ async def test_role_of_a_member_changes(
 
 
 @pytest.mark.parametrize("role", [0, 99])
-async def test_role_that_is_none_is_refused(
+async def test_invalid_role_is_refused(
     teams: TeamServiceAsyncStub, users: UserServiceAsyncStub, role: team_pb2.TeamRole.ValueType
 ) -> None:
     team, user = await make_team(teams), await make_user(users)
@@ -128,15 +128,15 @@ async def test_role_that_is_none_is_refused(
         await teams.UpdateTeamMember(team_pb2.UpdateTeamMemberRequest(team_id=team.id, user_id=user.id, role=role))
 
 
-async def test_stranger_is_no_member(teams: TeamServiceAsyncStub, users: UserServiceAsyncStub) -> None:
+async def test_user_outside_the_team_is_not_found(teams: TeamServiceAsyncStub, users: UserServiceAsyncStub) -> None:
     team, stranger = await make_team(teams), await make_user(users)
 
-    for refusable in (
+    for call in (
         teams.UpdateTeamMember(team_pb2.UpdateTeamMemberRequest(team_id=team.id, user_id=stranger.id, role=ADMIN)),
         teams.RemoveTeamMember(team_pb2.RemoveTeamMemberRequest(team_id=team.id, user_id=stranger.id)),
     ):
         with refused(StatusCode.NOT_FOUND) as refusal:
-            await refusable
+            await call
         assert refusal.details["ResourceInfo"].resource_type == "stagely.v1.TeamMember"
 
 
@@ -149,16 +149,18 @@ async def test_removed_member_is_gone(teams: TeamServiceAsyncStub, users: UserSe
     assert await roles_of(teams, team) == {}
 
 
-async def test_last_owner_stays_owner(teams: TeamServiceAsyncStub, users: UserServiceAsyncStub) -> None:
+async def test_last_owner_cannot_be_demoted_or_removed(
+    teams: TeamServiceAsyncStub, users: UserServiceAsyncStub
+) -> None:
     team, owner, admin = await make_team(teams), await make_user(users), await make_user(users)
     await make_member(teams, team, owner, OWNER)
     await make_member(teams, team, admin, ADMIN)
     demotion = team_pb2.UpdateTeamMemberRequest(team_id=team.id, user_id=owner.id, role=ADMIN)
     removal = team_pb2.RemoveTeamMemberRequest(team_id=team.id, user_id=owner.id)
 
-    for refusable in (teams.UpdateTeamMember(demotion), teams.RemoveTeamMember(removal)):
+    for call in (teams.UpdateTeamMember(demotion), teams.RemoveTeamMember(removal)):
         with refused(StatusCode.FAILED_PRECONDITION, reason="LAST_OWNER"):
-            await refusable
+            await call
     promotion = team_pb2.UpdateTeamMemberRequest(team_id=team.id, user_id=admin.id, role=OWNER)
     await teams.UpdateTeamMember(promotion)
     await teams.RemoveTeamMember(removal)
@@ -174,10 +176,10 @@ async def outcome(call: Awaitable[object]) -> str:
     return "done"
 
 
-async def test_of_owners_who_leave_at_once_one_stays(
+async def test_one_owner_stays_when_all_owners_leave_at_once(
     server: Server, teams: TeamServiceAsyncStub, users: UserServiceAsyncStub
 ) -> None:
-    """Half of ten owners are demoted and half removed, all at the same time from connections of their own."""
+    """Ten parallel calls, each on its own connection, demote five owners and remove five."""
     team = await make_team(teams)
     owners = [await make_user(users) for _ in range(10)]
     for owner in owners:
@@ -207,7 +209,7 @@ async def test_of_owners_who_leave_at_once_one_stays(
     assert Counter((await roles_of(teams, team)).values())[OWNER] == 1
 
 
-async def test_members_are_listed_by_role(teams: TeamServiceAsyncStub, users: UserServiceAsyncStub) -> None:
+async def test_members_are_filtered_by_role(teams: TeamServiceAsyncStub, users: UserServiceAsyncStub) -> None:
     team, owner, viewer = await make_team(teams), await make_user(users), await make_user(users)
     await make_member(teams, team, owner, OWNER)
     await make_member(teams, team, viewer, VIEWER)
@@ -222,7 +224,7 @@ async def test_members_of_an_unknown_team_are_not_found(teams: TeamServiceAsyncS
         await teams.ListTeamMembers(team_pb2.ListTeamMembersRequest(team_id=str(uuid.uuid4())))
 
 
-async def test_team_without_members_lists_none(teams: TeamServiceAsyncStub) -> None:
+async def test_team_without_members_has_an_empty_list(teams: TeamServiceAsyncStub) -> None:
     team = await make_team(teams)
 
     assert await roles_of(teams, team) == {}

@@ -29,7 +29,7 @@ async def test_created_team_has_the_defaults(teams: TeamServiceAsyncStub) -> Non
     assert team.etag
 
 
-async def test_created_team_has_what_was_asked_for(teams: TeamServiceAsyncStub) -> None:
+async def test_created_team_has_the_given_values(teams: TeamServiceAsyncStub) -> None:
     team = await make_team(
         teams,
         billing_email="Billing@Example.com",
@@ -67,7 +67,7 @@ async def test_malformed_slug_is_refused(teams: TeamServiceAsyncStub, slug: str)
 
 
 @pytest.mark.parametrize("slug", ["aa", "1-2", "a--b", "a" * 100])
-async def test_slug_at_its_limits_is_taken(teams: TeamServiceAsyncStub, slug: str) -> None:
+async def test_slug_at_its_limits_is_accepted(teams: TeamServiceAsyncStub, slug: str) -> None:
     slug = slug if len(slug) == 100 else f"{slug}-{uuid.uuid4().hex}"
 
     assert (await make_team(teams, slug=slug)).slug == slug
@@ -90,14 +90,12 @@ async def test_slug_at_its_limits_is_taken(teams: TeamServiceAsyncStub, slug: st
         ("max_concurrent_builds", -(2**31)),
     ],
 )
-async def test_field_beyond_its_limits_is_refused_by_name(
-    teams: TeamServiceAsyncStub, field: str, value: object
-) -> None:
+async def test_field_beyond_its_limits_is_refused(teams: TeamServiceAsyncStub, field: str, value: object) -> None:
     with refused(StatusCode.INVALID_ARGUMENT, field=field):
         await make_team(teams, **{field: value})
 
 
-async def test_all_wrong_fields_are_named_at_once(teams: TeamServiceAsyncStub) -> None:
+async def test_every_invalid_field_is_named(teams: TeamServiceAsyncStub) -> None:
     with refused(StatusCode.INVALID_ARGUMENT) as refusal:
         await make_team(teams, slug="-", name="", max_concurrent_builds=-1)
 
@@ -122,7 +120,7 @@ async def test_unknown_team_is_not_found(teams: TeamServiceAsyncStub) -> None:
         assert refusal.details["ResourceInfo"].resource_name == unknown
 
 
-async def test_get_without_a_key_is_refused(teams: TeamServiceAsyncStub) -> None:
+async def test_key_is_required(teams: TeamServiceAsyncStub) -> None:
     with refused(StatusCode.INVALID_ARGUMENT, field="key"):
         await teams.GetTeam(team_pb2.GetTeamRequest())
 
@@ -135,7 +133,7 @@ async def test_malformed_id_is_refused(teams: TeamServiceAsyncStub, malformed: s
         await teams.GetTeam(team_pb2.GetTeamRequest(id=malformed))
 
 
-async def test_update_without_a_mask_changes_what_is_set(teams: TeamServiceAsyncStub) -> None:
+async def test_update_without_a_mask_changes_set_fields(teams: TeamServiceAsyncStub) -> None:
     team = await make_team(teams, billing_email="a@example.com", max_concurrent_builds=3)
 
     updated = (await teams.UpdateTeam(team_pb2.UpdateTeamRequest(id=team.id, name="New"))).team
@@ -149,7 +147,7 @@ async def test_update_without_a_mask_changes_what_is_set(teams: TeamServiceAsync
     assert (await teams.GetTeam(team_pb2.GetTeamRequest(id=team.id))).team == updated
 
 
-async def test_update_changes_only_what_the_mask_names(teams: TeamServiceAsyncStub) -> None:
+async def test_update_changes_only_masked_fields(teams: TeamServiceAsyncStub) -> None:
     team = await make_team(teams)
     request = team_pb2.UpdateTeamRequest(
         id=team.id, name="New", max_concurrent_builds=1, update_mask=FieldMask(paths=["max_concurrent_builds"])
@@ -160,7 +158,7 @@ async def test_update_changes_only_what_the_mask_names(teams: TeamServiceAsyncSt
     assert (updated.name, updated.max_concurrent_builds) == (team.name, 1)
 
 
-async def test_masked_fields_that_are_unset_are_cleared(teams: TeamServiceAsyncStub) -> None:
+async def test_masked_and_unset_fields_are_cleared(teams: TeamServiceAsyncStub) -> None:
     team = await make_team(
         teams, billing_email="a@example.com", billing_plan=team_pb2.BILLING_PLAN_PRO, max_concurrent_stagelets=77
     )
@@ -173,7 +171,7 @@ async def test_masked_fields_that_are_unset_are_cleared(teams: TeamServiceAsyncS
     assert updated.max_concurrent_stagelets == 5
 
 
-async def test_the_star_mask_names_everything(teams: TeamServiceAsyncStub) -> None:
+async def test_star_mask_selects_every_field(teams: TeamServiceAsyncStub) -> None:
     team = await make_team(teams, billing_email="a@example.com", max_concurrent_stagelets=77)
     request = team_pb2.UpdateTeamRequest(id=team.id, name="New", update_mask=FieldMask(paths=["*"]))
 
@@ -184,7 +182,7 @@ async def test_the_star_mask_names_everything(teams: TeamServiceAsyncStub) -> No
     assert updated.max_concurrent_stagelets == 5
 
 
-async def test_a_required_field_cannot_be_cleared(teams: TeamServiceAsyncStub) -> None:
+async def test_required_field_cannot_be_cleared(teams: TeamServiceAsyncStub) -> None:
     team = await make_team(teams)
 
     with refused(StatusCode.INVALID_ARGUMENT, field="name"):
@@ -192,14 +190,14 @@ async def test_a_required_field_cannot_be_cleared(teams: TeamServiceAsyncStub) -
 
 
 @pytest.mark.parametrize("path", ["slug", "created_at", "etag", "id", "nonsense", "name.first", "", "deleted_at"])
-async def test_mask_of_what_cannot_be_updated_is_refused(teams: TeamServiceAsyncStub, path: str) -> None:
+async def test_mask_with_an_immutable_or_unknown_field_is_refused(teams: TeamServiceAsyncStub, path: str) -> None:
     team = await make_team(teams)
 
     with refused(StatusCode.INVALID_ARGUMENT, field="update_mask"):
         await teams.UpdateTeam(team_pb2.UpdateTeamRequest(id=team.id, update_mask=FieldMask(paths=[path])))
 
 
-async def test_update_that_changes_nothing_leaves_the_etag(teams: TeamServiceAsyncStub) -> None:
+async def test_update_without_changes_keeps_the_etag(teams: TeamServiceAsyncStub) -> None:
     team = await make_team(teams)
 
     updated = (await teams.UpdateTeam(team_pb2.UpdateTeamRequest(id=team.id, name=team.name))).team
@@ -211,12 +209,12 @@ async def test_stale_etag_changes_nothing(teams: TeamServiceAsyncStub) -> None:
     team = await make_team(teams)
     newer = (await teams.UpdateTeam(team_pb2.UpdateTeamRequest(id=team.id, name="New", etag=team.etag))).team
 
-    for refusable in (
+    for call in (
         teams.UpdateTeam(team_pb2.UpdateTeamRequest(id=team.id, name="Newer", etag=team.etag)),
         teams.DeleteTeam(team_pb2.DeleteTeamRequest(id=team.id, etag=team.etag)),
     ):
         with refused(StatusCode.ABORTED, reason="ETAG_STALE"):
-            await refusable
+            await call
 
     assert (await teams.GetTeam(team_pb2.GetTeamRequest(id=team.id))).team == newer
 
@@ -228,19 +226,19 @@ async def test_etag_of_another_team_is_stale(teams: TeamServiceAsyncStub) -> Non
         await teams.DeleteTeam(team_pb2.DeleteTeamRequest(id=one.id, etag=other.etag))
 
 
-async def test_deleted_team_is_hidden_and_unchangeable_until_it_is_restored(teams: TeamServiceAsyncStub) -> None:
+async def test_deleted_team_cannot_be_changed_until_it_is_restored(teams: TeamServiceAsyncStub) -> None:
     team = await make_team(teams)
 
     deleted = (await teams.DeleteTeam(team_pb2.DeleteTeamRequest(id=team.id, etag=team.etag))).team
 
     assert deleted.HasField("deleted_at")
     assert (await teams.GetTeam(team_pb2.GetTeamRequest(id=team.id))).team == deleted
-    for refusable in (
+    for call in (
         teams.DeleteTeam(team_pb2.DeleteTeamRequest(id=team.id)),
         teams.UpdateTeam(team_pb2.UpdateTeamRequest(id=team.id, name="New")),
     ):
         with refused(StatusCode.FAILED_PRECONDITION, reason="TEAM_DELETED") as refusal:
-            await refusable
+            await call
         assert refusal.details["PreconditionFailure"].violations[0].subject == f"Team {team.id}"
 
     restored = (await teams.UndeleteTeam(team_pb2.UndeleteTeamRequest(id=team.id, etag=deleted.etag))).team
@@ -256,18 +254,18 @@ async def test_team_that_is_not_deleted_cannot_be_restored(teams: TeamServiceAsy
         await teams.UndeleteTeam(team_pb2.UndeleteTeamRequest(id=team.id))
 
 
-async def test_changing_an_unknown_team_is_not_found(teams: TeamServiceAsyncStub) -> None:
+async def test_change_of_an_unknown_team_is_not_found(teams: TeamServiceAsyncStub) -> None:
     unknown = str(uuid.uuid4())
-    for refusable in (
+    for call in (
         teams.UpdateTeam(team_pb2.UpdateTeamRequest(id=unknown, name="New")),
         teams.DeleteTeam(team_pb2.DeleteTeamRequest(id=unknown)),
         teams.UndeleteTeam(team_pb2.UndeleteTeamRequest(id=unknown)),
     ):
         with refused(StatusCode.NOT_FOUND):
-            await refusable
+            await call
 
 
-async def test_team_with_live_environments_is_deleted_only_by_force(
+async def test_team_with_live_environments_is_deleted_only_with_force(
     teams: TeamServiceAsyncStub, database_url: str
 ) -> None:
     team = await make_team(teams)

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from tests.support.refusals import refused
-from tests.support.users import account_id, login, make_user, stored, upsert
+from tests.support.users import fetch, login, make_user, new_account_id, upsert
 
 if TYPE_CHECKING:
     from stagely.v1.user_pb2_grpc import UserServiceAsyncStub
@@ -16,30 +16,30 @@ VISIBLE_ASCII = "".join(map(chr, range(33, 127)))
 
 
 class TestConflicts:
-    async def test_github_and_google_ids_of_two_users(self, users: UserServiceAsyncStub) -> None:
-        first = await make_user(users, github_id=account_id())
-        second = await make_user(users, google_id=account_id())
+    async def test_ids_of_two_users_are_refused(self, users: UserServiceAsyncStub) -> None:
+        first = await make_user(users, github_id=new_account_id())
+        second = await make_user(users, google_id=new_account_id())
 
         with refused(ALREADY_EXISTS, reason="USER_GOOGLE_ID_CONFLICT") as refusal:
             await upsert(users, github_id=first.github_id, google_id=second.google_id)
 
         assert f"google_id '{second.google_id}'" in refusal.message
         assert "email" not in refusal.message
-        assert [await stored(users, first), await stored(users, second)] == [first, second]
+        assert [await fetch(users, first), await fetch(users, second)] == [first, second]
 
     @pytest.mark.parametrize("key", ["github_id", "google_id"])
-    async def test_email_of_another_user(self, users: UserServiceAsyncStub, key: str) -> None:
-        first, second = await make_user(users, **{key: account_id()}), await make_user(users, email_verified=True)
+    async def test_email_of_another_user_is_refused(self, users: UserServiceAsyncStub, key: str) -> None:
+        first, second = await make_user(users, **{key: new_account_id()}), await make_user(users, email_verified=True)
 
         with refused(ALREADY_EXISTS, reason="USER_EMAIL_TAKEN") as refusal:
             await upsert(users, **{key: getattr(first, key)}, email=second.email, email_verified=True)
 
         assert second.email in refusal.message
-        assert [await stored(users, first), await stored(users, second)] == [first, second]
+        assert [await fetch(users, first), await fetch(users, second)] == [first, second]
 
-    async def test_three_users_in_one_login(self, users: UserServiceAsyncStub) -> None:
-        by_github = await make_user(users, github_id=account_id())
-        by_google = await make_user(users, google_id=account_id())
+    async def test_login_that_matches_three_users_is_refused(self, users: UserServiceAsyncStub) -> None:
+        by_github = await make_user(users, github_id=new_account_id())
+        by_google = await make_user(users, google_id=new_account_id())
         by_email = await make_user(users)
 
         with refused(ALREADY_EXISTS, reason="USER_GOOGLE_ID_CONFLICT") as refusal:
@@ -53,13 +53,15 @@ class TestConflicts:
     @pytest.mark.parametrize(
         ("key", "reason"), [("github_id", "USER_GITHUB_ID_CONFLICT"), ("google_id", "USER_GOOGLE_ID_CONFLICT")]
     )
-    async def test_user_found_by_email_has_another_id(self, users: UserServiceAsyncStub, key: str, reason: str) -> None:
-        user = await make_user(users, **{key: account_id()}, email_verified=True)
+    async def test_other_id_for_a_user_found_by_email_is_refused(
+        self, users: UserServiceAsyncStub, key: str, reason: str
+    ) -> None:
+        user = await make_user(users, **{key: new_account_id()}, email_verified=True)
 
         with refused(ALREADY_EXISTS, reason=reason):
-            await upsert(users, email=user.email, email_verified=True, **{key: account_id()})
+            await upsert(users, email=user.email, email_verified=True, **{key: new_account_id()})
 
-        assert await stored(users, user) == user
+        assert await fetch(users, user) == user
 
     @pytest.mark.parametrize(
         ("key", "other", "reason"),
@@ -68,18 +70,18 @@ class TestConflicts:
             ("google_id", "github_id", "USER_GITHUB_ID_CONFLICT"),
         ],
     )
-    async def test_user_found_by_one_id_has_another_of_the_other_kind(
+    async def test_other_second_id_for_a_user_found_by_id_is_refused(
         self, users: UserServiceAsyncStub, key: str, other: str, reason: str
     ) -> None:
-        user = await make_user(users, **{key: account_id(), other: account_id()})
+        user = await make_user(users, **{key: new_account_id(), other: new_account_id()})
 
         with refused(ALREADY_EXISTS, reason=reason):
-            await upsert(users, email=user.email, **{key: getattr(user, key), other: account_id()})
+            await upsert(users, email=user.email, **{key: getattr(user, key), other: new_account_id()})
 
-        assert await stored(users, user) == user
+        assert await fetch(users, user) == user
 
-    async def test_both_ids_differ(self, users: UserServiceAsyncStub) -> None:
-        user = await make_user(users, github_id=account_id(), google_id=account_id(), email_verified=True)
+    async def test_login_with_two_other_ids_is_refused(self, users: UserServiceAsyncStub) -> None:
+        user = await make_user(users, github_id=new_account_id(), google_id=new_account_id(), email_verified=True)
 
         with refused(ALREADY_EXISTS, reason="USER_GITHUB_ID_CONFLICT") as refusal:
             await upsert(users, email=user.email, github_id="1", google_id="2", email_verified=True)
@@ -89,7 +91,7 @@ class TestConflicts:
 
 
 class TestLinkingByEmail:
-    """An account that is found by its e-mail address alone gets an id linked only where that can't be a theft."""
+    """An id is linked to an account found by e-mail address alone only if the login can't take over the account."""
 
     @pytest.mark.parametrize(
         ("login_verified", "account_verified", "account_has_id", "linked"),
@@ -104,7 +106,7 @@ class TestLinkingByEmail:
             (False, False, False, False),
         ],
     )
-    async def test_verified_on_both_sides_or_not_linked(
+    async def test_id_is_linked_only_if_the_login_proves_ownership(
         self,
         users: UserServiceAsyncStub,
         *,
@@ -113,9 +115,9 @@ class TestLinkingByEmail:
         account_has_id: bool,
         linked: bool,
     ) -> None:
-        ids = {"github_id": account_id()} if account_has_id else {}
+        ids = {"github_id": new_account_id()} if account_has_id else {}
         user = await make_user(users, email_verified=account_verified, **ids)
-        request = login(email=user.email, google_id=account_id(), email_verified=login_verified)
+        request = login(email=user.email, google_id=new_account_id(), email_verified=login_verified)
 
         if linked:
             found = (await users.UpsertUser(request)).user
@@ -124,4 +126,4 @@ class TestLinkingByEmail:
             with refused(ALREADY_EXISTS, reason="USER_EMAIL_TAKEN") as refusal:
                 await users.UpsertUser(request)
             assert "not verified" in refusal.message
-            assert await stored(users, user) == user
+            assert await fetch(users, user) == user

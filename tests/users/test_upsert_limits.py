@@ -17,7 +17,7 @@ VISIBLE_ASCII = "".join(map(chr, range(33, 127)))
 
 class TestLimits:
     @pytest.mark.parametrize(
-        ("field", "longest"),
+        ("field", "longest_value"),
         [
             ("email", "a" * 243 + "@example.com"),
             ("name", "é" * 255),
@@ -26,13 +26,13 @@ class TestLimits:
             ("google_id", (VISIBLE_ASCII * 2)[6:106]),
         ],
     )
-    async def test_longest_is_taken_and_one_more_refused(
-        self, users: UserServiceAsyncStub, field: str, longest: str
+    async def test_longest_value_is_accepted_and_a_longer_one_refused(
+        self, users: UserServiceAsyncStub, field: str, longest_value: str
     ) -> None:
         with refused(grpc.StatusCode.INVALID_ARGUMENT, field=field):
-            await upsert(users, **{field: longest + "a" if field != "email" else "a" + longest})
+            await upsert(users, **{field: longest_value + "a" if field != "email" else "a" + longest_value})
 
-        assert getattr((await upsert(users, **{field: longest})).user, field) == longest
+        assert getattr((await upsert(users, **{field: longest_value})).user, field) == longest_value
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -43,7 +43,7 @@ class TestLimits:
             ("email", "ada@example.c|m"),
             ("email", "ada@example.com\n"),
             ("email", " ada@example.com"),
-            ("email", "\u212aada@example.com"),  # the Kelvin sign: a k in lower case
+            ("email", "\u212aada@example.com"),  # the Kelvin sign, which becomes a k in lower case
             ("email", "ąda@example.com"),
             ("name", ""),
             ("name", "  "),
@@ -63,11 +63,11 @@ class TestLimits:
             ("google_id", "1\n"),
         ],
     )
-    async def test_bad_value_is_refused(self, users: UserServiceAsyncStub, field: str, value: str) -> None:
+    async def test_invalid_value_is_refused(self, users: UserServiceAsyncStub, field: str, value: str) -> None:
         with refused(grpc.StatusCode.INVALID_ARGUMENT, field=field):
             await upsert(users, **{field: value})
 
-    async def test_every_bad_field_is_named(self, users: UserServiceAsyncStub) -> None:
+    async def test_every_invalid_field_is_named(self, users: UserServiceAsyncStub) -> None:
         with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
             await upsert(users, email="", name="", avatar_url="x", github_id="", google_id="")
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.refusals import refusal_of, refused
 from tests.support.rpc import connected, running_server
-from tests.support.users import account_id, address, login, make_user, upsert
+from tests.support.users import login, make_user, new_account_id, new_address, upsert
 
 if TYPE_CHECKING:
     from stagely.v1 import user_pb2
@@ -22,7 +22,7 @@ VISIBLE_ASCII = "".join(map(chr, range(33, 127)))
 
 
 class TestRaces:
-    """Fifty callers at once, over connections of their own, to two servers on one database."""
+    """Parallel logins through two servers on one database."""
 
     async def upsert_at_once(
         self, server: Server, database_url: str, requests: list[user_pb2.UpsertUserRequest]
@@ -39,8 +39,8 @@ class TestRaces:
             return await asyncio.gather(*calls, return_exceptions=True)
 
     @pytest.mark.parametrize("key", ["github_id", "google_id", "email"])
-    async def test_fifty_first_logins_make_one_user(self, server: Server, database_url: str, key: str) -> None:
-        shared = login(github_id=account_id(), google_id=account_id())
+    async def test_parallel_first_logins_create_one_user(self, server: Server, database_url: str, key: str) -> None:
+        shared = login(github_id=new_account_id(), google_id=new_account_id())
         request = login(**{key: getattr(shared, key)})
         if key != "email":
             request.email = shared.email
@@ -51,9 +51,9 @@ class TestRaces:
         assert len({answer.user.id for answer in answers}) == 1  # type: ignore[union-attr]
         assert [answer.created for answer in answers].count(True) == 1  # type: ignore[union-attr]
 
-    async def test_one_email_goes_to_one_of_many_new_accounts(self, server: Server, database_url: str) -> None:
-        email = address()
-        requests = [login(email=email, github_id=account_id()) for _ in range(20)]
+    async def test_one_of_many_new_accounts_gets_the_email(self, server: Server, database_url: str) -> None:
+        email = new_address()
+        requests = [login(email=email, github_id=new_account_id()) for _ in range(20)]
 
         answers = await self.upsert_at_once(server, database_url, requests)
 
@@ -61,11 +61,11 @@ class TestRaces:
         assert len(refusals) == 19
         assert {(refusal.code, refusal.reason) for refusal in refusals} == {(ALREADY_EXISTS, "USER_GITHUB_ID_CONFLICT")}
 
-    async def test_one_email_goes_to_one_of_many_old_accounts(
+    async def test_one_of_many_existing_accounts_gets_the_email(
         self, server: Server, database_url: str, users: UserServiceAsyncStub
     ) -> None:
-        accounts = [await make_user(users, github_id=account_id()) for _ in range(20)]
-        email = address()
+        accounts = [await make_user(users, github_id=new_account_id()) for _ in range(20)]
+        email = new_address()
         requests = [login(email=email, github_id=account.github_id) for account in accounts]
 
         answers = await self.upsert_at_once(server, database_url, requests)
@@ -74,10 +74,10 @@ class TestRaces:
         assert len(refusals) == 19
         assert {(refusal.code, refusal.reason) for refusal in refusals} == {(ALREADY_EXISTS, "USER_EMAIL_TAKEN")}
 
-    async def test_crossed_logins_do_not_deadlock(
+    async def test_logins_that_match_the_same_users_do_not_deadlock(
         self, server: Server, database_url: str, users: UserServiceAsyncStub
     ) -> None:
-        first, second = [await make_user(users, github_id=account_id()) for _ in range(2)]
+        first, second = [await make_user(users, github_id=new_account_id()) for _ in range(2)]
         requests = [
             login(email=email, github_id=github_id)
             for email, github_id in [(first.email, second.github_id), (second.email, first.github_id)] * 20
@@ -93,14 +93,14 @@ class TestRaces:
         self, database_url: str, users: UserServiceAsyncStub
     ) -> None:
         low, high = sorted([uuid.uuid4(), uuid.uuid4()])
-        emails = {low: address(), high: address()}
-        github_id = account_id()
+        emails = {low: new_address(), high: new_address()}
+        github_id = new_account_id()
         async with (
-            await psycopg.AsyncConnection.connect(database_url, autocommit=True) as onlooker,
+            await psycopg.AsyncConnection.connect(database_url, autocommit=True) as observer,
             await psycopg.AsyncConnection.connect(database_url) as holder,
         ):
-            for user_id in (high, low):  # the table's own order is the other way round
-                await onlooker.execute(
+            for user_id in (high, low):  # inserted in the opposite order
+                await observer.execute(
                     "INSERT INTO users (id, email, name, github_id) VALUES (%s, %s, 'Ada', %s)",
                     [user_id, emails[user_id], github_id if user_id == low else None],
                 )
@@ -108,15 +108,13 @@ class TestRaces:
             call = asyncio.create_task(upsert(users, email=emails[high], github_id=github_id))
             await asyncio.sleep(0.3)
 
-            await onlooker.execute("SELECT FROM users WHERE id = %s FOR UPDATE NOWAIT", [high])
+            await observer.execute("SELECT FROM users WHERE id = %s FOR UPDATE NOWAIT", [high])
             await holder.rollback()
 
         with refused(ALREADY_EXISTS, reason="USER_EMAIL_TAKEN"):
             await call
 
-    async def test_login_waits_for_a_deactivation_under_way(
-        self, database_url: str, users: UserServiceAsyncStub
-    ) -> None:
+    async def test_login_waits_for_a_running_deactivation(self, database_url: str, users: UserServiceAsyncStub) -> None:
         user = await make_user(users)
         async with await psycopg.AsyncConnection.connect(database_url) as other:
             await other.execute("UPDATE users SET is_active = false WHERE id = %s", [user.id])

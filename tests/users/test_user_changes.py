@@ -29,7 +29,7 @@ async def make_members(
 
 
 class TestUpdateUser:
-    async def test_set_fields_change_without_a_mask(self, users: UserServiceAsyncStub) -> None:
+    async def test_update_without_a_mask_changes_set_fields(self, users: UserServiceAsyncStub) -> None:
         user = await make_user(users, avatar_url="https://example.com/a.png")
 
         updated = await update_user(users, user, name="Łada 🚀")
@@ -46,7 +46,7 @@ class TestUpdateUser:
         assert not updated.HasField("avatar_url")
         assert updated.name == user.name
 
-    async def test_every_field_can_be_changed_at_once(self, users: UserServiceAsyncStub) -> None:
+    async def test_star_mask_changes_every_field(self, users: UserServiceAsyncStub) -> None:
         user = await make_user(users)
 
         updated = await update_user(
@@ -60,7 +60,7 @@ class TestUpdateUser:
 
         assert (updated.name, updated.avatar_url, updated.is_active) == ("Grace", "http://example.com/g.png", False)
 
-    async def test_deactivated_user_is_brought_back(self, users: UserServiceAsyncStub) -> None:
+    async def test_deactivated_user_can_be_reactivated(self, users: UserServiceAsyncStub) -> None:
         user = await deactivate_user(users, await make_user(users))
 
         assert (await update_user(users, user, is_active=True)).is_active
@@ -71,14 +71,16 @@ class TestUpdateUser:
 
         assert (await update_user(users, user, update_mask=FieldMask(paths=["is_active"]))).is_active
 
-    async def test_name_can_not_be_cleared(self, users: UserServiceAsyncStub) -> None:
+    async def test_name_cannot_be_cleared(self, users: UserServiceAsyncStub) -> None:
         with refused(grpc.StatusCode.INVALID_ARGUMENT, field="name"):
             await update_user(users, await make_user(users), update_mask=FieldMask(paths=["name"]))
 
     @pytest.mark.parametrize(
         "path", ["email", "github_id", "google_id", "email_verified", "last_login_at", "id", "etag", "shoe_size", ""]
     )
-    async def test_other_path_is_refused(self, users: UserServiceAsyncStub, path: str) -> None:
+    async def test_mask_with_an_immutable_or_unknown_field_is_refused(
+        self, users: UserServiceAsyncStub, path: str
+    ) -> None:
         user = await make_user(users)
 
         with refused(grpc.StatusCode.INVALID_ARGUMENT, field="update_mask"):
@@ -112,12 +114,12 @@ class TestDeactivateUser:
         assert deactivated == await get_user(users, id=user.id)
         assert [u.id for u in (await users.ListUsers(user_pb2.ListUsersRequest(team_id=team_id))).users] == [user.id]
 
-    async def test_second_deactivation_writes_nothing(self, users: UserServiceAsyncStub) -> None:
+    async def test_second_deactivation_changes_nothing(self, users: UserServiceAsyncStub) -> None:
         deactivated = await deactivate_user(users, await make_user(users))
 
         assert await deactivate_user(users, deactivated, deactivated.etag) == deactivated
 
-    async def test_no_team_can_add_a_deactivated_user(
+    async def test_deactivated_user_cannot_join_a_team(
         self, users: UserServiceAsyncStub, teams: TeamServiceAsyncStub
     ) -> None:
         team, user = await make_team(teams), await deactivate_user(users, await make_user(users))

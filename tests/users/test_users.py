@@ -10,7 +10,7 @@ from stagely.v1 import team_pb2, user_pb2
 from tests.support.refusals import refused
 from tests.support.statements import statements
 from tests.support.teams import make_team
-from tests.support.users import account_id, deactivate_user, get_user, make_user
+from tests.support.users import deactivate_user, get_user, make_user, new_account_id
 
 if TYPE_CHECKING:
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
@@ -30,13 +30,13 @@ async def make_members(
 
 class TestGetUser:
     async def test_each_key_finds_the_user(self, users: UserServiceAsyncStub) -> None:
-        user = await make_user(users, github_id=account_id(), google_id=account_id())
+        user = await make_user(users, github_id=new_account_id(), google_id=new_account_id())
 
         for key in ("id", "email", "github_id", "google_id"):
             assert await get_user(users, **{key: getattr(user, key)}) == user
 
-    async def test_it_is_one_statement(self, users: UserServiceAsyncStub, monkeypatch: pytest.MonkeyPatch) -> None:
-        user = await make_user(users, github_id=account_id(), google_id=account_id())
+    async def test_get_takes_one_statement(self, users: UserServiceAsyncStub, monkeypatch: pytest.MonkeyPatch) -> None:
+        user = await make_user(users, github_id=new_account_id(), google_id=new_account_id())
 
         with statements(monkeypatch) as executed:
             for key in ("id", "email", "github_id", "google_id"):
@@ -44,7 +44,7 @@ class TestGetUser:
 
         assert len(executed) == 4
 
-    async def test_email_is_found_in_any_case(self, users: UserServiceAsyncStub) -> None:
+    async def test_email_lookup_is_case_insensitive(self, users: UserServiceAsyncStub) -> None:
         user = await make_user(users)
 
         assert await get_user(users, email=user.email.upper()) == user
@@ -69,8 +69,8 @@ class TestGetUser:
 
         assert next(iter(key.values())) in refusal.message
 
-    async def test_github_id_of_one_is_not_the_google_id_of_another(self, users: UserServiceAsyncStub) -> None:
-        user = await make_user(users, github_id=account_id())
+    async def test_github_id_does_not_match_a_google_id(self, users: UserServiceAsyncStub) -> None:
+        user = await make_user(users, github_id=new_account_id())
 
         with refused(grpc.StatusCode.NOT_FOUND):
             await get_user(users, google_id=user.github_id)
@@ -110,7 +110,9 @@ class TestListUsers:
 
         assert list(found.users) == [newest]
 
-    async def test_is_active_chooses(self, users: UserServiceAsyncStub, teams: TeamServiceAsyncStub) -> None:
+    async def test_users_are_filtered_by_is_active(
+        self, users: UserServiceAsyncStub, teams: TeamServiceAsyncStub
+    ) -> None:
         team_id, (first, second) = await make_members(teams, users, 2)
         first = await deactivate_user(users, first)
 
@@ -118,7 +120,9 @@ class TestListUsers:
         assert list((await self.list_members(users, team_id, is_active=False)).users) == [first]
         assert len((await self.list_members(users, team_id)).users) == 2
 
-    async def test_pages_hold_every_user_once(self, users: UserServiceAsyncStub, teams: TeamServiceAsyncStub) -> None:
+    async def test_pages_contain_every_user_once(
+        self, users: UserServiceAsyncStub, teams: TeamServiceAsyncStub
+    ) -> None:
         team_id, members = await make_members(teams, users, 5)
         pages: list[list[str]] = []
         token = ""
@@ -131,7 +135,7 @@ class TestListUsers:
         assert [len(page) for page in pages] == [2, 2, 1]
         assert [user_id for page in pages for user_id in page] == [user.id for user in reversed(members)]
 
-    async def test_token_of_other_filters_is_refused(
+    async def test_page_token_with_other_filters_is_refused(
         self, users: UserServiceAsyncStub, teams: TeamServiceAsyncStub
     ) -> None:
         team_id, _ = await make_members(teams, users, 2)
@@ -147,5 +151,5 @@ class TestListUsers:
         with refused(grpc.StatusCode.INVALID_ARGUMENT, field="page_size"):
             await users.ListUsers(user_pb2.ListUsersRequest(page_size=-1))
 
-    async def test_team_without_members_has_none(self, users: UserServiceAsyncStub) -> None:
+    async def test_team_without_members_has_an_empty_list(self, users: UserServiceAsyncStub) -> None:
         assert not (await self.list_members(users, str(uuid.uuid4()))).users

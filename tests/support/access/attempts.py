@@ -1,4 +1,4 @@
-"""All the ways in which a caller can come to an RPC, and what the RPC's policy says to each."""
+"""Every kind of caller of an RPC, and the outcome that the RPC's policy requires for each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stagely.v1.annotations_pb2 import (
     ACTING_FOR_SELF,
     ACTING_FOR_TEAMMATE,
 )
-from tests.support.access.policies import PERMISSIONS, ROLES, is_collection, policy_of, role_in
+from tests.support.access.policies import PERMISSIONS, ROLES, is_collection, policy_of, required_role
 from tests.support.tokens import token, unsigned_token
 
 if TYPE_CHECKING:
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from tests.support.methods import Method
 
 IMPERSONATE = "users.impersonate"
-ITSELF = "the user that it is about"
+SELF = "the user in the request"
 STRANGERS = ("another team's owner", "member of no team")
 
 
 _ALLOWED = {
-    ACTING_FOR_SELF: {ITSELF},
-    ACTING_FOR_TEAMMATE: {ITSELF, *ROLES},
-    ACTING_FOR_ANY_USER: {ITSELF, *ROLES, *STRANGERS},
+    ACTING_FOR_SELF: {SELF},
+    ACTING_FOR_TEAMMATE: {SELF, *ROLES},
+    ACTING_FOR_ANY_USER: {SELF, *ROLES, *STRANGERS},
 }
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What comes of a call.
+    """The outcome of a call.
 
     Attributes:
-        code: how it ends.
-        reason: why, if it is refused.
-        is_empty: it is granted, and there is nothing to be seen.
+        code: the status code.
+        reason: the reason of the refusal; empty if the call is granted.
+        is_empty: whether the call is granted and lists no rows.
     """
 
     code: grpc.StatusCode
@@ -61,13 +61,13 @@ HIDDEN = Outcome(grpc.StatusCode.NOT_FOUND, "RESOURCE_NOT_FOUND")
 
 @dataclass(frozen=True)
 class Attempt:
-    """One way to call an RPC, and what should come of it.
+    """One way to call an RPC, and the expected outcome.
 
     Attributes:
-        name: of the way.
-        authorization: what is shown; None for nothing.
-        acting_for: for whom, by the position in the cast.
-        outcome: what the policy says.
+        name: a label for messages.
+        authorization: the authorization header; None for no header.
+        acting_for: the acting user, by position; None for no user.
+        outcome: the outcome that the policy requires.
     """
 
     name: str
@@ -103,11 +103,11 @@ def _without_identity(permission: str) -> Iterator[Attempt]:
         "TOKEN_ISSUER_WRONG": token("reaper", permission, iss="https://login.example.com"),
         "TOKEN_ALGORITHM_REFUSED": unsigned_token("reaper", permission),
     }
-    shown = {
+    credentials = {
         "no token": (None, "TOKEN_MISSING"),
         "another scheme": (f"Basic {valid}", "TOKEN_MALFORMED"),
         "a token without its scheme": (valid, "TOKEN_MALFORMED"),
-        "no JWT": ("Bearer sesame", "TOKEN_MALFORMED"),
+        "not a JWT": ("Bearer sesame", "TOKEN_MALFORMED"),
         "half a token": (f"Bearer {head}.{body}", "TOKEN_MALFORMED"),
         "claims of another token": (
             f"Bearer {head}.{token('root', '*').split('.')[1]}.{signature}",
@@ -116,9 +116,9 @@ def _without_identity(permission: str) -> Iterator[Attempt]:
         "no expiry": (f"Bearer {token('reaper', permission, exp=None)}", "TOKEN_CLAIM_MISSING"),
         "no audience": (f"Bearer {token('reaper', permission, aud=None)}", "TOKEN_CLAIM_MISSING"),
         "no issuer": (f"Bearer {token('reaper', permission, iss=None)}", "TOKEN_CLAIM_MISSING"),
-        **{reason: (f"Bearer {shown}", reason) for reason, shown in tokens.items()},
+        **{reason: (f"Bearer {jwt}", reason) for reason, jwt in tokens.items()},
     }
-    for name, (authorization, reason) in shown.items():
+    for name, (authorization, reason) in credentials.items():
         yield Attempt(name, authorization, Outcome(grpc.StatusCode.UNAUTHENTICATED, reason))
 
 
@@ -130,7 +130,7 @@ def _without_permission(permission: str) -> Iterator[Attempt]:
         "every other permission": others,
         "another verb": (f"{kind}.another", f"{kind}.{verb}_all", f"{kind}.{verb[:-1]}"),
         "all of other kinds": (*{f"{other.partition('.')[0]}.*" for other in others} - {f"{kind}.*"}, f"{kind[:-1]}.*"),
-        "what is no permission": (kind, verb, permission.upper(), f"{kind}.", f"*.{verb}", "**", f"{permission},"),
+        "malformed permissions": (kind, verb, permission.upper(), f"{kind}.", f"*.{verb}", "**", f"{permission},"),
     }
     for name, scope in scopes.items():
         yield Attempt(name, _bearer(*scope), denied("PERMISSION_MISSING"))
@@ -149,11 +149,11 @@ def _acting(method: Method, policy: Policy) -> Iterator[Attempt]:
         outcome = _outcome_for(user, method, policy)
         yield Attempt(user, _bearer(policy.permission, IMPERSONATE), outcome, user)
     if policy.acting_for:
-        yield Attempt(ITSELF, _bearer("*"), _outcome_for(ITSELF, method, policy), ITSELF)
+        yield Attempt(SELF, _bearer("*"), _outcome_for(SELF, method, policy), SELF)
 
 
 def _outcome_for(user: str, method: Method, policy: Policy) -> Outcome:
-    """Return what a policy says to a service that acts for a user."""
+    """Return the outcome that a policy requires for a service that acts for a user."""
     if user == "malformed":
         return Outcome(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
     if policy.acting_for == ACTING_FOR_NOBODY:
@@ -168,7 +168,7 @@ def _outcome_for(user: str, method: Method, policy: Policy) -> Outcome:
 def _outcome_by_role(user: str, method: Method, policy: Policy) -> Outcome:
     if user in STRANGERS:
         return _hidden(method)
-    if ROLES.index(user) >= ROLES.index(role_in(policy)):
+    if ROLES.index(user) >= ROLES.index(required_role(policy)):
         return GRANTED
     return EMPTY if is_collection(method) else denied("ROLE_MISSING")
 

@@ -1,4 +1,4 @@
-"""The policies, read from the contract as whoever reads the contract reads them: nothing here knows the service."""
+"""The policies, read from the contract without any code of the service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.support.methods import Method
 
 ROLES = ("viewer", "member", "admin", "owner")
-"""Each includes those before it."""
+"""Each role includes the roles before it."""
 
 
 def descriptor_of(method: Method) -> MethodDescriptor:
@@ -32,8 +32,8 @@ def policy_of(method: Method) -> annotations_pb2.Policy:
     return options_of(method).Extensions[annotations_pb2.policy]
 
 
-def role_in(policy: annotations_pb2.Policy) -> str:
-    """Return the role that a policy asks for; empty for none."""
+def required_role(policy: annotations_pb2.Policy) -> str:
+    """Return the role that a policy requires; empty if it requires none."""
     return annotations_pb2.Role.Name(policy.role).removeprefix("ROLE_").lower() if policy.role else ""
 
 

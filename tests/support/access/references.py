@@ -1,4 +1,4 @@
-"""Which fields of requests name something of a team, found in the valid requests of every RPC."""
+"""The request fields that refer to a team's resources, found in the valid requests of every RPC."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
     from tests.support.world import World
 
-_PLACE = re.compile(r"\{(\w+)\.(\w+)\}")
-_NO_NAMES = {"etag", "pr_number"}
+_PLACEHOLDER = re.compile(r"\{(\w+)\.(\w+)\}")
+_NOT_REFERENCES = {"etag", "pr_number"}
 _MIN_CHARACTERS = 8
 _NEXT_DIGIT = str.maketrans("0123456789abcdef", "123456789abcdef0")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A field of a valid request that names a resource.
+    """A field of a valid request that refers to a resource.
 
     Attributes:
-        variant: of the request.
-        path: of the field, with dots.
-        template: what it names, such as `{team.id}`.
+        variant: the index of the request among the valid requests of the RPC.
+        path: the path of the field, with dots.
+        template: the placeholder in the field, such as `{team.id}`.
     """
 
     variant: int
@@ -39,7 +39,7 @@ class Reference:
 
     @property
     def kind(self) -> str:
-        """Of what it is, such as `team`."""
+        """The type of the resource, such as `team`."""
         return self.template.removeprefix("{").partition(".")[0]
 
 
@@ -48,20 +48,20 @@ def references_of(name: str) -> list[Reference]:
     return [
         Reference(variant, path, template)
         for variant, given in enumerate(SEEDS.get(name, ()))
-        for path, template in _places(given)
+        for path, template in _placeholders(given)
     ]
 
 
-def _places(given: dict[str, Any], outer: str = "") -> Iterator[tuple[str, str]]:
+def _placeholders(given: dict[str, Any], outer: str = "") -> Iterator[tuple[str, str]]:
     for name, value in given.items():
         if isinstance(value, dict):
-            yield from _places(value, f"{outer}{name}.")
-        elif (found := _PLACE.fullmatch(str(value))) and found[2] not in _NO_NAMES:
+            yield from _placeholders(value, f"{outer}{name}.")
+        elif (found := _PLACEHOLDER.fullmatch(str(value))) and found[2] not in _NOT_REFERENCES:
             yield f"{outer}{name}", str(value)
 
 
 def mixed(name: str, world: World, reference: Reference, value: str) -> Message:
-    """Return a request about a world in which one reference is to something else."""
+    """Return a valid request in a world, with one reference replaced by a value."""
     request = seed(name, world, reference.variant)
     *outer, field = reference.path.split(".")
     message = request
@@ -75,13 +75,13 @@ def value_in(world: World, reference: Reference) -> str:
     return reference.template.format(**vars(world))
 
 
-def absent(value: str) -> str:
-    """Return a name of the same form that nothing has."""
+def missing(value: str) -> str:
+    """Return a value of the same form that refers to nothing."""
     return value[:-_MIN_CHARACTERS] + value[-_MIN_CHARACTERS:].translate(_NEXT_DIGIT)
 
 
 def marks_of(world: World, other_world: World) -> set[str]:
-    """Return the texts by which a world is known: those of its resources that are in no resource of the other."""
+    """Return the texts that identify a world: texts of its resources that the other world does not contain."""
     return _texts(world) - _texts(other_world)
 
 

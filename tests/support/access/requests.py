@@ -1,4 +1,4 @@
-"""The request of an RPC that each caller who may call it is answered."""
+"""Valid requests that every caller with access to the RPC may make."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def request_of(method: Method, world: World, variant: int) -> Message:
-    """Return a valid request that asks for nothing which only some of those may have who may call the RPC."""
+    """Return a valid request that needs nothing beyond the RPC's policy, such as a higher rank."""
     if method.name in LISTINGS:
         request: Message = list_request(method.name, world)
         return request

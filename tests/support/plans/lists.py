@@ -95,8 +95,12 @@ def _of_project(keys: Keys, _: Filters) -> ColumnElement[bool]:
 
 
 def _acquainted(keys: Keys, filters: Filters) -> ColumnElement[bool]:
-    is_acquainted = access.is_acquainted(keys.user_id)
-    return and_(is_acquainted, access.is_member(keys.user_id, keys.team_id)) if "team_id" in filters else is_acquainted
+    is_self_or_teammate = access.is_self_or_teammate(keys.user_id)
+    return (
+        and_(is_self_or_teammate, access.is_member(keys.user_id, keys.team_id))
+        if "team_id" in filters
+        else is_self_or_teammate
+    )
 
 
 _VISIBLE: dict[str, tuple[Callable[..., Any], type[Any], Visible]] = {

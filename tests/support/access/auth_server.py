@@ -1,4 +1,4 @@
-"""A server that asks who calls, and users in every position towards a team."""
+"""A server with authentication on, and users in every position towards a team."""
 
 from __future__ import annotations
 
@@ -34,61 +34,61 @@ _TABLES = """
     WHERE table_schema = 'public' AND table_name NOT LIKE 'audit%'
 """
 _DIGEST = "SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {} AS t"
-_ENLIST = """
+_ADD_MEMBER = """
     INSERT INTO team_members (team_id, user_id, role) VALUES (%s, %s, %s)
     ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role
 """
 
 EVERYTHING = token("reaper", "*")
-"""The token of a service that may do everything, and for every user."""
+"""The token of a service with every permission, which includes acting for users."""
 
 MEMBERS: dict[str, str] = {**{role: role for role in ROLES}, "deactivated": "owner"}
-"""Who is what in every team that is enlisted."""
+"""The members that `add_members` adds to a team, each with their role."""
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A running server, clients of it, and users.
+class AuthServer:
+    """A running server with authentication on, clients of it, and users.
 
     Attributes:
-        server: takes tokens.
-        database_url: its database, which no other test has.
-        operator: a client that may do everything, for nobody but itself.
-        channel: a client that shows nothing by itself.
-        cast: the ids of users by their positions.
+        server: the running server.
+        database_url: its own database.
+        operator: a client with every permission that acts for no user.
+        channel: a client that adds no credentials.
+        user_ids: the ids of users by their positions.
     """
 
     server: Server
     database_url: str
     operator: grpc.aio.Channel
     channel: grpc.aio.Channel
-    cast: Mapping[str, str]
-    _enlisted: set[str] = field(default_factory=set)
+    user_ids: Mapping[str, str]
+    _teams_with_members: set[str] = field(default_factory=set)
 
-    async def enlist(self, team_id: str, members: Mapping[str, str] = MEMBERS) -> None:
-        """Make users of the cast members of a team, whatever its state is."""
-        if team_id in self._enlisted:
+    async def add_members(self, team_id: str, members: Mapping[str, str] = MEMBERS) -> None:
+        """Make users members of a team, which may be deleted. A second call for a team does nothing."""
+        if team_id in self._teams_with_members:
             return
         async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
-            rows = [(team_id, self.cast[name], role) for name, role in members.items()]
-            await connection.cursor().executemany(_ENLIST, rows)
-        self._enlisted.add(team_id)
+            rows = [(team_id, self.user_ids[name], role) for name, role in members.items()]
+            await connection.cursor().executemany(_ADD_MEMBER, rows)
+        self._teams_with_members.add(team_id)
 
-    async def call(self, method: Method, raw: bytes, headers: Headers) -> list[Any]:
-        """Call an RPC with bytes for a request; return its responses."""
+    async def call_raw(self, method: Method, raw: bytes, headers: Headers) -> list[Any]:
+        """Call an RPC with the bytes of a request. Return its responses."""
         if not method.is_streaming:
             return [method.response.FromString(await send(self.channel, method.path, raw, headers))]
         stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self.channel.unary_stream(method.path)
         return [method.response.FromString(response) async for response in stream(raw, metadata=headers)]
 
-    async def ask(self, name: str, request: Message, user_id: str | None = None) -> Any:
-        """Call an RPC, as a service that may do everything, for a user; return its last response."""
+    async def call(self, name: str, request: Message, user_id: str | None = None) -> Any:
+        """Call an RPC as a service with every permission, for a user if given. Return its last response."""
         headers = headers_of(EVERYTHING, user_id)
-        return (await self.call(METHOD[name], request.SerializeToString(), headers))[-1]
+        return (await self.call_raw(METHOD[name], request.SerializeToString(), headers))[-1]
 
     @asynccontextmanager
     async def unchanged(self) -> AsyncIterator[None]:
-        """Expect that nothing in the database but the audit trail is changed by what is done inside."""
+        """Check that the body changes nothing in the database except the audit log."""
         before = await self._contents()
         yield
         assert await self._contents() == before
@@ -101,7 +101,7 @@ class Stage:
 
 
 async def send(channel: grpc.aio.Channel, path: str, raw: bytes = b"", headers: BinaryHeaders = ()) -> bytes:
-    """Call a method by its path, whatever is sent and returned."""
+    """Call a unary method by its path with raw bytes. Return the raw response."""
     call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
     return await call(raw, metadata=headers)
 
@@ -111,14 +111,14 @@ async def _digest(connection: psycopg.AsyncConnection, table: str) -> str:
     return str(await found.fetchone())
 
 
-async def make_cast(operator: grpc.aio.Channel) -> dict[str, str]:
-    """Make the users."""
+async def make_users(operator: grpc.aio.Channel) -> dict[str, str]:
+    """Create the users. Return their ids by position, with the ids `unknown` and `malformed` that no user has."""
     names = (*MEMBERS, "another team's owner", "member of no team")
-    cast = {name: (await ask(operator, "UserService.UpsertUser", new_login())).user for name in names}
-    deactivation = seed("UserService.DeactivateUser", World(user=cast["deactivated"]))
+    users = {name: (await ask(operator, "UserService.UpsertUser", new_login())).user for name in names}
+    deactivation = seed("UserService.DeactivateUser", World(user=users["deactivated"]))
     await ask(operator, "UserService.DeactivateUser", deactivation)
-    nobody = {"unknown": str(uuid.uuid4()), "malformed": "ada@example.com"}
-    return {name: user.id for name, user in cast.items()} | nobody
+    no_users = {"unknown": str(uuid.uuid4()), "malformed": "ada@example.com"}
+    return {name: user.id for name, user in users.items()} | no_users
 
 
 def new_login() -> Message:
