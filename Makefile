@@ -1,38 +1,38 @@
-# Stagely RPC. `make` alone prints what there is.
+# Stagely RPC. `make` without a target lists the targets.
 
 PYTHON  ?= python3
-# An environment for each Python that is asked for: make test PYTHON=python3.13
+# Each Python gets its own environment, for example: make test PYTHON=python3.13
 VENV    := .venv$(if $(filter python3,$(PYTHON)),,-$(notdir $(PYTHON)))
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 PROTOS  := $(sort $(wildcard protos/stagely/v1/*.proto))
-# Two for each core, for a test waits a third of its time; no more than one PostgreSQL can bear.
+# Two per core, because a test waits for a third of its time. At most 8, because all share one PostgreSQL.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? 2 * cores : 8)))
 
-# The protoc plugins are found by name.
+# protoc and buf find their plugins through PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# Whatever this directory is run from or under, its own environment serves.
+# Use only this directory's own environment, even if another one is active in the shell.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
-# A number of test workers given on the command line is not the setting of the service that has this name.
+# `make WORKERS=…` sets the number of test workers. Don't pass it on, because the service has a setting of that name.
 unexport WORKERS
 
 .DEFAULT_GOAL := help
 .PHONY: help
-help: ## Print this list
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "}; {printf "  %-18s %s\n", $$1, $$2}'
 
 .PHONY: dev
-dev: $(READY) ## Run the whole service here, over an embedded PostgreSQL; make dev AUTH=1 asks for tokens
+dev: $(READY) ## Run the service with an embedded PostgreSQL; make dev AUTH=1 requires tokens
 	@exec $(BIN)/stagely-rpc dev $(if $(AUTH),--auth)
 
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: test
-test: $(READY) ## Run the tests that need nothing but Python: after each change
+test: $(READY) ## Run the tests that need only Python; run this after each change
 	@$(PYTEST) -m "not external" $(ARGS)
 
 .PHONY: test-fast
-test-fast: $(READY) ## Run the tests that start no process but one PostgreSQL
+test-fast: $(READY) ## Run the tests that start only one PostgreSQL
 	@$(PYTEST) -m "not process" $(ARGS)
 
 .PHONY: test-external
@@ -44,26 +44,26 @@ test-all: $(READY) ## Run all tests
 	@$(PYTEST) $(ARGS)
 
 .PHONY: test-alone
-test-alone: $(READY) ## Run each file of tests by itself, in random order: nothing may lean on another file
+test-alone: $(READY) ## Run each test file alone, in random order, to show that no file depends on another
 	@find tests -name 'test_*.py' | shuf | while read -r file; do \
-		$(BIN)/python -m pytest --quiet "$$file" >.cache-test-alone 2>&1 || { cat .cache-test-alone; echo "fails alone: $$file"; exit 1; }; \
+		$(BIN)/python -m pytest --quiet "$$file" >.cache-test-alone 2>&1 || { cat .cache-test-alone; echo "fails when run alone: $$file"; exit 1; }; \
 	done; rm -f .cache-test-alone
 
 .PHONY: campaign
-campaign: $(READY) ## Inject faults for minutes to an hour and count what becomes of it: make campaign NAME=outages
+campaign: $(READY) ## Inject faults for minutes up to an hour and count the effects: make campaign NAME=outages
 	@$(BIN)/python -m campaigns $(NAME)
 
 .PHONY: check
-check: lint type check-contract check-generated check-schema check-lock ## Run every check that is no test
+check: lint type check-contract check-generated check-schema check-lock ## Run all checks except the tests
 
 .PHONY: lint
-lint: $(READY) ## Check style, format and the house plan's imports
+lint: $(READY) ## Check style, format and the layers of imports
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet || { echo "run \`make format\`"; exit 1; }
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: format
-format: $(READY) ## Mend format, and the style that can be mended by itself
+format: $(READY) ## Format the code, and fix what ruff can fix
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 	@$(BIN)/buf format --write
@@ -91,19 +91,19 @@ check-lock: $(READY)
 	@$(BIN)/python -m tools.locked --check
 
 .PHONY: generate
-generate: $(READY) ## Generate what is made of protos/ and the code: gen/, the client's services and pages of docs/
+generate: $(READY) ## Generate gen/, the client's services and pages of docs/ from protos/ and the code
 	@$(BIN)/python -m tools.generated
 
 .PHONY: reference
-reference: $(READY) ## Generate docs/reference, the pages of the API reference, from protos/
+reference: $(READY) ## Generate the API reference, docs/reference, from protos/
 	@$(BIN)/python -m tools.generated docs/reference
 
 .PHONY: release-contract
-release-contract: $(READY) ## Make the contract as it is the released one, which later changes must not break
+release-contract: $(READY) ## Mark the current contract as released; later changes must not break it
 	@$(BIN)/buf build --output protos/released.binpb --exclude-source-info
 
 .PHONY: lock
-lock: $(READY) ## Move the lock files to the newest versions that pyproject.toml allows
+lock: $(READY) ## Update the lock files to the newest versions that pyproject.toml allows
 	@$(BIN)/python -m tools.locked
 
 .PHONY: build
@@ -111,11 +111,11 @@ build: $(READY) ## Build the wheel into dist/
 	@$(BIN)/python -m build --no-isolation --wheel
 
 .PHONY: bench
-bench: $(READY) ## Measure, as ratios against floors in the same run, and write docs/performance.md
+bench: $(READY) ## Measure against floors in the same run, and write docs/performance.md
 	@$(BIN)/python -m benchmarks
 
 .PHONY: bench-compare
-bench-compare: $(READY) ## Measure this checkout beside another revision: make bench-compare REV=v0.1
+bench-compare: $(READY) ## Compare the speed of this checkout and another revision: make bench-compare REV=v0.1
 	@test -n "$(REV)" || { echo "usage: make bench-compare REV=v0.1"; exit 2; }
 	@$(BIN)/python -m benchmarks.compare "$(REV)"
 
@@ -128,7 +128,7 @@ migrate-down: $(READY) ## Undo the last revision of the database at DATABASE_URL
 	@$(BIN)/stagely-rpc migrate down
 
 .PHONY: migrate-create
-migrate-create: $(READY) ## Write an empty revision: make migrate-create NAME=add_things
+migrate-create: $(READY) ## Create an empty revision: make migrate-create NAME=add_things
 	@test -n "$(NAME)" || { echo "usage: make migrate-create NAME=add_things"; exit 2; }
 	@$(BIN)/stagely-rpc migrate create "$(NAME)"
 
@@ -137,20 +137,20 @@ docker-up: ## Start PostgreSQL, Redis, the migrations and the service in Docker
 	@docker compose up --build --detach --wait
 
 .PHONY: docker-down
-docker-down: ## Stop them; the data stays
+docker-down: ## Stop the Docker containers and keep the data
 	@docker compose down
 
 .PHONY: install-tools
-install-tools: $(READY) ## Install everything that the other targets use into .venv
+install-tools: $(READY) ## Install everything that the other targets need into .venv
 
 .PHONY: clean
-clean: ## Remove what was built; the data in .stagely stays
+clean: ## Remove build results and environments, and keep the data in .stagely
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
-# The environment is what the lock file says; a changed lock file makes it anew.
+# The environment contains what the lock file lists. A changed lock file updates it.
 $(READY): requirements-dev.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	@test -x $(BIN)/python || { echo "making $(VENV), which takes a minute"; $(PYTHON) -m venv $(VENV); }
+	@test -x $(BIN)/python || { echo "creating $(VENV), which takes a minute"; $(PYTHON) -m venv $(VENV); }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
