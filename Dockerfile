@@ -1,4 +1,5 @@
-# The production image: the locked packages and the wheel, nothing to build with, no root, nothing to write.
+# The production image. It contains only the locked packages and the wheel, without build tools. It runs as an unprivileged
+# user, and works on a read-only file system.
 FROM python:3.13-slim-trixie AS build
 WORKDIR /source
 RUN python -m venv /opt/stagely-rpc

@@ -1,4 +1,4 @@
-# Stagely RPC. `make` prints the targets.
+# Stagely RPC. `make` without a target lists the targets.
 
 PYTHON  ?= python3
 # A separate environment for each Python: make test PYTHON=python3.13
@@ -20,11 +20,11 @@ unexport WORKERS
 
 .DEFAULT_GOAL := help
 .PHONY: help
-help: ## Print this list
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "}; {printf "  %-18s %s\n", $$1, $$2}'
 
 .PHONY: dev
-dev: $(READY) ## Run the whole service here, over an embedded PostgreSQL; make dev AUTH=1 requires tokens
+dev: $(READY) ## Run the service with an embedded PostgreSQL; make dev AUTH=1 requires tokens
 	@exec $(BIN)/stagely-rpc dev $(if $(AUTH),--auth)
 
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
@@ -48,7 +48,7 @@ test-all: $(READY) ## Run all tests
 .PHONY: test-alone
 test-alone: $(READY) ## Run each test file alone, in random order
 	@find tests -name 'test_*.py' | shuf | while read -r file; do \
-		$(BIN)/python -m pytest --quiet "$$file" >.cache-test-alone 2>&1 || { cat .cache-test-alone; echo "fails alone: $$file"; exit 1; }; \
+		$(BIN)/python -m pytest --quiet "$$file" >.cache-test-alone 2>&1 || { cat .cache-test-alone; echo "fails when run alone: $$file"; exit 1; }; \
 	done; rm -f .cache-test-alone
 
 .PHONY: campaign
@@ -59,13 +59,13 @@ campaign: $(READY) ## Inject faults under load for minutes to an hour, and check
 check: lint type check-contract check-generated check-schema check-lock ## Run all checks except the tests
 
 .PHONY: lint
-lint: $(READY) ## Check style, format and the house plan's imports
+lint: $(READY) ## Check style, format and the layers of imports
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet || { echo "run \`make format\`"; exit 1; }
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: format
-format: $(READY) ## Fix the format, and the style errors that ruff can fix
+format: $(READY) ## Format the code, and fix what ruff can fix
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 	@$(BIN)/buf format --write
@@ -97,7 +97,7 @@ generate: $(READY) ## Generate gen/, the client's services and pages of docs/ fr
 	@$(BIN)/python -m tools.generated
 
 .PHONY: reference
-reference: $(READY) ## Generate docs/reference, the pages of the API reference, from protos/
+reference: $(READY) ## Generate the API reference, docs/reference, from protos/
 	@$(BIN)/python -m tools.generated docs/reference
 
 .PHONY: release-contract
@@ -113,11 +113,11 @@ build: $(READY) ## Build the wheel into dist/
 	@$(BIN)/python -m build --no-isolation --wheel
 
 .PHONY: bench
-bench: $(READY) ## Measure, as ratios against floors in the same run, and write docs/performance.md
+bench: $(READY) ## Measure against floors in the same run, and write docs/performance.md
 	@$(BIN)/python -m benchmarks
 
 .PHONY: bench-compare
-bench-compare: $(READY) ## Measure this checkout beside another revision: make bench-compare REV=v0.1
+bench-compare: $(READY) ## Compare the speed of this checkout and another revision: make bench-compare REV=v0.1
 	@test -n "$(REV)" || { echo "usage: make bench-compare REV=v0.1"; exit 2; }
 	@$(BIN)/python -m benchmarks.compare "$(REV)"
 
@@ -130,7 +130,7 @@ migrate-down: $(READY) ## Undo the last revision of the database at DATABASE_URL
 	@$(BIN)/stagely-rpc migrate down
 
 .PHONY: migrate-create
-migrate-create: $(READY) ## Write an empty revision: make migrate-create NAME=add_things
+migrate-create: $(READY) ## Create an empty revision: make migrate-create NAME=add_things
 	@test -n "$(NAME)" || { echo "usage: make migrate-create NAME=add_things"; exit 2; }
 	@$(BIN)/stagely-rpc migrate create "$(NAME)"
 
@@ -139,20 +139,20 @@ docker-up: ## Start PostgreSQL, Redis, the migrations and the service in Docker
 	@docker compose up --build --detach --wait
 
 .PHONY: docker-down
-docker-down: ## Stop them; the data stays
+docker-down: ## Stop the Docker containers and keep the data
 	@docker compose down
 
 .PHONY: install-tools
-install-tools: $(READY) ## Install everything that the other targets use into .venv
+install-tools: $(READY) ## Install everything that the other targets need into .venv
 
 .PHONY: clean
-clean: ## Remove what was built; the data in .stagely stays
+clean: ## Remove build results and environments, and keep the data in .stagely
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
-# The environment is what the lock file says; a changed lock file rebuilds it.
+# The environment contains what the lock file lists. A changed lock file updates it.
 $(READY): requirements-dev.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	@test -x $(BIN)/python || { echo "making $(VENV), which takes a minute"; $(PYTHON) -m venv $(VENV); }
+	@test -x $(BIN)/python || { echo "creating $(VENV), which takes a minute"; $(PYTHON) -m venv $(VENV); }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)

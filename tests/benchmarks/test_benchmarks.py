@@ -217,7 +217,7 @@ def test_page_and_table_tell_what_is_missed(report: Report) -> None:
     content = page.files(report)["performance.md"]
 
     assert "| Row | 500/s | floor | 1,000/s | 0.50 (0.50-0.50) | ≥ 0.6 | **missed** |" in content
-    assert "0123456789, and changes that are not committed" in content
+    assert "0123456789, with uncommitted changes" in content
     assert table.rendered(report.rows).row_count == 1
 
 
