@@ -1,4 +1,4 @@
-"""Reserves a port for all workers. Each worker listens on it with SO_REUSEPORT."""
+"""Reserves a port for all workers of one supervisor. Each worker listens on it with SO_REUSEPORT."""
 
 from __future__ import annotations
 
@@ -15,42 +15,45 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def held(host: str, port: int) -> Iterator[int]:
+def reserved_port(host: str, port: int) -> Iterator[int]:
     """Reserve a port for the workers of this process while the block runs. Yield the port.
 
     Args:
         host: the address that the workers listen on.
-        port: the port; 0 takes a free port.
+        port: 0 takes a free one.
 
     Raises:
-        ListenError: the port is taken, maybe by the workers of another supervisor.
+        ListenError: another program uses the port, or another supervisor has reserved it.
     """
-    with ExitStack() as holding:
+    with ExitStack() as sockets:
         try:
             if port:
-                _claim(holding.enter_context(socket.socket(socket.AF_UNIX)), host, port)
-            taken = _take(holding, host, port)
+                _claim(sockets.enter_context(socket.socket(socket.AF_UNIX)), host, port)
+            bound = _bind(sockets, host, port)
         except OSError as error:
             raise ListenError(f"{host}:{port}") from error
-        yield taken
+        yield bound
 
 
 def _claim(claim: socket.socket, host: str, port: int) -> None:
-    """Block other supervisors, which could share the port with SO_REUSEPORT.
+    """Lock the port against other supervisors. With SO_REUSEPORT alone, they could all bind it.
 
-    The claim is a socket in Linux's abstract namespace: one process can bind its name, it ends with the process, and it
-    is per network namespace, as ports are.
+    The lock is a socket name in Linux's abstract namespace. Only one process can bind the name, and the kernel frees it
+    when the process ends. Like ports, these names are separate in each network namespace.
     """
     claim.bind(f"\0stagely-rpc {host}:{port}")
 
 
-def _take(holding: ExitStack, host: str, port: int) -> int:
-    """Bind a port without listening. It gets no connections, and only processes with SO_REUSEPORT can bind it too."""
+def _bind(sockets: ExitStack, host: str, port: int) -> int:
+    """Bind the port without listening: this process gets no connections, and programs without SO_REUSEPORT can't bind.
+
+    Return the port.
+    """
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, *_, address = found[0]
     if port:
         _check_nobody_listens(family, address)
-    reserved = holding.enter_context(socket.socket(family))
+    reserved = sockets.enter_context(socket.socket(family))
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     reserved.bind(address)
@@ -58,7 +61,10 @@ def _take(holding: ExitStack, host: str, port: int) -> int:
 
 
 def _check_nobody_listens(family: int, address: Address) -> None:
-    """Raise OSError if any process listens on the port. With SO_REUSEPORT alone, binding would succeed."""
-    with socket.socket(family) as alone:
-        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        alone.bind(address)
+    """Raise OSError if another program listens on the port, even with SO_REUSEPORT.
+
+    A bind with SO_REUSEPORT would share the port with that program, so this one goes without.
+    """
+    with socket.socket(family) as exclusive:
+        exclusive.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        exclusive.bind(address)

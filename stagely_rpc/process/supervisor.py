@@ -1,14 +1,20 @@
-"""Keeps the workers running, and stops them together."""
+"""The supervisor of several worker processes: it starts them, replaces those that end, and stops them together."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from stagely_rpc.process.metrics import WorkersMetrics
+from stagely_rpc.process.metrics import DIRECTORY_VARIABLE, WorkersMetrics
+from stagely_rpc.process.port_reservation import reserved_port
 from stagely_rpc.process.shares import shares
 from stagely_rpc.process.slots import Slot
 
@@ -20,13 +26,62 @@ if TYPE_CHECKING:
     from stagely_rpc.transport.endpoints import Endpoints
 
 _LATE_SECONDS = 10.0
-"""The time that a worker may take to end, in addition to the pause and the grace period."""
+"""How long a worker may take to end after its shutdown pause and grace period."""
 
 _log = structlog.get_logger(__name__)
 
 
 class WorkerStartError(Exception):
-    """No worker can start. The message is one line without secrets."""
+    """No worker can start. The message is one line that gives the reason, without a secret."""
+
+
+async def supervise(settings: Settings, revision: str) -> bool:
+    """Run the workers until SIGTERM or SIGINT. A second signal kills them.
+
+    Args:
+        settings: the settings of the service.
+        revision: the schema revision that this version needs, for the metrics.
+
+    Returns:
+        Whether every worker drained.
+
+    Raises:
+        ListenError: a port is taken.
+        WorkerStartError: no worker can start, or the platform can't spread connections over several processes.
+    """
+    if sys.platform != "linux":
+        raise WorkerStartError("WORKERS: more than one needs Linux, which spreads connections by SO_REUSEPORT")
+    with ExitStack() as resources:
+        environment = {**os.environ, "WORKERS": "1", **_reserve_ports(resources, settings)}
+        directory = None
+        if settings.metrics_port is not None:
+            directory = environment[DIRECTORY_VARIABLE] = _make_directory(resources)
+        supervisor = Supervisor(settings, environment, directory, revision)
+        if supervisor.metrics is not None and settings.metrics_port is not None:
+            resources.enter_context(supervisor.metrics.served(settings.host, settings.metrics_port))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, supervisor.stop)
+        drained = await supervisor.run()
+    _log.info("stopped")
+    return drained
+
+
+def _reserve_ports(resources: ExitStack, settings: Settings) -> dict[str, str]:
+    """Reserve the ports. Return them as environment variables."""
+    ports = {"PORT": settings.port, "HEALTH_PORT": settings.health_port}
+    return {
+        name: str(resources.enter_context(reserved_port(settings.host, port)))
+        for name, port in ports.items()
+        if port is not None
+    }
+
+
+def _make_directory(resources: ExitStack) -> str:
+    """Make a temporary directory for the metrics files of the workers."""
+    return resources.enter_context(
+        tempfile.TemporaryDirectory(prefix="stagely-rpc-metrics-", ignore_cleanup_errors=True)
+    )
 
 
 class Supervisor:
@@ -35,11 +90,11 @@ class Supervisor:
     def __init__(
         self, settings: Settings, environment: Mapping[str, str], metrics_directory: str | None, revision: str
     ) -> None:
-        """Create the slots without processes.
+        """Prepare the workers. `run` starts them.
 
         Args:
             settings: the settings of the service.
-            environment: the environment of every worker, without its shares.
+            environment: the environment of every worker. Its shares of the limits are added.
             metrics_directory: the directory of the workers' metrics; None without metrics.
             revision: the schema revision that this version needs, for the metrics.
         """
@@ -53,26 +108,26 @@ class Supervisor:
         self._stop = asyncio.Event()
 
     def pids(self) -> dict[int, int]:
-        """Return the process ids of the running workers by number."""
+        """Return the process ids of the running workers, by worker number."""
         return {slot.number: pid for slot in self._slots if (pid := slot.pid) is not None}
 
     def stop(self) -> None:
-        """Drain the workers. The second call ends them at once."""
+        """Let the workers drain. A second call kills them."""
         if self._stop.is_set():
             self._kill()
         self._stop.set()
 
     async def run(self) -> bool:
-        """Run the workers until they are stopped. Return whether all of them drained.
+        """Run the workers until `stop`. Return whether all of them drained.
 
         Raises:
             WorkerStartError: no worker can start.
         """
         running = [asyncio.create_task(slot.run(), name=f"worker-{slot.number}") for slot in self._slots]
-        told = asyncio.create_task(self._stop.wait())
-        # A slot ends by itself only with a bug, which is raised after the others have drained.
-        await asyncio.wait({told, *running}, return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
+        stopping = asyncio.create_task(self._stop.wait())
+        # A slot's task ends before `stop` only if it raises. The error is raised below, when the others have drained.
+        await asyncio.wait({stopping, *running}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
         await self._drain(running)
         if self._failure is not None:
             raise WorkerStartError(self._failure)
@@ -102,7 +157,7 @@ class Supervisor:
             replace(endpoints, workers=len(self._slots), metrics=metrics).announce()
 
     def note_end(self, number: int, end: End, restart_in_seconds: float) -> None:
-        """Log it. If no worker has served yet, give up: an operator must fix the cause."""
+        """Log the end of a worker. If no worker has served yet, give up: an operator must fix the cause."""
         if self.metrics is not None:
             self.metrics.note_end(number)
         if not self._served:
