@@ -73,7 +73,7 @@ async def test_broken_bodies_are_refused(besieged: Besieged, module_world: World
 
 
 @pytest.mark.parametrize("name", ["TeamService.CreateTeam", "ProjectService.UpdateProject", "SecretService.SetSecret"])
-async def test_a_body_cut_anywhere_is_refused(besieged: Besieged, module_world: World, name: str) -> None:
+async def test_body_truncated_anywhere_is_refused(besieged: Besieged, module_world: World, name: str) -> None:
     length = len(seed(name, module_world).SerializeToString())
     prefixes: list[Spoiling] = [lambda _, valid, end=end: valid[:end] for end in range(length)]  # type: ignore[misc]
 
@@ -82,7 +82,7 @@ async def test_a_body_cut_anywhere_is_refused(besieged: Besieged, module_world: 
     assert not found, "\n".join(found[:40])
 
 
-async def test_a_body_over_the_limit_is_refused_unread(besieged: Besieged) -> None:
+async def test_body_above_the_limit_is_refused_unread(besieged: Besieged) -> None:
     method = METHOD["CryptoService.Encrypt"]
     field = method.request.DESCRIPTOR.fields_by_name["plaintext"].number
 
@@ -96,7 +96,7 @@ async def test_a_body_over_the_limit_is_refused_unread(besieged: Besieged) -> No
     assert at_most.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_request_of_another_rpc_is_no_fault(besieged: Besieged, module_world: World) -> None:
+async def test_request_of_another_rpc_is_not_an_internal_error(besieged: Besieged, module_world: World) -> None:
     raw = seed("ProjectService.CreateProject", module_world).SerializeToString()
     harmless = [method for method in METHODS if not method.name.endswith(("DeleteTeam", "DeleteProject"))]
 

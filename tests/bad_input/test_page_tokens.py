@@ -110,7 +110,7 @@ def other_filters(name: str, world: World) -> list[tuple[str, Any]]:
 
 
 @every_list
-async def test_a_token_serves_pages_of_any_size(besieged: Besieged, module_world: World, name: str) -> None:
+async def test_token_works_with_any_page_size(besieged: Besieged, module_world: World, name: str) -> None:
     request = list_request(name, module_world)
     token = await token_of(besieged, module_world, name)
 

@@ -116,7 +116,7 @@ def test_dump_of_the_database_holds_no_secret(walked: Walked) -> None:
     assert found_in(dump) == hunt.take() == []
 
 
-def test_exported_audit_trail_holds_no_secret(walked: Walked) -> None:
+def test_exported_audit_log_contains_no_secret(walked: Walked) -> None:
     exported = run("audit", "export", env=environment(DATABASE_URL=with_password(walked.database_url)))
 
     actions = {json.loads(line)["action"] for line in exported.stdout.splitlines()}
@@ -124,7 +124,7 @@ def test_exported_audit_trail_holds_no_secret(walked: Walked) -> None:
     assert found_in(exported.stdout, exported.stderr) == []
 
 
-def test_database_and_redis_that_are_away_are_told_without_their_passwords() -> None:
+def test_unreachable_database_and_redis_are_reported_without_passwords() -> None:
     ended = run("serve", env=settings_for(f"postgresql://stagely:{canary_password()}@127.0.0.1:1/stagely"))
 
     assert ended.returncode == 2
@@ -132,7 +132,7 @@ def test_database_and_redis_that_are_away_are_told_without_their_passwords() -> 
     assert found_in(ended.stdout, ended.stderr) == []
 
 
-async def test_nothing_that_a_server_or_a_client_is_made_of_shows_a_secret() -> None:
+async def test_no_object_of_a_server_or_client_shows_a_secret() -> None:
     settings = settings_of(f"postgresql://stagely:{canary_password()}@127.0.0.1:1/stagely", **AUTHENTICATION)
     server = Server(settings)
     await server._authenticator._tokens.verify(token("reaper", "*"))  # type: ignore[union-attr]

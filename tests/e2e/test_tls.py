@@ -26,7 +26,7 @@ def test_probe_of_a_server_with_tls_asks_its_health_port(fresh_database_url: str
         assert server.stop() == 0
 
 
-def test_key_that_is_not_the_certificates_stops_the_start_in_one_line(fresh_database_url: str, tmp_path: Path) -> None:
+def test_key_of_another_certificate_stops_the_start_with_one_line(fresh_database_url: str, tmp_path: Path) -> None:
     files = Files(tmp_path / "tls.crt", tmp_path / "tls.key", tmp_path / "ca.crt")
     settings = settings_with_tls(fresh_database_url, files)
     replace(files.key, make_authority().key)

@@ -96,7 +96,7 @@ def test_tour_of_the_readme_runs_line_by_line(fresh_database_url: str, client_pa
         assert secret not in log
 
 
-def test_lines_about_trust_run_line_by_line(fresh_database_url: str, client_path: str, tmp_path: Path) -> None:
+def test_lines_about_authentication_run_line_by_line(fresh_database_url: str, client_path: str, tmp_path: Path) -> None:
     secret = tmp_path / ".stagely" / "jwt.secret"
     secret.parent.mkdir()
     secret.write_text("a-secret-of-the-test-of-the-readme-lines")

@@ -38,7 +38,7 @@ def test_calls_of_all_workers_are_traced_and_their_lines_name_their_traces(fresh
     assert {attributes_of(each)["service.name"] for each in collector.resources} == {"control-plane"}
 
 
-def test_endpoint_that_is_none_is_one_line_without_its_password(fresh_database_url: str) -> None:
+def test_invalid_endpoint_is_one_line_without_its_password(fresh_database_url: str) -> None:
     settings = settings_for(fresh_database_url, OTEL_EXPORTER_OTLP_ENDPOINT="http://stagely:hunter2@collector:4317")
 
     ended = run("serve", env=settings)

@@ -24,7 +24,7 @@ hostssl stagely  all 127.0.0.1/32 cert
 """
 
 
-async def test_every_connection_is_encrypted_and_every_rpc_is_answered(tls_server: PostgreSQL, right: Path) -> None:
+async def test_every_connection_is_encrypted_and_every_rpc_works(tls_server: PostgreSQL, right: Path) -> None:
     url = url_of(tls_server, sslmode="verify-full", sslrootcert=right)
     migrations.upgrade(url)
 
@@ -62,7 +62,7 @@ def test_server_without_tls_stops_the_start(postgresql: PostgreSQL) -> None:
     assert line.endswith("server does not support SSL, but SSL was required\n")
 
 
-async def test_client_certificate_is_shown_by_every_connection(
+async def test_every_connection_presents_the_client_certificate(
     tls_server: PostgreSQL, authority: Certificate, right: Path, tmp_path: Path
 ) -> None:
     client = make_certificate(authority, common_name="postgres")

@@ -45,7 +45,7 @@ def test_schema_goes_up_down_and_up_again(server: PostgreSQL) -> None:
 
 
 @pytest.mark.parametrize("prepared_statements", [True, False], ids=["prepared", "unprepared"])
-async def test_every_rpc_is_answered(server: PostgreSQL, prepared_statements: object) -> None:
+async def test_every_rpc_works(server: PostgreSQL, prepared_statements: object) -> None:
     migrations.upgrade(server.url())
 
     settings = {"database_prepared_statements": prepared_statements}
@@ -53,7 +53,7 @@ async def test_every_rpc_is_answered(server: PostgreSQL, prepared_statements: ob
         await tour(channel)
 
 
-def test_server_that_is_too_old_fails_the_doctor_and_stops_what_serves_and_migrates() -> None:
+def test_too_old_server_is_refused_by_doctor_serve_and_migrate() -> None:
     with running(installed.postgresql(installed.TOO_OLD)) as old:
         ended = run("doctor", "--json", env=settings_for(old.url()))
         line = refusal(old.url())

@@ -71,7 +71,7 @@ async def health_channel(secure_server: Server) -> AsyncIterator[grpc.aio.Channe
         yield channel
 
 
-async def test_caller_is_admitted_by_its_certificate_and_the_permissions_of_its_identity(secure_server: Server) -> None:
+async def test_caller_with_a_certificate_has_the_permissions_of_its_identity(secure_server: Server) -> None:
     async with tls.connected(secure_server.port, channel_credentials(AUTHORITY, ROUTER)) as channel:
         await team_pb2_grpc.TeamServiceStub(channel).ListTeams(team_pb2.ListTeamsRequest())
     async with tls.connected(secure_server.port, channel_credentials(AUTHORITY, STRANGER)) as channel:
@@ -79,7 +79,7 @@ async def test_caller_is_admitted_by_its_certificate_and_the_permissions_of_its_
             await team_pb2_grpc.TeamServiceStub(channel).ListTeams(team_pb2.ListTeamsRequest())
 
 
-async def test_health_port_answers_health_checks_without_tls(health_channel: grpc.aio.Channel) -> None:
+async def test_health_port_serves_health_checks_without_tls(health_channel: grpc.aio.Channel) -> None:
     health = health_pb2_grpc.HealthStub(health_channel)
 
     assert (await health.Check(health_pb2.HealthCheckRequest())).status == SERVING
@@ -99,20 +99,20 @@ async def test_health_port_answers_health_checks_without_tls(health_channel: grp
         "/grpc.health.v1.Health/Other",
     ],
 )
-async def test_health_port_answers_nothing_else(health_channel: grpc.aio.Channel, method: str) -> None:
+async def test_health_port_serves_only_health_checks(health_channel: grpc.aio.Channel, method: str) -> None:
     call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = health_channel.unary_unary(method)
 
     with pytest.raises(grpc.aio.AioRpcError, match="UNIMPLEMENTED"):
         await call(b"")
 
 
-async def test_service_itself_is_not_reached_without_tls(secure_server: Server) -> None:
+async def test_service_port_refuses_plaintext(secure_server: Server) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{secure_server.port}") as channel:
         with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
             await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
 
 
-async def test_health_port_says_not_serving_until_the_last_call_has_ended(
+async def test_health_port_reports_not_serving_until_the_last_call_has_ended(
     fresh_database_url: str, given: dict[str, Any]
 ) -> None:
     async with running_server(fresh_database_url, **given) as server:
@@ -151,7 +151,7 @@ async def waiting_on_a_lock(connection: psycopg.AsyncConnection[Any]) -> bool:
     return bool(await cursor.fetchall())
 
 
-async def test_log_says_how_the_service_is_reached(fresh_database_url: str, given: dict[str, Any]) -> None:
+async def test_log_announces_the_endpoints(fresh_database_url: str, given: dict[str, Any]) -> None:
     with structlog.testing.capture_logs() as logs:
         async with running_server(fresh_database_url, **given) as server:
             pass
@@ -170,7 +170,7 @@ async def test_log_says_how_the_service_is_reached(fresh_database_url: str, give
         ("permissions_file", "[other]", "{file}"),
     ],
 )
-async def test_file_that_is_of_no_use_stops_the_start_in_one_line(
+async def test_unusable_file_stops_the_start_with_one_line(
     fresh_database_url: str, given: dict[str, Any], setting: str, contents: str, problem: str
 ) -> None:
     given[setting].write_text(contents)
@@ -184,7 +184,7 @@ async def test_file_that_is_of_no_use_stops_the_start_in_one_line(
 
 
 @pytest.mark.parametrize("which", ["port", "health_port"])
-async def test_port_that_is_taken_is_named(which: str) -> None:
+async def test_taken_port_is_named(which: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         port, health_port = (number, 0) if which == "port" else (0, number)

@@ -46,7 +46,7 @@ async def test_seeds_are_granted(besieged: Besieged, module_world: World, method
 
 
 @every_method
-def test_every_field_is_spoiled(method: Method) -> None:
+def test_every_field_is_corrupted(method: Method) -> None:
     assert {spoil.field for _, case in cases_of(method) for spoil in case} >= set(paths_of(method.input))
 
 
@@ -65,7 +65,7 @@ def test_there_are_thousands_of_cases() -> None:
 
 
 @every_method
-async def test_spoiled_requests_are_refused_with_the_field_named(
+async def test_corrupted_requests_are_refused_with_the_field_name(
     besieged: Besieged, world: World, method: Method
 ) -> None:
     def worker() -> Callable[[tuple[int, tuple[Spoil, ...]]], Awaitable[list[str]]]:
