@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.fuzz_server import at_once
 from tests.support.methods import METHODS
-from tests.support.mutations import combinations, spoiled, spoils_of
+from tests.support.mutations import combinations, mutated, mutations_of
 from tests.support.seeds import SEEDS, seed
 from tests.support.verdict import complaints
 from tests.support.world import Renewable, ask, paper_world
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from google.protobuf.descriptor import Descriptor
 
-    from tests.support.fuzz_server import Besieged
+    from tests.support.fuzz_server import FuzzServer
     from tests.support.methods import Method
-    from tests.support.mutations import Spoil
+    from tests.support.mutations import Mutation
     from tests.support.world import World
 
 RANDOM_SEED = 20261122
@@ -27,27 +27,27 @@ COMBINATIONS = 10
 every_method = pytest.mark.parametrize("method", METHODS, ids=str)
 
 
-def cases_of(method: Method) -> list[tuple[int, tuple[Spoil, ...]]]:
-    """Return what to spoil in which variant of an RPC's requests."""
+def cases_of(method: Method) -> list[tuple[int, tuple[Mutation, ...]]]:
+    """Return the mutations of each variant of an RPC's requests."""
     cases = []
     for variant in range(len(SEEDS[method.name])):
-        spoils = spoils_of(seed(method.name, paper_world(), variant))
-        several = combinations(spoils, COMBINATIONS, f"{RANDOM_SEED} {method.name} {variant}")
-        cases += [(variant, case) for case in [*((spoil,) for spoil in spoils), *several]]
+        mutations = mutations_of(seed(method.name, paper_world(), variant))
+        several = combinations(mutations, COMBINATIONS, f"{RANDOM_SEED} {method.name} {variant}")
+        cases += [(variant, case) for case in [*((mutation,) for mutation in mutations), *several]]
     return cases
 
 
 @every_method
-async def test_seeds_are_granted(besieged: Besieged, module_world: World, method: Method) -> None:
+async def test_seeds_are_granted(fuzz_server: FuzzServer, module_world: World, method: Method) -> None:
     for variant in range(len(SEEDS[method.name])):
-        about = await Renewable(besieged.channel, method.name, module_world).ready()
+        about = await Renewable(fuzz_server.channel, method.name, module_world).ready()
 
-        await ask(besieged.channel, method.name, seed(method.name, about, variant))
+        await ask(fuzz_server.channel, method.name, seed(method.name, about, variant))
 
 
 @every_method
 def test_every_field_is_corrupted(method: Method) -> None:
-    assert {spoil.field for _, case in cases_of(method) for spoil in case} >= set(paths_of(method.input))
+    assert {mutation.field for _, case in cases_of(method) for mutation in case} >= set(paths_of(method.input))
 
 
 def paths_of(message: Descriptor, outer: str = "") -> Iterator[str]:
@@ -66,22 +66,22 @@ def test_there_are_thousands_of_cases() -> None:
 
 @every_method
 async def test_corrupted_requests_are_refused_with_the_field_name(
-    besieged: Besieged, world: World, method: Method
+    fuzz_server: FuzzServer, world: World, method: Method
 ) -> None:
-    def worker() -> Callable[[tuple[int, tuple[Spoil, ...]]], Awaitable[list[str]]]:
-        renewable = Renewable(besieged.channel, method.name, world)
+    def worker() -> Callable[[tuple[int, tuple[Mutation, ...]]], Awaitable[list[str]]]:
+        renewable = Renewable(fuzz_server.channel, method.name, world)
 
-        async def complain(case: tuple[int, tuple[Spoil, ...]]) -> list[str]:
-            variant, spoils = case
-            raw = spoiled(seed(method.name, await renewable.ready(), variant), *spoils)
-            refusal = await besieged.send(method, raw)
+        async def complain(case: tuple[int, tuple[Mutation, ...]]) -> list[str]:
+            variant, mutations = case
+            raw = mutated(seed(method.name, await renewable.ready(), variant), *mutations)
+            refusal = await fuzz_server.send(method, raw)
             if refusal is None:
                 renewable.use()
-            found = complaints(method, raw, spoils, refusal)
-            return [f"{', '.join(map(str, spoils))}: {complaint}" for complaint in found]
+            found = complaints(method, raw, mutations, refusal)
+            return [f"{', '.join(map(str, mutations))}: {complaint}" for complaint in found]
 
         return complain
 
-    async with besieged.unharmed():
+    async with fuzz_server.unharmed():
         found = await at_once(cases_of(method), worker)
     assert not found, "\n".join(found[:40])

@@ -80,14 +80,16 @@ async def test_projected_token_is_followed_through_its_links(recorder: Recorder,
     assert sent_to(recorder) == ["Bearer one", "Bearer two"]
 
 
-@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_text("")], ids=["gone", "empty"])
+@pytest.mark.parametrize(
+    "mutation", [lambda path: path.unlink(), lambda path: path.write_text("")], ids=["gone", "empty"]
+)
 async def test_last_token_stays_while_its_file_is_away(
-    recorder: Recorder, tmp_path: Path, spoil: Callable[[Path], object], caplog: pytest.LogCaptureFixture
+    recorder: Recorder, tmp_path: Path, mutation: Callable[[Path], object], caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "token"
     path.write_text("first")
     async with connect(recorder.target, token_file=path) as stagely:
-        spoil(path)
+        mutation(path)
         await stagely.teams.get(SOME_ID)
         replace(path, "other")
         await stagely.teams.get(SOME_ID)

@@ -27,7 +27,7 @@ _TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Besieged:
+class FuzzServer:
     """A running server, and a client of it."""
 
     database_url: str

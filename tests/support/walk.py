@@ -10,11 +10,11 @@ import grpc
 import psycopg
 
 from stagely_rpc.wire.redaction import is_sensitive
-from tests.support.fuzz_server import Besieged
+from tests.support.fuzz_server import FuzzServer
 from tests.support.identified import headers_of, identifying
 from tests.support.methods import METHOD, METHODS
-from tests.support.mutations import spoiled, spoils_of
-from tests.support.secret_markers import canary, canary_password
+from tests.support.mutations import mutated, mutations_of
+from tests.support.secret_markers import marked_password, marked_secret
 from tests.support.seeds import SEEDS, seed
 from tests.support.tokens import token, unsigned_token
 from tests.support.world import Renewable, World, ask, make_world
@@ -46,13 +46,13 @@ _FORBID: tuple[LiteralString, ...] = (
 
 
 def _wrong_tokens() -> Iterator[str]:
-    yield token("reaper", "*", secret=canary("not the service's"))
+    yield token("reaper", "*", secret=marked_secret("not the service's"))
     yield token("reaper", "*", exp=0)
-    yield token("reaper", "*", aud=canary("audience"))
-    yield token(canary("subject"), "*")
+    yield token("reaper", "*", aud=marked_secret("audience"))
+    yield token(marked_secret("subject"), "*")
     yield token("reaper", "*")[:-1]
     yield unsigned_token("reaper", "*")
-    yield canary_password()
+    yield marked_password()
 
 
 @dataclass
@@ -82,9 +82,9 @@ class Walk:
 
     async def _spoil(self, operator: grpc.aio.Channel, world: World, method: Method) -> None:
         sensitive = {field.name for field in method.input.fields if is_sensitive(field)}
-        for spoil in spoils_of(seed(method.name, world)) if sensitive else ():
-            if spoil.field in {"", *sensitive}:
-                await self._send(operator, method, spoiled(seed(method.name, world), spoil))
+        for mutation in mutations_of(seed(method.name, world)) if sensitive else ():
+            if mutation.field in {"", *sensitive}:
+                await self._send(operator, method, mutated(seed(method.name, world), mutation))
 
     async def _deny(self, world: World) -> None:
         shown = (None, token("nobody"), *_wrong_tokens())
@@ -104,7 +104,7 @@ class Walk:
             await self._send(operator, METHOD[name], seed(name, world).SerializeToString())
 
     async def _send(self, channel: grpc.aio.Channel, method: Method, raw: bytes) -> None:
-        refusal = await Besieged(self.database_url, 0, channel).send(method, raw)
+        refusal = await FuzzServer(self.database_url, 0, channel).send(method, raw)
         if refusal is not None:
             self.refusals.append(refusal)
 

@@ -176,8 +176,8 @@ async def test_internal_error_is_an_error_of_the_call_and_of_the_failed_statemen
         async with running_server(fresh_database_url, otel_exporter_otlp_endpoint=endpoint) as server:
             await work(server, fresh_database_url)
             async with await psycopg.AsyncConnection.connect(fresh_database_url, autocommit=True) as database:
-                spoil = "UPDATE secrets SET encrypted_value = overlay(encrypted_value placing 'AAAA' from 60)"
-                cursor = await database.execute(f"{spoil} RETURNING id::text")
+                mutation = "UPDATE secrets SET encrypted_value = overlay(encrypted_value placing 'AAAA' from 60)"
+                cursor = await database.execute(f"{mutation} RETURNING id::text")
                 [[secret_id]] = await cursor.fetchall()
             async with connected(server) as channel:
                 secrets = secret_pb2_grpc.SecretServiceStub(channel)
