@@ -1,4 +1,4 @@
-"""The PostgreSQL of the suite and its databases, and the marks that every test gets by itself."""
+"""The PostgreSQL of the suite, and the automatic marks of tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
-# Two cores shared by everything tell nothing about how long an example should take.
+# No deadline, because the cores are shared.
 hypothesis.settings.register_profile("suite", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("suite")
 
@@ -30,20 +30,20 @@ NO_SKIPS_VARIABLE = "STAGELY_TEST_NO_SKIPS"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make ready to start PostgreSQL, in the one process that is no worker."""
+    """Prepare to start PostgreSQL in the main process."""
     config.addinivalue_line("markers", "integration: uses a PostgreSQL, through one of its fixtures")
     config.addinivalue_line("markers", "external: needs other programs, many processes or minutes")
-    config.addinivalue_line("markers", "process: starts a process beside PostgreSQL")
+    config.addinivalue_line("markers", "process: starts a process other than PostgreSQL")
     config.addinivalue_line("markers", "slow: waits for seconds, or goes through every request, statement or revision")
     if not hasattr(config, "workerinput"):
         config.stash[POSTGRES] = PostgresOfRun()
-        # As Ctrl-C, so that a run under `timeout` or in a cancelled job leaves no server behind.
+        # Handle SIGTERM like Ctrl-C, so that a run under `timeout` or in a cancelled job leaves no server behind.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: WorkerController) -> None:
-    """Tell a worker where to ask for the server."""
+    """Pass the broker's address to a worker."""
     stash = node.config.stash
     if BROKER not in stash:
         stash[BROKER] = PostgresBroker(stash[POSTGRES])
@@ -51,13 +51,13 @@ def pytest_configure_node(node: WorkerController) -> None:
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run everything on the event loop that the service runs on."""
+    """Use the event loop of the service."""
     return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what a test needs, before `-m` selects by marks."""
+    """Add the marks before `-m` selects by them."""
     for item in items:
         if is_external(item.path):
             item.add_marker("external")
@@ -70,14 +70,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which PostgreSQL the run used."""
+    """Print which PostgreSQL the run used."""
     server = config.stash[POSTGRES].server
     terminalreporter.write_line(f"postgresql: {server.source if server else 'not used'}")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run in which a test was skipped, where no program may be missing: in CI."""
+    """Fail a run with skipped tests in CI, where no program may be missing."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and reporter.stats.get("skipped") and os.environ.get(NO_SKIPS_VARIABLE):
         reporter.write_line(f"{NO_SKIPS_VARIABLE} is set, and tests were skipped: see their reasons", red=True)

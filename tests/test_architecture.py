@@ -1,4 +1,4 @@
-"""What import-linter's contracts, in pyproject.toml, can't say of the house plan."""
+"""Rules of the layout that import-linter's contracts in pyproject.toml can't express."""
 
 from __future__ import annotations
 

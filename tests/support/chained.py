@@ -18,7 +18,7 @@ CALL_KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
 
 def handler_of(service: str, servicer: object) -> grpc.GenericRpcHandler:
-    """Return the handler of a servicer that has a method of Empty for each call kind, by the kind's name."""
+    """Return a handler with one method per call kind, named after the kind, with Empty messages."""
     handlers = {}
     for kind in CALL_KINDS:
         make = getattr(grpc, f"{kind}_rpc_method_handler")
@@ -32,7 +32,7 @@ async def chained(
     *chain: grpc.aio.ServerInterceptor,
     options: Sequence[tuple[str, int]] = (),
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """Serve a handler behind a chain, and give a channel to it."""
+    """Serve a handler behind a chain of interceptors. Yield a channel to it."""
     server = grpc.aio.server(interceptors=chain, options=options)
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")
@@ -43,12 +43,12 @@ async def chained(
 
 
 class Ends:
-    """A service whose methods, one of each call kind, end when and as they are told to.
+    """A service with one method per call kind, whose end the test controls.
 
     Attributes:
-        begun: how many calls there were.
-        goes_on: until this is set, calls wait.
-        error: what they end with, if anything.
+        begun: the number of calls that started.
+        goes_on: calls wait until this event is set.
+        error: the error of the calls, if any.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Servicers of every kind of RPC, in both shapes that grpc.aio takes."""
+"""Servicers of every kind of RPC, in both forms that grpc.aio accepts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ TEXTS = ["one", "two"]
 
 @dataclass(frozen=True)
 class Form:
-    """An RPC of the tests' contract, and how its servicer is written.
+    """An RPC of the tests' contract, and the form of its servicer.
 
     Attributes:
-        rpc: its name.
-        uses_context: whether it streams by `context.read` and `context.write`, or by iterators.
+        rpc: the name of the RPC.
+        uses_context: whether the servicer uses `context.read` and `context.write` instead of iterators.
     """
 
     rpc: str
@@ -64,13 +64,13 @@ async def nothing() -> None:
 
 @dataclass
 class Notes:
-    """Serves one form.
+    """A servicer of one form.
 
     Attributes:
-        form: how.
-        first: what it does before it touches a message.
-        last: what it does after the last message.
-        begun: how often it was run.
+        form: the form.
+        first: called before the first message is read or written.
+        last: called after the last message.
+        begun: how often the servicer ran.
     """
 
     form: Form
@@ -145,7 +145,7 @@ def expected(form: Form) -> list[str]:
 
 
 def started(channel: grpc.aio.Channel, form: Form, seconds: float | None = 20, **fields: str) -> Any:
-    """Begin a call of a form, whose requests have these fields beside their texts."""
+    """Start a call of a form. Its requests have these fields in addition to their texts."""
     request = FILE.message_types_by_name[f"{form.rpc}Request"].name
     known = message_class(request)
     has_text = "text" in known.DESCRIPTOR.fields_by_name
@@ -156,7 +156,7 @@ def started(channel: grpc.aio.Channel, form: Form, seconds: float | None = 20, *
 
 @dataclass
 class Started:
-    """A call that has sent nothing yet."""
+    """A call that has not sent anything yet."""
 
     call: Any
     requests: Sequence[Any]

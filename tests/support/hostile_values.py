@@ -1,4 +1,4 @@
-"""Values that callers should not send, and do."""
+"""Values that callers should not send."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bad:
-    """A value, and whether INVALID_ARGUMENT is the only right answer to it."""
+    """A bad value, and whether it must be refused with INVALID_ARGUMENT."""
 
     kind: str
     value: Any
@@ -68,7 +68,7 @@ _DEFORMED: dict[str, Callable[[str], str]] = {
 
 
 def texts(valid: str) -> list[Bad]:
-    """Return what a field of text should not hold; a valid value of it gives some."""
+    """Return bad values of a text field, some of them derived from a valid value."""
     return [
         *(Bad(kind, text) for kind, text in (_TEXTS | (_UUIDS if _is_uuid(valid) else {})).items()),
         *(Bad(kind, text, is_refused=True) for kind, text in _REFUSED_TEXTS.items()),
@@ -81,7 +81,7 @@ def _is_uuid(text: str) -> bool:
 
 
 def byte_strings(marker: bytes) -> list[Bad]:
-    """Return what a field of bytes should not hold."""
+    """Return bad values of a bytes field."""
     return [
         Bad("empty", b""),
         Bad("one byte", b"\xff"),
@@ -99,7 +99,7 @@ BOOLS = [Bad("false", value=False), Bad("true", value=True)]
 
 
 def enums(*, repeated: bool) -> list[Bad]:
-    """Return numbers that the enum does not have, and 0."""
+    """Return unknown numbers of an enum, and 0."""
     unknown = [Bad(str(number), number, is_refused=True) for number in (99, -1, 2**31 - 1, -(2**31))]
     if not repeated:
         return [Bad("0", 0), *unknown]
@@ -146,7 +146,7 @@ def _without_kind(key: str) -> Struct:
 
 
 def masks(names: list[str]) -> list[Bad]:
-    """Return update masks: of no field, of fields that can't change, and of the request's own ones one by one."""
+    """Return update masks: empty, with immutable fields, and with each field of the request alone."""
     wrong = {
         "an empty path": [""],
         "a nested path": ["name.first"],
@@ -193,7 +193,7 @@ TAILS = {
         Bad("2,000 levels", wire.deep_struct(2_000), is_refused=True),
     ],
 }
-"""What follows a field on the wire under its own number: bytes that the library would not write."""
+"""Bytes after a field on the wire, under its number, which no library would write."""
 
 BODIES = {
     "with unknown fields": wire.tag(19_000, wire.VARINT) + wire.varint(2**64 - 1) + wire.chunk(2**29 - 1, b"a" * 1000),
@@ -207,4 +207,4 @@ BODIES = {
     "with a length beyond its end": wire.tag(77, wire.LENGTH_DELIMITED) + wire.varint(1000) + b"a",
     "with a length beyond everything": wire.tag(1, wire.LENGTH_DELIMITED) + wire.varint(2**64 - 1),
 }
-"""What follows a request on the wire."""
+"""Bytes after a request on the wire."""

@@ -1,4 +1,4 @@
-"""Every RPC of the contract, found by its descriptors: what is added to the contract is in here without a change."""
+"""All RPCs of the contract, found by their descriptors. New RPCs are included automatically."""
 
 from __future__ import annotations
 

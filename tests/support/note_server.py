@@ -1,4 +1,4 @@
-"""A whole server that serves the tests' own contract too: behind its chain, over a real socket."""
+"""A complete server that also serves the tests' contract, with its chain, over a real socket."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 class Board:
-    """Notes, which outlive the servers that serve them.
+    """Notes that outlive the servers.
 
     Attributes:
-        texts: of the notes, in their order.
-        asked: the places at which streams began.
-        watching: how many streams are open.
-        goes_on: cleared, unary calls wait.
+        texts: the texts of the notes, in order.
+        asked: the positions at which streams started.
+        watching: the number of open streams.
+        goes_on: while this event is cleared, unary calls wait.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Board:
         self._added = asyncio.Event()
 
     async def after(self, place: int) -> AsyncIterator[tuple[int, str]]:
-        """Yield the notes after a place, and those to come."""
+        """Yield the notes after a position, then new notes."""
         while True:
             added = self._added
             while place < len(self.texts):
@@ -59,7 +59,7 @@ class Board:
 
 
 class NoteServicer:
-    """Serves a board. A topic that is a UUID is the team, or the user, that a stream is about."""
+    """Serves a board. If the topic of a stream is a UUID, it is the team or the user that owns the stream."""
 
     def __init__(self, board: Board, db: Database) -> None:
         self._board = board
@@ -120,7 +120,7 @@ class NoteServicer:
 
 
 class NoteServer(SearchedServer):
-    """A server with the tests' contract beside the service's."""
+    """A server with the tests' contract in addition to the service's."""
 
     def __init__(self, settings: Settings, board: Board, reauthorize_seconds: float) -> None:
         self._reauthorize_seconds = reauthorize_seconds

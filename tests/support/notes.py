@@ -1,4 +1,4 @@
-"""A contract of the tests' own, with an RPC of each kind, for as long as the service's contract has no stream."""
+"""A contract for the tests, with an RPC of each kind."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def message_class(name: str) -> Any:
 
 
 def stub(channel: Any) -> Any:
-    """Return what generated code calls a stub: a callable for each RPC."""
+    """Return a stub: an object with a callable per RPC."""
     made = type("NoteServiceStub", (), {})()
     for method in SERVICE.methods:
         call = getattr(channel, kind_of(method.name))

@@ -80,7 +80,7 @@ async def running_server(database_url: str, **overrides: object) -> AsyncIterato
 async def connected(
     server: Server, *, token: str | None = None, user_id: str | None = None
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """Connect a client of its own, which shares no subchannel with another; its calls carry its token and its user."""
+    """Connect a client that shares no subchannel with others. Its calls have its token and acting user."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     interceptors = identifying(headers_of(token, user_id))
     address = f"127.0.0.1:{server.port}"
@@ -90,7 +90,7 @@ async def connected(
 
 @pytest.fixture(scope="session", autouse=True)
 def logs() -> None:
-    """Everything is logged, so that a test can capture it; set up once, because loggers keep their set-up."""
+    """Log everything, so that tests can capture it. Set up once, because loggers cache their configuration."""
     configure_logs("debug", json=False)
 
 

@@ -1,4 +1,4 @@
-"""Every RPC of a process that asks who calls, called by all kinds of callers and in every state it can be in."""
+"""Calls every RPC of a process with authentication, as every kind of caller and in every state."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def _wrong_tokens() -> Iterator[str]:
 
 @dataclass
 class Walk:
-    """A walk through the contract, and how calls were refused on it."""
+    """A walk through all RPCs, with the errors that it met."""
 
     address: str
     database_url: str
     refusals: list[grpc.aio.AioRpcError] = field(default_factory=list)
 
     async def run(self) -> None:
-        """Call each RPC as it should be called, and in all the ways in which it should not."""
+        """Call each RPC with valid requests, and with every kind of invalid call."""
         async with self._channel(token("operator", "*")) as operator:
             world = await make_world(operator)
             for method in METHODS:
@@ -121,7 +121,7 @@ class Walk:
 
 
 def seed_of_all(name: str, world: World) -> bytes:
-    """Return a valid request, which asks for the secrets of all scopes where it can."""
+    """Return a valid request. If it can, it covers the secrets of all scopes."""
     request: Message = seed(name, world)
     if "scope" in request.DESCRIPTOR.fields_by_name:
         request.ClearField("scope")

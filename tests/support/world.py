@@ -1,4 +1,4 @@
-"""What valid requests are about: one resource of each kind, made by the RPCs themselves from their seeds."""
+"""The resources of valid requests: one of each kind, created by the RPCs from their seeds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class World:
-    """All of one team."""
+    """Resources of one team."""
 
     team: team_pb2.Team = field(default_factory=team_pb2.Team)
     user: user_pb2.User = field(default_factory=user_pb2.User)
@@ -32,7 +32,7 @@ class World:
 
 
 def paper_world() -> World:
-    """Return a world that is in no database: requests about it have the shape of valid ones."""
+    """Return a world that is not in a database, for requests that are only well-formed."""
     ids = (str(uuid.UUID(int=number, version=4)) for number in range(1, 7))
     return World(
         team=team_pb2.Team(id=next(ids), slug="web", etag="0"),
@@ -45,7 +45,7 @@ def paper_world() -> World:
 
 
 async def ask(channel: grpc.aio.Channel, name: str, request: Message) -> Any:
-    """Call an RPC with a request that it is expected to grant; of a stream, return the last response."""
+    """Call an RPC, which must succeed. Return its response, or the last one of a stream."""
     method = METHOD[name]
     coders = type(request).SerializeToString, method.response.FromString
     if method.is_streaming:
@@ -54,7 +54,7 @@ async def ask(channel: grpc.aio.Channel, name: str, request: Message) -> Any:
 
 
 async def make_world(channel: grpc.aio.Channel) -> World:
-    """Make a world that shares nothing with another."""
+    """Create a world that shares nothing with another."""
     world = World()
     for renew in (new_team, new_user, new_member, new_provider, new_project, new_environment, new_secret):
         world = await renew(channel, world)
@@ -70,7 +70,7 @@ async def new_user(channel: grpc.aio.Channel, world: World) -> World:
 
 
 async def new_member(channel: grpc.aio.Channel, world: World) -> World:
-    """Let a new user join, beside an owner: a team does not lose its last one."""
+    """Add a new user and an owner, because a team keeps its last owner."""
     owned = await new_user(channel, world)
     await _plant(channel, owned, "TeamService.AddTeamMember")
     joined = await new_user(channel, world)
@@ -119,11 +119,11 @@ RENEWED: dict[str, Renewal] = {
     "EnvironmentService.TerminateEnvironment": new_environment,
     "SecretService.DeleteSecret": new_secret,
 }
-"""What an RPC uses up when it succeeds, and is therefore made anew for the next request."""
+"""How to recreate what each RPC uses up when it succeeds."""
 
 
 class Renewable:
-    """A world in which the valid requests of one RPC succeed one after the other."""
+    """A world in which consecutive valid requests of one RPC succeed."""
 
     def __init__(self, channel: grpc.aio.Channel, name: str, world: World) -> None:
         self._channel = channel
@@ -132,12 +132,12 @@ class Renewable:
         self._is_used = True
 
     async def ready(self) -> World:
-        """Return the world, with what the RPC uses up made anew if it was."""
+        """Return the world. Recreate what the last success used up."""
         if self._is_used and self._renew:
             self._world = await self._renew(self._channel, self._world)
         self._is_used = False
         return self._world
 
     def use(self) -> None:
-        """Note that a request succeeded. One that is refused uses nothing up."""
+        """Note that a request succeeded, and used up its resources."""
         self._is_used = True

@@ -1,4 +1,4 @@
-"""A TCP balancer as a Kubernetes Service is one: new connections go to what is ready, old ones stay where they are."""
+"""A TCP balancer like a Kubernetes Service: new connections go to ready backends, old connections stay."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _CHUNK_BYTES = 65_536
 
 @dataclass
 class Balancer:
-    """Spreads connections over backends, and looks each second which of them are ready.
+    """Spreads connections over backends, and checks each second which of them are ready.
 
     Attributes:
-        ports: where clients connect. Clients of one process share a connection to one address, and so have several.
-        ready: the backends that were ready at the last look.
+        ports: the ports for clients. There are several, because clients of one process share a connection per address.
+        ready: the backends that were ready at the last check.
     """
 
     ports: list[int] = field(default_factory=list)
@@ -37,23 +37,23 @@ class Balancer:
     _watching: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def add(self, address: str) -> None:
-        """Look at one more backend from now on."""
+        """Add a backend."""
         self._watching[address] = asyncio.create_task(self._watch(address), name=f"watch {address}")
 
     async def remove(self, address: str) -> None:
-        """Look at it no more."""
+        """Remove a backend."""
         watching = self._watching.pop(address)
         watching.cancel()
         await asyncio.wait([watching])
         self.ready.discard(address)
 
     async def close(self) -> None:
-        """Look at nothing any more."""
+        """Remove all backends."""
         for address in list(self._watching):
             await self.remove(address)
 
     async def expect_ready(self, count: int) -> None:
-        """Wait until so many backends are ready."""
+        """Wait until a number of backends are ready."""
 
         async def ready() -> int:
             return len(self.ready)
@@ -76,7 +76,7 @@ class Balancer:
         (self.ready.add if is_ready else self.ready.discard)(address)
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Connect a client to a backend that was ready at the last look."""
+        """Connect a client to a backend that was ready at the last check."""
         try:
             host, _, port = random.choice(sorted(self.ready)).rpartition(":")  # noqa: S311 - no secret
             server_reader, server_writer = await asyncio.open_connection(host, int(port))
@@ -100,7 +100,7 @@ async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 @asynccontextmanager
 async def balancing(ports: int) -> AsyncIterator[Balancer]:
-    """Run a balancer of no backends yet."""
+    """Run a balancer without backends."""
     balancer = Balancer()
     async with AsyncExitStack() as running:
         for _ in range(ports):

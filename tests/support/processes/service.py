@@ -27,7 +27,7 @@ START_SECONDS = 30
 
 
 def environment(**overrides: str) -> dict[str, str]:
-    """What a process gets: enough to find its programs, and the settings that are given; nothing of this one's."""
+    """Return the environment of a process: its PATH and the given settings, and nothing else of this process."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return inherited | overrides
 
@@ -46,7 +46,7 @@ def settings_for(database_url: str, **overrides: str) -> dict[str, str]:
 
 
 def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run a command of `stagely-rpc` to its end. No secret may be in what it says."""
+    """Run a command of `stagely-rpc` to its end. Its output must not contain a secret."""
     command = [str(STAGELY_RPC), *arguments]
     ended = subprocess.run(
         command, env=dict(env or environment()), cwd=cwd, capture_output=True, text=True, timeout=60, check=False
@@ -56,7 +56,7 @@ def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT)
 
 
 class Running:
-    """A process that serves: where it listens, and all that it said, line by line as it says it."""
+    """A serving process: its endpoints, and its output line by line."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -77,15 +77,15 @@ class Running:
         self.address = self.wait_for(LISTENING)
 
     def wait_for(self, pattern: str | re.Pattern[str]) -> str:
-        """Wait for a line that was not waited for yet, and return what is in the pattern's group."""
+        """Wait for the next line that matches the pattern, and return its group."""
         while True:
             line = self._fresh.get(timeout=START_SECONDS)
-            assert line is not None, "\n".join([f"ended before it said {pattern!r}:", *self.lines])
+            assert line is not None, "\n".join([f"ended before it printed {pattern!r}:", *self.lines])
             if found := re.search(pattern, line):
                 return found[1]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Signal it, and return its exit code."""
+        """Send a signal, and return the exit code."""
         self.process.send_signal(number)
         return self.wait()
 
@@ -101,9 +101,9 @@ class Running:
 def serving(
     command: Sequence[str], env: Mapping[str, str], cwd: Path = ROOT, *, program: Path = STAGELY_RPC
 ) -> Iterator[Running]:
-    """Run a command that serves; it listens when the block begins, and is gone when it ends.
+    """Run a command that serves. It listens when the block starts, and has ended when the block ends.
 
-    No secret may be in what it says.
+    Its output must not contain a secret.
     """
     process = subprocess.Popen(
         [str(program), *command],
