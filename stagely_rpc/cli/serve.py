@@ -128,8 +128,7 @@ def _supervise(settings: Settings) -> None:
 
         from stagely_rpc.db.schema.revision import needed_revision  # noqa: PLC0415
         from stagely_rpc.errors import ListenError  # noqa: PLC0415
-        from stagely_rpc.process.supervision import supervise  # noqa: PLC0415
-        from stagely_rpc.process.supervisor import WorkerStartError  # noqa: PLC0415
+        from stagely_rpc.process.supervisor import WorkerStartError, supervise  # noqa: PLC0415
         from stagely_rpc.telemetry.logs.configure import configure_logs  # noqa: PLC0415
 
     configure_logs(settings.log_level, json=settings.environment == "production")

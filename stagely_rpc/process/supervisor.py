@@ -1,14 +1,20 @@
-"""Keeps the workers running, and stops them together."""
+"""Runs the service as several worker processes: starts them, restarts them when they end, and stops them together."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from stagely_rpc.process.metrics import WorkersMetrics
+from stagely_rpc.process.metrics import DIRECTORY_VARIABLE, WorkersMetrics
+from stagely_rpc.process.port_reservation import reserved_port
 from stagely_rpc.process.shares import shares
 from stagely_rpc.process.slots import Slot
 
@@ -27,6 +33,55 @@ _log = structlog.get_logger(__name__)
 
 class WorkerStartError(Exception):
     """No worker can start. The message is one line without secrets."""
+
+
+async def supervise(settings: Settings, revision: str) -> bool:
+    """Run the workers until SIGTERM or SIGINT. A second signal ends them at once.
+
+    Args:
+        settings: the settings of the service.
+        revision: the schema revision that this version needs, for the metrics.
+
+    Returns:
+        Whether every worker drained.
+
+    Raises:
+        ListenError: a port is taken.
+        WorkerStartError: no worker can start, or the platform can't spread connections over processes.
+    """
+    if sys.platform != "linux":
+        raise WorkerStartError("WORKERS: more than one worker needs Linux, where SO_REUSEPORT spreads connections")
+    with ExitStack() as resources:
+        environment = {**os.environ, "WORKERS": "1", **_reserve_ports(resources, settings)}
+        directory = None
+        if settings.metrics_port is not None:
+            directory = environment[DIRECTORY_VARIABLE] = _make_directory(resources)
+        supervisor = Supervisor(settings, environment, directory, revision)
+        if supervisor.metrics is not None and settings.metrics_port is not None:
+            resources.enter_context(supervisor.metrics.served(settings.host, settings.metrics_port))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, supervisor.stop)
+        drained = await supervisor.run()
+    _log.info("stopped")
+    return drained
+
+
+def _reserve_ports(resources: ExitStack, settings: Settings) -> dict[str, str]:
+    """Reserve the ports, and return them as environment variables."""
+    ports = {"PORT": settings.port, "HEALTH_PORT": settings.health_port}
+    return {
+        name: str(resources.enter_context(reserved_port(settings.host, port)))
+        for name, port in ports.items()
+        if port is not None
+    }
+
+
+def _make_directory(resources: ExitStack) -> str:
+    """Create a temporary directory for the metrics of the workers."""
+    return resources.enter_context(
+        tempfile.TemporaryDirectory(prefix="stagely-rpc-metrics-", ignore_cleanup_errors=True)
+    )
 
 
 class Supervisor:
@@ -69,10 +124,10 @@ class Supervisor:
             WorkerStartError: no worker can start.
         """
         running = [asyncio.create_task(slot.run(), name=f"worker-{slot.number}") for slot in self._slots]
-        told = asyncio.create_task(self._stop.wait())
+        stopping = asyncio.create_task(self._stop.wait())
         # A slot ends by itself only with a bug, which is raised after the others have drained.
-        await asyncio.wait({told, *running}, return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
+        await asyncio.wait({stopping, *running}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
         await self._drain(running)
         if self._failure is not None:
             raise WorkerStartError(self._failure)
@@ -102,7 +157,7 @@ class Supervisor:
             replace(endpoints, workers=len(self._slots), metrics=metrics).announce()
 
     def note_end(self, number: int, end: End, restart_in_seconds: float) -> None:
-        """Log it. If no worker has served yet, give up: an operator must fix the cause."""
+        """Log the end of a worker. If no worker has served yet, give up: an operator must fix the cause."""
         if self.metrics is not None:
             self.metrics.note_end(number)
         if not self._served:

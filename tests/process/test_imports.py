@@ -45,7 +45,7 @@ SUPERVISE = """
 import sys
 from stagely_rpc.process.startup import lean_imports
 with lean_imports():
-    import stagely_rpc.cli.app, stagely_rpc.settings.model, stagely_rpc.process.supervision
+    import stagely_rpc.cli.app, stagely_rpc.settings.model, stagely_rpc.process.supervisor
 print(*sys.modules, sep="\\n")
 """
 
@@ -71,5 +71,5 @@ def test_server_imports_nothing_that_only_others_need(modules_of_the_server: set
 def test_supervisor_imports_neither_grpc_nor_sqlalchemy() -> None:
     modules = imported_by(SUPERVISE, environment())
 
-    assert "stagely_rpc.process.supervision" in modules
+    assert "stagely_rpc.process.supervisor" in modules
     assert modules & {"grpc", "sqlalchemy", "google.protobuf", "cryptography", "alembic", "rich"} == set()

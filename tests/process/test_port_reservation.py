@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from stagely_rpc.errors import ListenError
-from stagely_rpc.process.port_reservation import held
+from stagely_rpc.process.port_reservation import reserved_port
 from tests.support.ports import free_port
 
 
@@ -24,9 +24,9 @@ def listener(host: str, port: int, *, shared: bool) -> socket.socket:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
-def test_workers_listen_on_a_held_port_and_get_every_connection(host: str) -> None:
+def test_workers_listen_on_a_reserved_port_and_get_every_connection(host: str) -> None:
     with (
-        held(host, 0) as port,
+        reserved_port(host, 0) as port,
         closing(listener(host.strip("[]"), port, shared=True)) as worker,
         closing(listener(host.strip("[]"), port, shared=True)) as other,
     ):
@@ -45,33 +45,37 @@ def test_workers_listen_on_a_held_port_and_get_every_connection(host: str) -> No
     assert accepted == 20
 
 
-def test_held_port_is_refused_to_another_supervisor_though_no_worker_listens() -> None:
+def test_reserved_port_is_refused_to_another_supervisor_even_if_no_worker_listens() -> None:
     port = free_port()
 
-    with held("127.0.0.1", port), pytest.raises(ListenError, match="is the port taken"), held("127.0.0.1", port):
+    with (
+        reserved_port("127.0.0.1", port),
+        pytest.raises(ListenError, match="is the port taken"),
+        reserved_port("127.0.0.1", port),
+    ):
         pass
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_port_on_which_another_program_listens_is_refused(*, shared: bool) -> None:
+def test_port_that_another_program_listens_on_is_refused(*, shared: bool) -> None:
     port = free_port()
 
     with (
         closing(listener("127.0.0.1", port, shared=shared)),
         pytest.raises(ListenError, match=f"can't listen on 127.0.0.1:{port}: is the port taken"),
-        held("127.0.0.1", port),
+        reserved_port("127.0.0.1", port),
     ):
         pass
 
 
-def test_port_is_free_again_when_it_is_held_no_more() -> None:
-    with held("127.0.0.1", 0) as port:
+def test_port_is_free_after_the_reservation_ends() -> None:
+    with reserved_port("127.0.0.1", 0) as port:
         pass
 
-    with held("127.0.0.1", port) as again:
+    with reserved_port("127.0.0.1", port) as again:
         assert again == port
 
 
-def test_fault_of_the_block_is_not_taken_for_one_of_the_port() -> None:
-    with pytest.raises(FileNotFoundError), held("127.0.0.1", 0):
+def test_error_in_the_block_is_not_reported_as_an_error_of_the_port() -> None:
+    with pytest.raises(FileNotFoundError), reserved_port("127.0.0.1", 0):
         raise FileNotFoundError
