@@ -57,7 +57,7 @@ class ErrorInterceptor(WrappingInterceptor):
         async def serve(request: object, context: Context) -> object:
             try:
                 return await behavior(request, context)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer and the log the rest
+            except Exception as error:  # noqa: BLE001 - every error becomes a status and a log line
                 await _refuse(method, context, error)
 
         return with_behavior(handler, serve)

@@ -53,10 +53,10 @@ class IdempotencyInterceptor(WrappingInterceptor):
             try:
                 return await behavior(request, context)
             except AlreadyAnsweredError as before:
-                kept = response_class.FromString(before.answer)
+                stored = response_class.FromString(before.answer)
             if not streams:
-                return kept
-            await context.write(kept)
+                return stored
+            await context.write(stored)
             return None
 
         return with_behavior(handler, serve)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     class Observer(Protocol):
         """Observes the calls of one method."""
 
-        def begin(self) -> Any:  # noqa: ANN401 - whatever `end` wants to know
+        def begin(self) -> Any:  # noqa: ANN401 - any value that `end` needs
             """A call began. Return a value for `end`."""
             ...
 

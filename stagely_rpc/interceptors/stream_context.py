@@ -24,5 +24,5 @@ class _StreamContext:
         self.read = read
         self.write = write
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever gRPC's context has
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of gRPC's context
         return getattr(self._context, name)

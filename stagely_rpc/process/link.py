@@ -44,17 +44,17 @@ class WorkerEnd:
         # The supervisor sends nothing: the socket becomes readable only at end of file.
         loop.add_reader(self._socket, closed)
 
-    def say_ready(self, endpoints: Endpoints) -> None:
-        """Tell the supervisor that this worker serves."""
-        self._say({"ready": asdict(endpoints)})
+    def report_ready(self, endpoints: Endpoints) -> None:
+        """Report to the supervisor that this worker serves."""
+        self._send({"ready": asdict(endpoints)})
 
-    def say_problem(self, line: str) -> None:
-        """Tell the supervisor why this worker can't start."""
-        self._say({"problem": line})
+    def report_problem(self, line: str) -> None:
+        """Report to the supervisor why this worker can't start."""
+        self._send({"problem": line})
 
-    def _say(self, word: object) -> None:
+    def _send(self, report: object) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):
-            self._socket.sendall(json.dumps(word).encode() + b"\n")
+            self._socket.sendall(json.dumps(report).encode() + b"\n")
 
 
 class SupervisorEnd:
@@ -73,17 +73,17 @@ class SupervisorEnd:
         """Close this process's copy of the worker's end, once the worker has inherited it."""
         self._worker_socket.close()
 
-    async def word(self) -> Endpoints | Problem | None:
+    async def report(self) -> Endpoints | Problem | None:
         """Wait for the worker's line; None if the worker ended without a line."""
         self._socket.setblocking(False)
-        said = b""
-        while not said.endswith(b"\n"):
+        received = b""
+        while not received.endswith(b"\n"):
             part = await asyncio.get_running_loop().sock_recv(self._socket, 65_536)
             if not part:
                 return None
-            said += part
-        word = json.loads(said)
-        return Endpoints(**word["ready"]) if "ready" in word else Problem(word["problem"])
+            received += part
+        report = json.loads(received)
+        return Endpoints(**report["ready"]) if "ready" in report else Problem(report["problem"])
 
     def __enter__(self) -> Self:
         """Return the open link."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable that tells prometheus-client in a worker where to write its files."""
+"""The variable from which prometheus-client in a worker reads where to write its files."""
 
 
 class WorkersMetrics:

@@ -115,13 +115,13 @@ class Slot:
 
     async def _run_process(self) -> End:
         began = time.monotonic()
-        word: Endpoints | Problem | None
+        report: Endpoints | Problem | None
         try:
-            word, exit_code = await self._until_it_ends()
+            report, exit_code = await self._until_it_ends()
         except OSError as error:
-            word, exit_code = Problem(f"can't start a process: {error.strerror}"), os.EX_OSERR
-        problem = word.line if isinstance(word, Problem) else None
-        return End(exit_code, isinstance(word, Endpoints), problem, time.monotonic() - began)
+            report, exit_code = Problem(f"can't start a process: {error.strerror}"), os.EX_OSERR
+        problem = report.line if isinstance(report, Problem) else None
+        return End(exit_code, isinstance(report, Endpoints), problem, time.monotonic() - began)
 
     async def _until_it_ends(self) -> tuple[Endpoints | Problem | None, int]:
         """Start a process and wait for its end. Return what it reported, and its exit code."""
@@ -129,10 +129,10 @@ class Slot:
             self._process = await self._start(link)
             if self._stopping.is_set():
                 self.stop()
-            word = await link.word()
-            if isinstance(word, Endpoints):
-                self._overseer.note_ready(self.number, word)
-            return word, await self._process.wait()
+            report = await link.report()
+            if isinstance(report, Endpoints):
+                self._overseer.note_ready(self.number, report)
+            return report, await self._process.wait()
 
     async def _start(self, link: SupervisorEnd) -> asyncio.subprocess.Process:
         # -P keeps Python from importing files of the working directory.

@@ -32,7 +32,7 @@ def run(number: int, descriptor: int) -> int:
     try:
         uvloop.run(_serve(settings, link))
     except StartupError as error:
-        link.say_problem(str(error))
+        link.report_problem(str(error))
         return CANNOT_START
     return 0
 
@@ -47,7 +47,7 @@ async def _serve(settings: Settings, link: WorkerEnd) -> None:
     server = Server(settings, supervised=True)
     if await server.start_unless(stop):
         settle()
-        link.say_ready(server.endpoints)
+        link.report_ready(server.endpoints)
         await stop.wait()
         await server.stop()
     # Ignore signals while the process ends, too. Without a handler, they would kill it.

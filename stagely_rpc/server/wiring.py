@@ -53,13 +53,13 @@ def build_database(settings: Settings, metrics: Metrics | None, tracing: Tracing
         wait_seconds=settings.database_pool_wait_seconds,
         prepared_statements=settings.database_prepared_statements,
     )
-    answers = IdempotencyStore(_derived_key(settings, b"answers"), settings.idempotency_ttl_seconds)
+    idempotency_store = IdempotencyStore(_derived_key(settings, b"answers"), settings.idempotency_ttl_seconds)
     observers: list[observer.Observer] = [] if metrics is None else [metrics.database]
     if tracing is not None:
         from stagely_rpc.telemetry.traces.spans import DatabaseSpans  # noqa: PLC0415 - as in `build_tracing`
 
         observers.append(DatabaseSpans(tracing.tracer))
-    return Database(settings.database_url.get_secret_value(), limits, answers, observer.all_of(observers))
+    return Database(settings.database_url.get_secret_value(), limits, idempotency_store, observer.all_of(observers))
 
 
 def build_keyring(settings: Settings, metrics: Metrics | None, tracing: Tracing | None) -> Keyring:
@@ -76,16 +76,16 @@ def build_tracing(settings: Settings, metrics: Metrics | None) -> Tracing | None
     """Return the tracing, if a collector is configured."""
     if settings.otel_exporter_otlp_endpoint is None:
         return None
-    from stagely_rpc.telemetry.traces.exporter import Tracing  # noqa: PLC0415 - only who traces needs OpenTelemetry
+    from stagely_rpc.telemetry.traces.exporter import Tracing  # noqa: PLC0415 - only traces need OpenTelemetry
 
-    made = Tracing(settings.otel_exporter_otlp_endpoint)
+    tracing = Tracing(settings.otel_exporter_otlp_endpoint)
     if metrics is not None:
-        metrics.watch_spans(made.dropped)
-    return made
+        metrics.watch_spans(tracing.dropped)
+    return tracing
 
 
 def build_tracing_interceptors(tracing: Tracing | None) -> list[ServerInterceptor]:
-    """Return the tracer; a no-op tracer without a collector."""
+    """Return the interceptor that traces calls; an empty list without a collector."""
     if tracing is None:
         return []
     from stagely_rpc.interceptors.tracing import TracingInterceptor  # noqa: PLC0415 - as in `build_tracing`
@@ -95,22 +95,22 @@ def build_tracing_interceptors(tracing: Tracing | None) -> list[ServerIntercepto
 
 def build_denials(db: Database, metrics: Metrics | None) -> Denials:
     """Return the writer of denials to the audit log."""
-    return Denials(db) if metrics is None else Denials(db, metrics.trail.denied)
+    return Denials(db) if metrics is None else Denials(db, metrics.audit.denied)
 
 
 def build_sealer(db: Database, key: ChainKey | None, metrics: Metrics | None) -> Sealer | None:
     """Return the sealer of the audit log; None without an encryption key."""
-    return None if key is None else Sealer(db, key, None if metrics is None else metrics.trail)
+    return None if key is None else Sealer(db, key, None if metrics is None else metrics.audit)
 
 
 def build_concurrency_interceptor(
     settings: Settings, methods: Collection[str], metrics: Metrics | None
 ) -> ConcurrencyInterceptor:
     """Return the interceptor that limits calls and streams. The metrics show the number of open streams."""
-    made = ConcurrencyInterceptor(settings.max_concurrent_rpcs, settings.max_concurrent_streams, methods)
+    interceptor = ConcurrencyInterceptor(settings.max_concurrent_rpcs, settings.max_concurrent_streams, methods)
     if metrics is not None:
-        metrics.watch_streams(lambda: made.streams)
-    return made
+        metrics.watch_streams(lambda: interceptor.streams)
+    return interceptor
 
 
 def build_rerun_interceptor(methods: Collection[str], metrics: Metrics | None) -> RerunInterceptor:
@@ -150,7 +150,7 @@ def build_metrics(settings: Settings, *, supervised: bool) -> Metrics | None:
     if settings.metrics_port is None:
         return None
     from stagely_rpc.telemetry.metrics.http import registry_of, this_process  # noqa: PLC0415
-    from stagely_rpc.telemetry.metrics.metrics import Metrics  # noqa: PLC0415 - only who asks for metrics needs prometheus-client
+    from stagely_rpc.telemetry.metrics.metrics import Metrics  # noqa: PLC0415 - only metrics need prometheus-client
 
     made = Metrics(None if supervised else registry_of(this_process, needed_revision()))
     if (lines := json_lines()) is not None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 
-class TrailMetrics:
+class AuditMetrics:
     """The metrics of the audit log. It observes the sealer (`audit.sealer.SealerObserver`) and denials."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import Counter, Gauge, Histogram, values
 from prometheus_client.values import MultiProcessValue
 
-from stagely_rpc.telemetry.metrics.audit import TrailMetrics
+from stagely_rpc.telemetry.metrics.audit import AuditMetrics
 from stagely_rpc.telemetry.metrics.database import DatabaseMetrics
 from stagely_rpc.telemetry.metrics.keys import KeyMetrics
 
@@ -48,7 +48,7 @@ class Metrics:
         in_flight: the number of calls in progress.
         database: the metrics of the database.
         keys: the metrics of keys.
-        trail: the metrics of the audit log.
+        audit: the metrics of the audit log.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
@@ -90,7 +90,7 @@ class Metrics:
         )
         self.database = DatabaseMetrics(registry)
         self.keys = KeyMetrics(registry)
-        self.trail = TrailMetrics(registry)
+        self.audit = AuditMetrics(registry)
         self._health = Gauge(
             "stagely_rpc_health",
             "1 for each cause that keeps the service from serving, in any worker.",
@@ -132,11 +132,11 @@ class Metrics:
         """Return the function that publishes which of these causes keeps the service from serving, or None."""
         by_cause = {cause: self._health.labels(cause) for cause in causes}
 
-        def tell(current: str | None) -> None:
+        def publish(current: str | None) -> None:
             for cause, gauge in by_cause.items():
                 gauge.set(cause == current)
 
-        return tell
+        return publish
 
     async def sample(self) -> None:
         """Publish the gauges and the external counters. Call it periodically."""
