@@ -23,7 +23,7 @@ from tests.support.eventually import eventually
 from tests.support.leaks import HUNT, Hunt, judge
 from tests.support.processes.service import ROOT, environment, run, serving
 from tests.support.refusals import refused
-from tests.support.secret_markers import ENCRYPTION_KEY, MARKERS, canary, canary_key, forms_in
+from tests.support.secret_markers import ENCRYPTION_KEY, MARKERS, forms_in, marked_key, marked_secret
 from tests.support.tokens import token
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
 
-SECRET = canary("planted")
+SECRET = marked_secret("planted")
 
 # The letters that surrogates are made of can't be encoded.
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -85,10 +85,16 @@ def test_what_is_no_secret_is_not_found(content: str | bytes) -> None:
 
 
 def test_secrets_of_the_suite_are_found() -> None:
-    for secret in (canary(), canary_key(), ENCRYPTION_KEY.hex(), token("reaper", "*"), token("reaper").split(".")[1]):
+    for secret in (
+        marked_secret(),
+        marked_key(),
+        ENCRYPTION_KEY.hex(),
+        token("reaper", "*"),
+        token("reaper").split(".")[1],
+    ):
         assert forms_in(secret)
-    assert len(canary_key()) == len(canary_key("label")) == 32
-    assert len(canary()) >= 32
+    assert len(marked_key()) == len(marked_key("label")) == 32
+    assert len(marked_secret()) >= 32
 
 
 async def test_secret_in_a_status_is_found(teams: TeamServiceAsyncStub) -> None:

@@ -14,14 +14,14 @@ from stagely_rpc.wire.values import to_struct
 from tests.support.cloud_providers import HETZNER, TOKEN, access_credentials, make_provider, update
 from tests.support.refusals import refused
 from tests.support.rpc import connected, running_server
-from tests.support.secret_markers import canary
+from tests.support.secret_markers import marked_secret
 from tests.support.teams import make_team
 
 if TYPE_CHECKING:
     from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub
     from stagely.v1.team_pb2_grpc import TeamServiceAsyncStub
 
-OTHER_TOKEN = canary("other token")
+OTHER_TOKEN = marked_secret("other token")
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ from grpc import StatusCode
 from stagely.v1 import cloud_provider_pb2, team_pb2
 from tests.support.cloud_providers import TOKEN, access_credentials, make_provider, update
 from tests.support.refusals import refused
-from tests.support.secret_markers import canary
+from tests.support.secret_markers import marked_secret
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub
 
-OTHER_TOKEN = canary("other token")
+OTHER_TOKEN = marked_secret("other token")
 PLAINTEXT = '{"token": "in the clear"}'
 
 

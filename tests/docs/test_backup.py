@@ -28,7 +28,7 @@ from stagely_rpc.embedded import postgres as embedded
 from tests.support.audit import verify
 from tests.support.eventually import eventually
 from tests.support.rpc import connected, running_server
-from tests.support.secret_markers import canary
+from tests.support.secret_markers import marked_secret
 
 if TYPE_CHECKING:
     import grpc
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 BLOCK = re.compile(r"<!-- backup: .* -->\n```sh\n(?P<lines>.*?)```", re.DOTALL)
-VALUES = {f"SECRET_{number}": canary(f"backup-{number}").encode() for number in range(3)}
-CREDENTIALS = {"token": canary("backup-credentials")}
+VALUES = {f"SECRET_{number}": marked_secret(f"backup-{number}").encode() for number in range(3)}
+CREDENTIALS = {"token": marked_secret("backup-credentials")}
 
 
 async def make_team(channel: grpc.aio.Channel) -> tuple[str, str, str]:

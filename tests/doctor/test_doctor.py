@@ -23,13 +23,13 @@ from tests.support.identity.certificates import DAY, YEAR, Files, make_authority
 from tests.support.leaks import HUNT
 from tests.support.ports import free_port
 from tests.support.processes.service import run, serving, settings_for
-from tests.support.secret_markers import canary_password
+from tests.support.secret_markers import marked_password
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 HEAD = head_revision()
-NOWHERE = f"postgresql://stagely:{canary_password()}@127.0.0.1:1/stagely"
+NOWHERE = f"postgresql://stagely:{marked_password()}@127.0.0.1:1/stagely"
 
 
 class Diagnosis:

@@ -18,7 +18,7 @@ from tests.support.leaks import Hunt
 from tests.support.methods import METHODS
 from tests.support.processes.service import environment, run, serving, settings_for
 from tests.support.rpc import settings_of
-from tests.support.secret_markers import canary, canary_password, forms_in
+from tests.support.secret_markers import forms_in, marked_password, marked_secret
 from tests.support.tokens import AUTHENTICATION, token
 from tests.support.walk import Walk
 
@@ -51,7 +51,7 @@ async def walked(postgres_server: PostgresServer, template_database: str) -> Any
         with_password(url),
         ENVIRONMENT="production",
         LOG_LEVEL="debug",
-        JWT_SECRET_PREVIOUS=canary("the secret before"),
+        JWT_SECRET_PREVIOUS=marked_secret("the secret before"),
         **settings,
     )
     with serving(["serve"], env) as server:
@@ -68,7 +68,7 @@ def with_password(url: str) -> str:
     if parts.password:
         return url
     user, host = quote(parts.username or ""), parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{user}:{canary_password()}@{host}"))
+    return urlunsplit(parts._replace(netloc=f"{user}:{marked_password()}@{host}"))
 
 
 def found_in(*contents: str | bytes) -> list[str]:
@@ -125,7 +125,7 @@ def test_exported_audit_trail_holds_no_secret(walked: Walked) -> None:
 
 
 def test_database_and_redis_that_are_away_are_told_without_their_passwords() -> None:
-    ended = run("serve", env=settings_for(f"postgresql://stagely:{canary_password()}@127.0.0.1:1/stagely"))
+    ended = run("serve", env=settings_for(f"postgresql://stagely:{marked_password()}@127.0.0.1:1/stagely"))
 
     assert ended.returncode == 2
     assert "the database is unreachable" in ended.stderr
@@ -133,7 +133,7 @@ def test_database_and_redis_that_are_away_are_told_without_their_passwords() -> 
 
 
 async def test_nothing_that_a_server_or_a_client_is_made_of_shows_a_secret() -> None:
-    settings = settings_of(f"postgresql://stagely:{canary_password()}@127.0.0.1:1/stagely", **AUTHENTICATION)
+    settings = settings_of(f"postgresql://stagely:{marked_password()}@127.0.0.1:1/stagely", **AUTHENTICATION)
     server = Server(settings)
     await server._authenticator._tokens.verify(token("reaper", "*"))  # type: ignore[union-attr]
     async with connect("127.0.0.1:1", token=token("reaper")) as client:

@@ -7,7 +7,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import MessageToDict
 
 from stagely.v1 import cloud_provider_pb2, team_pb2
-from tests.support.secret_markers import canary
+from tests.support.secret_markers import marked_secret
 
 if TYPE_CHECKING:
     from stagely.v1.cloud_provider_pb2_grpc import CloudProviderServiceAsyncStub
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 AWS = cloud_provider_pb2.CLOUD_PROVIDER_TYPE_AWS
 HETZNER = cloud_provider_pb2.CLOUD_PROVIDER_TYPE_HETZNER
-TOKEN = canary("hetzner token")
+TOKEN = marked_secret("hetzner token")
 
 
 async def make_provider(

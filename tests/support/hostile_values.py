@@ -80,16 +80,16 @@ def _is_uuid(text: str) -> bool:
     return len(text) == len(_UUID) and text.count("-") == _UUID.count("-")
 
 
-def byte_strings(canary: bytes) -> list[Bad]:
+def byte_strings(marker: bytes) -> list[Bad]:
     """Return what a field of bytes should not hold."""
     return [
         Bad("empty", b""),
         Bad("one byte", b"\xff"),
         Bad("NULs", bytes(32)),
-        Bad("one byte less", canary[:-1]),
-        Bad("one byte more", canary + b"\x80"),
-        Bad("one byte too long", (canary + b"a" * 65_537)[:65_537], is_refused=True),
-        Bad("far too long", canary + b"a" * 1_000_000, is_refused=True),
+        Bad("one byte less", marker[:-1]),
+        Bad("one byte more", marker + b"\x80"),
+        Bad("one byte too long", (marker + b"a" * 65_537)[:65_537], is_refused=True),
+        Bad("far too long", marker + b"a" * 1_000_000, is_refused=True),
     ]
 
 
@@ -111,9 +111,9 @@ def enums(*, repeated: bool) -> list[Bad]:
     ]
 
 
-def structs(canary: str) -> list[Bad]:
+def structs(marker: str) -> list[Bad]:
     """Return JSON objects that should not be sent, with a text in them that is not to be told to anybody."""
-    long, secret = "a" * 70_000, canary or "x"
+    long, secret = "a" * 70_000, marker or "x"
     return [
         Bad("empty", Struct()),
         Bad("empty key", _struct({"": secret})),

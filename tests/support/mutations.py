@@ -106,15 +106,15 @@ def _kind(field: FieldDescriptor) -> str:
 
 
 def _hostile_values(message: Message, field: FieldDescriptor) -> list[Bad]:
-    canary = SECRET_MARKER if is_sensitive(field) else b""
+    marker = SECRET_MARKER if is_sensitive(field) else b""
     values: dict[str, Callable[[], list[Bad]]] = {
         "text": lambda: hostile_values.texts(getattr(message, field.name)),
-        "bytes": lambda: hostile_values.byte_strings(canary),
+        "bytes": lambda: hostile_values.byte_strings(marker),
         "int32": lambda: hostile_values.INT32,
         "int64": lambda: hostile_values.INT64,
         "bool": lambda: hostile_values.BOOLS,
         "enum": lambda: hostile_values.enums(repeated=field.is_repeated),
-        "struct": lambda: hostile_values.structs(canary.decode()),
+        "struct": lambda: hostile_values.structs(marker.decode()),
         "mask": lambda: hostile_values.masks([other.name for other in message.DESCRIPTOR.fields]),
         "message": list,
     }

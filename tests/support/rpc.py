@@ -53,7 +53,7 @@ def settings_of(database_url: str, **overrides: object) -> Settings:
     """Return the settings of a server on a free port over a database."""
     given: dict[str, Any] = {
         "database_url": database_url,
-        "redis_url": f"redis://:{secret_markers.canary_password('redis')}@127.0.0.1:1",
+        "redis_url": f"redis://:{secret_markers.marked_password('redis')}@127.0.0.1:1",
         "encryption_key": ENCRYPTION_KEY,
         "environment": "test",
         "host": "127.0.0.1",

@@ -19,22 +19,22 @@ _KEY_BYTES = 32
 _BASE64 = {"base64": base64.b64encode, "base64url": base64.urlsafe_b64encode}
 
 
-def canary(label: str = "") -> str:
+def marked_secret(label: str = "") -> str:
     """Return a secret text, with characters after its marker that JSON, URLs and logs write otherwise."""
     return f"{MARKER} {label} {_REST} which makes 32 bytes"
 
 
-def canary_password(label: str = "") -> str:
+def marked_password(label: str = "") -> str:
     """Return a secret of characters that may stand in a URL, and be a bearer token, as they are."""
     return f"{MARKER}{label}"
 
 
-def canary_key(label: str = "") -> bytes:
+def marked_key(label: str = "") -> bytes:
     """Return a secret of 32 bytes, which are UTF-8."""
     return f"{MARKER}{label}{_REST}{'k' * _KEY_BYTES}".encode()[:_KEY_BYTES]
 
 
-ENCRYPTION_KEY = canary_key()
+ENCRYPTION_KEY = marked_key()
 
 
 def forms_in(content: str | bytes) -> list[str]:

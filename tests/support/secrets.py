@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from stagely.v1 import secret_pb2
-from tests.support.secret_markers import canary
+from tests.support.secret_markers import marked_secret
 from tests.support.teams import make_team
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ENV = secret_pb2.SECRET_TYPE_ENV
 FILE = secret_pb2.SECRET_TYPE_FILE
-VALUE = canary("postgres://db").encode()
+VALUE = marked_secret("postgres://db").encode()
 
 
 async def execute(database_url: str, statement: LiteralString, *values: object) -> list[tuple[Any, ...]]:

@@ -15,14 +15,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.json_format import ParseDict
 
 from tests.support.methods import METHOD
-from tests.support.secret_markers import canary_key
+from tests.support.secret_markers import marked_key
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from tests.support.world import World
 
-SECRET_MARKER = canary_key("seed")
+SECRET_MARKER = marked_key("seed")
 """The value of every sensitive field. No error may contain it. It has 32 bytes, so that it can be a key."""
 
 _NONCE = bytes(12)

@@ -7,9 +7,9 @@ from typing import Any
 
 import jwt
 
-from tests.support.secret_markers import MARKER, canary
+from tests.support.secret_markers import MARKER, marked_secret
 
-JWT_SECRET = canary("what this suite and its issuer of tokens share")
+JWT_SECRET = marked_secret("what this suite and its issuer of tokens share")
 JWT_ISSUER = "https://login.stagely.dev"
 JWT_AUDIENCE = "stagely-rpc"
 

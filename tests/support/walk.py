@@ -14,7 +14,7 @@ from tests.support.fuzz_server import Besieged
 from tests.support.identified import headers_of, identifying
 from tests.support.methods import METHOD, METHODS
 from tests.support.mutations import spoiled, spoils_of
-from tests.support.secret_markers import canary, canary_password
+from tests.support.secret_markers import marked_password, marked_secret
 from tests.support.seeds import SEEDS, seed
 from tests.support.tokens import token, unsigned_token
 from tests.support.world import Renewable, World, ask, make_world
@@ -46,13 +46,13 @@ _FORBID: tuple[LiteralString, ...] = (
 
 
 def _wrong_tokens() -> Iterator[str]:
-    yield token("reaper", "*", secret=canary("not the service's"))
+    yield token("reaper", "*", secret=marked_secret("not the service's"))
     yield token("reaper", "*", exp=0)
-    yield token("reaper", "*", aud=canary("audience"))
-    yield token(canary("subject"), "*")
+    yield token("reaper", "*", aud=marked_secret("audience"))
+    yield token(marked_secret("subject"), "*")
     yield token("reaper", "*")[:-1]
     yield unsigned_token("reaper", "*")
-    yield canary_password()
+    yield marked_password()
 
 
 @dataclass

@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from tests.support.secret_markers import MARKER, canary
+from tests.support.secret_markers import MARKER, marked_secret
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
-SECRET = canary("shared").encode()
-OTHER_SECRET = canary("another").encode()
+SECRET = marked_secret("shared").encode()
+OTHER_SECRET = marked_secret("another").encode()
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 
 

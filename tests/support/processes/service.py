@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.leaks import HUNT
-from tests.support.secret_markers import ENCRYPTION_KEY, canary_password
+from tests.support.secret_markers import ENCRYPTION_KEY, marked_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ def environment(**overrides: str) -> dict[str, str]:
 def settings_for(database_url: str, **overrides: str) -> dict[str, str]:
     given = {
         "DATABASE_URL": database_url,
-        "REDIS_URL": f"redis://:{canary_password('redis')}@127.0.0.1:1",
+        "REDIS_URL": f"redis://:{marked_password('redis')}@127.0.0.1:1",
         "ENCRYPTION_KEY": KEY,
         "HOST": "127.0.0.1",
         "PORT": "0",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stagely_rpc.db.schema import migrations
 from tests.support.identity.certificates import dns, make_certificate
-from tests.support.secret_markers import canary_password
+from tests.support.secret_markers import marked_password
 from tests.support.servers import installed
 from tests.support.servers.postgresql import DATABASE, running
 
@@ -64,4 +64,4 @@ def written(file: Path, contents: bytes) -> Path:
 def url_of(server: PostgreSQL, **parameters: object) -> str:
     """Return a URL with a password, which no line may show."""
     query = "&".join(f"{name}={value}" for name, value in parameters.items())
-    return f"postgresql://postgres:{canary_password()}@localhost:{server.port}/{DATABASE}?{query}"
+    return f"postgresql://postgres:{marked_password()}@localhost:{server.port}/{DATABASE}?{query}"
