@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.fuzz_server import Besieged
+from tests.support.fuzz_server import FuzzServer
 from tests.support.rpc import connected, running_server
 from tests.support.world import make_world
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-async def besieged(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[Besieged]:
+async def fuzz_server(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[FuzzServer]:
     """A server, over a database of its own, that is sent what should not be sent."""
     url = postgres_server.create_database(template_database)
     async with AsyncExitStack() as undo:
         undo.callback(postgres_server.drop_database, url)
         server = await undo.enter_async_context(running_server(url, database_pool_wait_seconds=60))
         channel = await undo.enter_async_context(connected(server))
-        yield Besieged(url, server.port, channel)
+        yield FuzzServer(url, server.port, channel)
 
 
 @pytest.fixture
-async def world(besieged: Besieged) -> World:
+async def world(fuzz_server: FuzzServer) -> World:
     """Resources of one team that no other test knows."""
-    return await make_world(besieged.channel)
+    return await make_world(fuzz_server.channel)
 
 
 @pytest.fixture(scope="module")
-async def module_world(besieged: Besieged) -> World:
+async def module_world(fuzz_server: FuzzServer) -> World:
     """Resources of one team that the tests of a module share, for those that can bear what the others do."""
-    return await make_world(besieged.channel)
+    return await make_world(fuzz_server.channel)

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from tests.support import wire
-from tests.support.fuzz_server import at_once
+from tests.support.fuzz_server import run_concurrently
 from tests.support.methods import METHOD, METHODS
 from tests.support.seeds import SEEDS, seed
 from tests.support.verdict import complaints
@@ -16,10 +16,10 @@ from tests.support.world import Renewable, World
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.support.fuzz_server import Besieged
+    from tests.support.fuzz_server import FuzzServer
     from tests.support.methods import Method
 
-    Spoiling = Callable[[random.Random, bytes], bytes]
+    Corruption = Callable[[random.Random, bytes], bytes]
 
 RANDOM_SEED = 20261122
 RECEIVE_LIMIT_BYTES = 4 * 1024 * 1024
@@ -42,17 +42,19 @@ def cut(chance: random.Random, valid: bytes) -> bytes:
     return valid[: chance.randrange(len(valid) or 1)]
 
 
-async def complaints_about(besieged: Besieged, world: World, method: Method, spoilings: list[Spoiling]) -> list[str]:
+async def complaints_about(
+    fuzz_server: FuzzServer, world: World, method: Method, corruptions: list[Corruption]
+) -> list[str]:
     """Send what is left of valid requests; return what is wrong with the answers."""
     chance = random.Random(f"{RANDOM_SEED} {method.name}")  # noqa: S311 - repeatable is what it has to be
 
-    def worker() -> Callable[[tuple[int, Spoiling]], Awaitable[list[str]]]:
-        renewable = Renewable(besieged.channel, method.name, world)
+    def worker() -> Callable[[tuple[int, Corruption]], Awaitable[list[str]]]:
+        renewable = Renewable(fuzz_server.channel, method.name, world)
 
-        async def complain(case: tuple[int, Spoiling]) -> list[str]:
-            variant, spoil = case
-            raw = spoil(chance, seed(method.name, await renewable.ready(), variant).SerializeToString())
-            refusal = await besieged.send(method, raw)
+        async def complain(case: tuple[int, Corruption]) -> list[str]:
+            variant, corrupt = case
+            raw = corrupt(chance, seed(method.name, await renewable.ready(), variant).SerializeToString())
+            refusal = await fuzz_server.send(method, raw)
             if refusal is None:
                 renewable.use()
             return [f"{raw[:200]!r}: {complaint}" for complaint in complaints(method, raw, (), refusal)]
@@ -60,35 +62,35 @@ async def complaints_about(besieged: Besieged, world: World, method: Method, spo
         return complain
 
     variants = range(len(SEEDS[method.name]))
-    return await at_once([(variant, spoil) for variant in variants for spoil in spoilings], worker)
+    return await run_concurrently([(variant, corrupt) for variant in variants for corrupt in corruptions], worker)
 
 
 @every_method
-async def test_broken_bodies_are_refused(besieged: Besieged, module_world: World, method: Method) -> None:
-    async with besieged.unharmed():
+async def test_broken_bodies_are_refused(fuzz_server: FuzzServer, module_world: World, method: Method) -> None:
+    async with fuzz_server.unharmed():
         found = await complaints_about(
-            besieged, module_world, method, [*[noise] * 8, *[with_a_changed_byte] * 8, *[cut] * 4]
+            fuzz_server, module_world, method, [*[noise] * 8, *[with_a_changed_byte] * 8, *[cut] * 4]
         )
     assert not found, "\n".join(found[:40])
 
 
 @pytest.mark.parametrize("name", ["TeamService.CreateTeam", "ProjectService.UpdateProject", "SecretService.SetSecret"])
-async def test_a_body_cut_anywhere_is_refused(besieged: Besieged, module_world: World, name: str) -> None:
+async def test_a_body_cut_anywhere_is_refused(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
     length = len(seed(name, module_world).SerializeToString())
-    prefixes: list[Spoiling] = [lambda _, valid, end=end: valid[:end] for end in range(length)]  # type: ignore[misc]
+    prefixes: list[Corruption] = [lambda _, valid, end=end: valid[:end] for end in range(length)]  # type: ignore[misc]
 
-    async with besieged.unharmed():
-        found = await complaints_about(besieged, module_world, METHOD[name], prefixes)
+    async with fuzz_server.unharmed():
+        found = await complaints_about(fuzz_server, module_world, METHOD[name], prefixes)
     assert not found, "\n".join(found[:40])
 
 
-async def test_a_body_over_the_limit_is_refused_unread(besieged: Besieged) -> None:
+async def test_a_body_over_the_limit_is_refused_unread(fuzz_server: FuzzServer) -> None:
     method = METHOD["CryptoService.Encrypt"]
     field = method.request.DESCRIPTOR.fields_by_name["plaintext"].number
 
-    async with besieged.unharmed():
-        over = await besieged.send(method, wire.chunk(field, bytes(RECEIVE_LIMIT_BYTES)))
-        at_most = await besieged.send(method, wire.chunk(field, bytes(RECEIVE_LIMIT_BYTES - 10)))
+    async with fuzz_server.unharmed():
+        over = await fuzz_server.send(method, wire.chunk(field, bytes(RECEIVE_LIMIT_BYTES)))
+        at_most = await fuzz_server.send(method, wire.chunk(field, bytes(RECEIVE_LIMIT_BYTES - 10)))
 
     assert over is not None
     assert over.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -96,12 +98,12 @@ async def test_a_body_over_the_limit_is_refused_unread(besieged: Besieged) -> No
     assert at_most.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_request_of_another_rpc_is_no_fault(besieged: Besieged, module_world: World) -> None:
+async def test_a_request_of_another_rpc_is_no_fault(fuzz_server: FuzzServer, module_world: World) -> None:
     raw = seed("ProjectService.CreateProject", module_world).SerializeToString()
     harmless = [method for method in METHODS if not method.name.endswith(("DeleteTeam", "DeleteProject"))]
 
     async def complain(method: Method) -> list[str]:
-        return complaints(method, raw, (), await besieged.send(method, raw))
+        return complaints(method, raw, (), await fuzz_server.send(method, raw))
 
-    async with besieged.unharmed():
-        assert await at_once(harmless, lambda: complain) == []
+    async with fuzz_server.unharmed():
+        assert await run_concurrently(harmless, lambda: complain) == []

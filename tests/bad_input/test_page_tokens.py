@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from tests.support.fuzz_server import at_once
+from tests.support.fuzz_server import run_concurrently
 from tests.support.lists import LISTINGS, list_request, rows_of, with_changes
 from tests.support.methods import LISTS, METHOD
 from tests.support.refusals import refusal_of
 from tests.support.seeds import seed
-from tests.support.world import ask
+from tests.support.world import call_rpc
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from tests.support.fuzz_server import Besieged
+    from tests.support.fuzz_server import FuzzServer
     from tests.support.world import World
 
 ALPHABET = string.ascii_letters + string.digits + "-_"
@@ -25,27 +25,27 @@ ALPHABET = string.ascii_letters + string.digits + "-_"
 every_list = pytest.mark.parametrize("name", [method.name for method in LISTS])
 
 
-async def token_of(besieged: Besieged, world: World, name: str) -> str:
+async def token_of(fuzz_server: FuzzServer, world: World, name: str) -> str:
     """Return the token of the second page, of one row each."""
     for _ in range(2):
-        await LISTINGS[name].add(besieged.channel, world)
-    page = await ask(besieged.channel, name, with_changes(list_request(name, world), page_size=1))
+        await LISTINGS[name].add(fuzz_server.channel, world)
+    page = await call_rpc(fuzz_server.channel, name, with_changes(list_request(name, world), page_size=1))
     assert page.next_page_token
     return str(page.next_page_token)
 
 
-async def accepted(besieged: Besieged, name: str, requests: list[Message]) -> list[str]:
+async def accepted(fuzz_server: FuzzServer, name: str, requests: list[Message]) -> list[str]:
     """Return those requests that are not refused for their page token."""
 
     async def complain(request: Message) -> list[str]:
-        error = await besieged.send(METHOD[name], request.SerializeToString())
+        error = await fuzz_server.send(METHOD[name], request.SerializeToString())
         if error is None:
             return [f"granted: {request}"]
         refusal = refusal_of(error)
         expected = grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID", {"page_token"}
         return [] if (refusal.code, refusal.reason, set(refusal.fields)) == expected else [f"{refusal}: {request}"]
 
-    return await at_once(requests, lambda: complain)
+    return await run_concurrently(requests, lambda: complain)
 
 
 def changed_at(token: str, place: int, letter: str) -> str:
@@ -70,33 +70,33 @@ def malformed(token: str) -> list[str]:
 
 
 @every_list
-async def test_malformed_tokens_are_refused(besieged: Besieged, module_world: World, name: str) -> None:
-    token = await token_of(besieged, module_world, name)
+async def test_malformed_tokens_are_refused(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
+    token = await token_of(fuzz_server, module_world, name)
     request = list_request(name, module_world)
 
     requests = [with_changes(request, page_size=1, page_token=bad) for bad in malformed(token)]
-    found = await accepted(besieged, name, requests)
+    found = await accepted(fuzz_server, name, requests)
 
     assert not found, "\n".join(found[:20])
 
 
 @every_list
-async def test_tokens_of_other_calls_are_refused(besieged: Besieged, module_world: World, name: str) -> None:
+async def test_tokens_of_other_calls_are_refused(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
     request = list_request(name, module_world)
-    others = [await token_of(besieged, module_world, other) for other in LISTINGS if other != name]
+    others = [await token_of(fuzz_server, module_world, other) for other in LISTINGS if other != name]
 
-    found = await accepted(besieged, name, [with_changes(request, page_token=token) for token in others])
+    found = await accepted(fuzz_server, name, [with_changes(request, page_token=token) for token in others])
 
     assert not found, "\n".join(found)
 
 
 @every_list
-async def test_tokens_of_other_filters_are_refused(besieged: Besieged, module_world: World, name: str) -> None:
-    token = await token_of(besieged, module_world, name)
+async def test_tokens_of_other_filters_are_refused(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
+    token = await token_of(fuzz_server, module_world, name)
     request = with_changes(list_request(name, module_world), page_token=token)
 
     others = other_filters(name, module_world)
-    found = await accepted(besieged, name, [with_changes(request, **{field: value}) for field, value in others])
+    found = await accepted(fuzz_server, name, [with_changes(request, **{field: value}) for field, value in others])
 
     assert not found, "\n".join(found)
 
@@ -110,13 +110,13 @@ def other_filters(name: str, world: World) -> list[tuple[str, Any]]:
 
 
 @every_list
-async def test_a_token_serves_pages_of_any_size(besieged: Besieged, module_world: World, name: str) -> None:
+async def test_a_token_serves_pages_of_any_size(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
     request = list_request(name, module_world)
-    token = await token_of(besieged, module_world, name)
+    token = await token_of(fuzz_server, module_world, name)
 
-    rest = await ask(besieged.channel, name, with_changes(request, page_size=500, page_token=token))
+    rest = await call_rpc(fuzz_server.channel, name, with_changes(request, page_size=500, page_token=token))
 
-    everything = await ask(besieged.channel, name, with_changes(request, page_size=500))
+    everything = await call_rpc(fuzz_server.channel, name, with_changes(request, page_size=500))
     assert [row.id for row in rows_of(rest)] == [row.id for row in rows_of(everything)[1:]]
 
 

@@ -10,7 +10,7 @@ from tests.support.lists import LISTINGS, list_request, walk
 from tests.support.methods import LISTS
 
 if TYPE_CHECKING:
-    from tests.support.fuzz_server import Besieged
+    from tests.support.fuzz_server import FuzzServer
     from tests.support.lists import Listing
     from tests.support.world import World
 
@@ -20,59 +20,61 @@ every_list = pytest.mark.parametrize("name", [method.name for method in LISTS])
 PAGE_SIZES = (1, 2, 3, 7)
 
 
-async def fill(besieged: Besieged, world: World, name: str) -> list[Any]:
+async def fill(fuzz_server: FuzzServer, world: World, name: str) -> list[Any]:
     """Make rows to list, and return them as one page has them."""
     for _ in range(ROWS):
-        await LISTINGS[name].add(besieged.channel, world)
-    rows = await walk(besieged.channel, name, list_request(name, world), 500)
+        await LISTINGS[name].add(fuzz_server.channel, world)
+    rows = await walk(fuzz_server.channel, name, list_request(name, world), 500)
     assert len(rows) >= ROWS
     return rows
 
 
 @every_list
-async def test_each_row_comes_once_and_newest_first(besieged: Besieged, world: World, name: str) -> None:
-    rows = await fill(besieged, world, name)
+async def test_each_row_comes_once_and_newest_first(fuzz_server: FuzzServer, world: World, name: str) -> None:
+    rows = await fill(fuzz_server, world, name)
 
-    walks = [await walk(besieged.channel, name, list_request(name, world), size) for size in PAGE_SIZES]
+    walks = [await walk(fuzz_server.channel, name, list_request(name, world), size) for size in PAGE_SIZES]
 
     newest_first = sorted(map(LISTINGS[name].sort_key, rows), reverse=True)
     assert [list(map(LISTINGS[name].sort_key, walked)) for walked in walks] == [newest_first] * len(PAGE_SIZES)
 
 
 @every_list
-async def test_rows_of_one_moment_come_once_each(besieged: Besieged, world: World, name: str) -> None:
-    rows = await fill(besieged, world, name)
-    await make_contemporary(besieged, LISTINGS[name], [row.id for row in rows])
+async def test_rows_of_one_moment_come_once_each(fuzz_server: FuzzServer, world: World, name: str) -> None:
+    rows = await fill(fuzz_server, world, name)
+    await make_contemporary(fuzz_server, LISTINGS[name], [row.id for row in rows])
 
-    walks = [await walk(besieged.channel, name, list_request(name, world), size) for size in PAGE_SIZES]
+    walks = [await walk(fuzz_server.channel, name, list_request(name, world), size) for size in PAGE_SIZES]
 
     expected = sorted((row.id for row in rows), reverse=True)
     assert [[row.id for row in walked] for walked in walks] == [expected] * len(PAGE_SIZES)
 
 
-async def make_contemporary(besieged: Besieged, listing: Listing, ids: list[str]) -> None:
+async def make_contemporary(fuzz_server: FuzzServer, listing: Listing, ids: list[str]) -> None:
     """Give rows the time of one transaction, as if it had made them all; no trigger keeps even the trail from it."""
     names = sql.Identifier(listing.table), sql.Identifier(listing.created)
     statement = sql.SQL("UPDATE {} SET {} = now() WHERE id = ANY(%s::uuid[])").format(*names)
-    async with await psycopg.AsyncConnection.connect(besieged.database_url) as connection:
+    async with await psycopg.AsyncConnection.connect(fuzz_server.database_url) as connection:
         await connection.execute("SET LOCAL session_replication_role = replica")
         changed = await connection.execute(statement, [ids])
         assert changed.rowcount == len(ids)
 
 
 @every_list
-async def test_rows_that_come_meanwhile_disturb_no_walk(besieged: Besieged, world: World, name: str) -> None:
-    await fill(besieged, world, name)
+async def test_rows_that_come_meanwhile_disturb_no_walk(fuzz_server: FuzzServer, world: World, name: str) -> None:
+    await fill(fuzz_server, world, name)
 
     for size in PAGE_SIZES:
-        await expect_undisturbed_walk(besieged, world, name, size)
+        await expect_undisturbed_walk(fuzz_server, world, name, size)
 
 
-async def expect_undisturbed_walk(besieged: Besieged, world: World, name: str, page_size: int) -> None:
+async def expect_undisturbed_walk(fuzz_server: FuzzServer, world: World, name: str, page_size: int) -> None:
     request = list_request(name, world)
-    before = {row.id for row in await walk(besieged.channel, name, request, 500)}
+    before = {row.id for row in await walk(fuzz_server.channel, name, request, 500)}
 
-    walked = await walk(besieged.channel, name, request, page_size, lambda: LISTINGS[name].add(besieged.channel, world))
+    walked = await walk(
+        fuzz_server.channel, name, request, page_size, lambda: LISTINGS[name].add(fuzz_server.channel, world)
+    )
 
     ids = [row.id for row in walked]
     assert len(ids) == len(set(ids))

@@ -12,7 +12,7 @@ import psycopg
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.seeds import seed
-from tests.support.world import World, ask
+from tests.support.world import World, call_rpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -27,7 +27,7 @@ _TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Besieged:
+class FuzzServer:
     """A running server, and a client of it."""
 
     database_url: str
@@ -61,7 +61,7 @@ class Besieged:
         answer = await health.Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
         name = "TeamService.CreateTeam"
-        assert (await ask(self.channel, name, seed(name, World()))).team.id
+        assert (await call_rpc(self.channel, name, seed(name, World()))).team.id
 
     async def _schema(self) -> list[tuple[str, str]]:
         async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
@@ -71,7 +71,9 @@ class Besieged:
         return columns
 
 
-async def at_once(cases: Iterable[Case], worker: Callable[[], Callable[[Case], Awaitable[list[str]]]]) -> list[str]:
+async def run_concurrently(
+    cases: Iterable[Case], worker: Callable[[], Callable[[Case], Awaitable[list[str]]]]
+) -> list[str]:
     """Run all cases, many at a time; return what they complain about.
 
     Args:

@@ -68,7 +68,7 @@ def payloads(answer: bytes, kind: int) -> list[bytes]:
     return found
 
 
-async def say(port: int, what: bytes, *, seconds: float = 0.05, until: bytes | None = None) -> bytes:
+async def exchange(port: int, what: bytes, *, seconds: float = 0.05, until: bytes | None = None) -> bytes:
     """Connect, send, and hang up in the middle of whatever it is; return what was answered by then."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answer = b""

@@ -35,7 +35,7 @@ _MESSAGE_KINDS = {Struct.DESCRIPTOR.full_name: "struct", FieldMask.DESCRIPTOR.fu
 
 
 @dataclass(frozen=True)
-class Spoil:
+class Mutation:
     """One thing that is wrong: a change to the message, bytes after it on the wire, or both.
 
     Attributes:
@@ -54,29 +54,32 @@ class Spoil:
         return f"{self.field or 'body'} {self.kind}"
 
 
-def spoiled(request: Message, *spoils: Spoil) -> bytes:
+def mutated(request: Message, *mutations: Mutation) -> bytes:
     """Return the bytes of a request with all that is wrong with it."""
-    for spoil in spoils:
-        spoil.change(request)
-    return request.SerializeToString() + b"".join(spoil.tail for spoil in spoils)
+    for mutation in mutations:
+        mutation.change(request)
+    return request.SerializeToString() + b"".join(mutation.tail for mutation in mutations)
 
 
-def combinations(spoils: list[Spoil], count: int, seed: str) -> Iterator[tuple[Spoil, ...]]:
-    """Choose several spoils of different fields, at random but the same each time."""
+def combinations(mutations: list[Mutation], count: int, seed: str) -> Iterator[tuple[Mutation, ...]]:
+    """Choose several mutations of different fields, at random but the same each time."""
     chance = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
-    if len({spoil.field for spoil in spoils}) < 2:
+    if len({mutation.field for mutation in mutations}) < 2:
         return
     for _ in range(count):
-        chosen = {spoil.field: spoil for spoil in chance.sample(spoils, min(6, len(spoils)))}
+        chosen = {mutation.field: mutation for mutation in chance.sample(mutations, min(6, len(mutations)))}
         yield tuple(chosen.values())
 
 
-def spoils_of(request: Message) -> list[Spoil]:
+def mutations_of(request: Message) -> list[Mutation]:
     """Return all that can be wrong with a valid request, field by field, and with its body."""
-    return [*_fields(request, ()), *(Spoil("", kind, _nothing, tail) for kind, tail in hostile_values.BODIES.items())]
+    return [
+        *_fields(request, ()),
+        *(Mutation("", kind, _nothing, tail) for kind, tail in hostile_values.BODIES.items()),
+    ]
 
 
-def _fields(message: Message, path: Path) -> Iterator[Spoil]:
+def _fields(message: Message, path: Path) -> Iterator[Mutation]:
     field: FieldDescriptor
     for field in message.DESCRIPTOR.fields:  # type: ignore[assignment]
         oneof = field.containing_oneof
@@ -85,7 +88,7 @@ def _fields(message: Message, path: Path) -> Iterator[Spoil]:
             yield from _field(message, (*path, field))
 
 
-def _field(message: Message, path: Path) -> Iterator[Spoil]:
+def _field(message: Message, path: Path) -> Iterator[Mutation]:
     field = path[-1]
     yield _assigned(path, "missing", None)
     yield _tailed(path, "of another wire type", _of_another_type(field))
@@ -121,7 +124,7 @@ def _hostile_values(message: Message, field: FieldDescriptor) -> list[Bad]:
     return values[_kind(field)]()
 
 
-def _assigned(path: Path, kind: str, value: Any, *, is_refused: bool = False) -> Spoil:
+def _assigned(path: Path, kind: str, value: Any, *, is_refused: bool = False) -> Mutation:
     def change(request: Message) -> None:
         message, name = _innermost(request, path), path[-1].name
         message.ClearField(name)
@@ -134,12 +137,12 @@ def _assigned(path: Path, kind: str, value: Any, *, is_refused: bool = False) ->
         else:
             setattr(message, name, value)
 
-    return Spoil(_dotted(path), kind, change, is_refused=is_refused)
+    return Mutation(_dotted(path), kind, change, is_refused=is_refused)
 
 
-def _tailed(path: Path, kind: str, tail: bytes, *, is_refused: bool = False) -> Spoil:
+def _tailed(path: Path, kind: str, tail: bytes, *, is_refused: bool = False) -> Mutation:
     outer = tuple(field.number for field in path[:-1])
-    return Spoil(_dotted(path), kind, _nothing, wire.nested(outer, tail), is_refused)
+    return Mutation(_dotted(path), kind, _nothing, wire.nested(outer, tail), is_refused)
 
 
 def _innermost(request: Message, path: Path) -> Message:

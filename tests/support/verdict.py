@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from tests.support.methods import Method
-    from tests.support.mutations import Spoil
+    from tests.support.mutations import Mutation
     from tests.support.refusals import Refusal
 
 ALLOWED = {
@@ -46,26 +46,28 @@ _TRAILER_BYTES = 32
 _LEAKS = re.compile(r"psycopg|sqlalchemy|pydantic|SELECT |INSERT |UPDATE |constraint|Traceback|File \"", re.IGNORECASE)
 
 
-def complaints(method: Method, raw: bytes, spoils: Sequence[Spoil], error: grpc.aio.AioRpcError | None) -> list[str]:
+def complaints(
+    method: Method, raw: bytes, mutations: Sequence[Mutation], error: grpc.aio.AioRpcError | None
+) -> list[str]:
     """Return what is wrong with the answer to a request, in words; `error` is None where it was granted."""
     # Of several, one can unset or mask out what is wrong with another.
-    is_refused = len(spoils) == 1 and spoils[0].is_refused
+    is_refused = len(mutations) == 1 and mutations[0].is_refused
     if error is None:
         return ["granted"] if is_refused else []
     if error.code() not in ALLOWED:
         return [f"{error.code().name}: {(error.details() or '')[:200]}"]
-    found = [*_leaks(error, spoils)]
+    found = [*_leaks(error, mutations)]
     refusal = refusal_of(error)
     if refusal.code is grpc.StatusCode.INVALID_ARGUMENT:
         found += _misnamed(method.input, refusal, decodes=_decodes(method.request, raw))
-        if len(spoils) == 1:
-            found += _unblamed(method, refusal, spoils[0], decodes=_decodes(method.request, raw))
+        if len(mutations) == 1:
+            found += _unblamed(method, refusal, mutations[0], decodes=_decodes(method.request, raw))
     elif is_refused:
         found.append(f"{refusal.code.name} and not INVALID_ARGUMENT")
     return found
 
 
-def _leaks(error: grpc.aio.AioRpcError, spoils: Sequence[Spoil]) -> Iterator[str]:
+def _leaks(error: grpc.aio.AioRpcError, mutations: Sequence[Mutation]) -> Iterator[str]:
     trailers = dict(error.trailing_metadata() or ())
     message, details = error.details() or "", bytes(trailers["grpc-status-details-bin"])
     if len(message) >= _MAX_MESSAGE_CHARACTERS:
@@ -76,7 +78,7 @@ def _leaks(error: grpc.aio.AioRpcError, spoils: Sequence[Spoil]) -> Iterator[str
     if SECRET_MARKER in details:
         yield "a secret in the details"
     # A caller's own words may come back to it.
-    if (leak := _LEAKS.search(message)) and not any("SQL" in spoil.kind for spoil in spoils):
+    if (leak := _LEAKS.search(message)) and not any("SQL" in mutation.kind for mutation in mutations):
         yield f"{leak.group()!r} in {message!r}"
 
 
@@ -88,12 +90,12 @@ def _misnamed(request: Descriptor, refusal: Refusal, *, decodes: bool) -> Iterat
             yield f"there is no field {path!r}"
 
 
-def _unblamed(method: Method, refusal: Refusal, spoil: Spoil, *, decodes: bool) -> Iterator[str]:
+def _unblamed(method: Method, refusal: Refusal, mutation: Mutation, *, decodes: bool) -> Iterator[str]:
     named = {re.sub(r"\[\d+\]", "", path) for path in refusal.fields}
-    blamed = set(_blamed(method.input, spoil.field)) | BLAMED_INSTEAD.get((method.name, spoil.field), set())
-    blamed |= {path for path in named if path.startswith(f"{spoil.field}.")}
+    blamed = set(_blamed(method.input, mutation.field)) | BLAMED_INSTEAD.get((method.name, mutation.field), set())
+    blamed |= {path for path in named if path.startswith(f"{mutation.field}.")}
     if not named & blamed and not ("" in named and not decodes):
-        yield f"{sorted(named)} is named and not {spoil.field!r}: {refusal.message[:200]}"
+        yield f"{sorted(named)} is named and not {mutation.field!r}: {refusal.message[:200]}"
 
 
 def _blamed(request: Descriptor, path: str) -> Iterator[str]:

@@ -10,14 +10,14 @@ import grpc
 import psycopg
 
 from stagely_rpc.wire.redaction import is_sensitive
-from tests.support.fuzz_server import Besieged
+from tests.support.fuzz_server import FuzzServer
 from tests.support.identified import headers_of, identifying
 from tests.support.methods import METHOD, METHODS
-from tests.support.mutations import spoiled, spoils_of
+from tests.support.mutations import mutated, mutations_of
 from tests.support.secret_markers import marked_password, marked_secret
 from tests.support.seeds import SEEDS, seed
 from tests.support.tokens import token, unsigned_token
-from tests.support.world import Renewable, World, ask, make_world
+from tests.support.world import Renewable, World, call_rpc, make_world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -69,7 +69,7 @@ class Walk:
             world = await make_world(operator)
             for method in METHODS:
                 await self._grant(operator, world, method)
-                await self._spoil(operator, world, method)
+                await self._send_mutations(operator, world, method)
             await self._deny(world)
             world = await make_world(operator)
             await self._lose_data(operator, world)
@@ -78,13 +78,13 @@ class Walk:
     async def _grant(self, operator: grpc.aio.Channel, world: World, method: Method) -> None:
         for variant in range(len(SEEDS[method.name])):
             about = await Renewable(operator, method.name, world).ready()
-            await ask(operator, method.name, seed(method.name, about, variant))
+            await call_rpc(operator, method.name, seed(method.name, about, variant))
 
-    async def _spoil(self, operator: grpc.aio.Channel, world: World, method: Method) -> None:
+    async def _send_mutations(self, operator: grpc.aio.Channel, world: World, method: Method) -> None:
         sensitive = {field.name for field in method.input.fields if is_sensitive(field)}
-        for spoil in spoils_of(seed(method.name, world)) if sensitive else ():
-            if spoil.field in {"", *sensitive}:
-                await self._send(operator, method, spoiled(seed(method.name, world), spoil))
+        for mutation in mutations_of(seed(method.name, world)) if sensitive else ():
+            if mutation.field in {"", *sensitive}:
+                await self._send(operator, method, mutated(seed(method.name, world), mutation))
 
     async def _deny(self, world: World) -> None:
         shown = (None, token("nobody"), *_wrong_tokens())
@@ -104,7 +104,7 @@ class Walk:
             await self._send(operator, METHOD[name], seed(name, world).SerializeToString())
 
     async def _send(self, channel: grpc.aio.Channel, method: Method, raw: bytes) -> None:
-        refusal = await Besieged(self.database_url, 0, channel).send(method, raw)
+        refusal = await FuzzServer(self.database_url, 0, channel).send(method, raw)
         if refusal is not None:
             self.refusals.append(refusal)
 

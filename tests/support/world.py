@@ -44,7 +44,7 @@ def paper_world() -> World:
     )
 
 
-async def ask(channel: grpc.aio.Channel, name: str, request: Message) -> Any:
+async def call_rpc(channel: grpc.aio.Channel, name: str, request: Message) -> Any:
     """Call an RPC with a request that it is expected to grant; of a stream, return the last response."""
     method = METHOD[name]
     coders = type(request).SerializeToString, method.response.FromString
@@ -75,7 +75,7 @@ async def new_member(channel: grpc.aio.Channel, world: World) -> World:
     await _plant(channel, owned, "TeamService.AddTeamMember")
     joined = await new_user(channel, world)
     member = team_pb2.AddTeamMemberRequest(team_id=joined.team.id, user_id=joined.user.id)
-    await ask(channel, "TeamService.AddTeamMember", member)
+    await call_rpc(channel, "TeamService.AddTeamMember", member)
     return joined
 
 
@@ -103,7 +103,7 @@ async def new_deleted_team(channel: grpc.aio.Channel, world: World) -> World:
 
 
 async def _plant(channel: grpc.aio.Channel, world: World, name: str) -> Any:
-    return await ask(channel, name, seed(name, world))
+    return await call_rpc(channel, name, seed(name, world))
 
 
 RENEWED: dict[str, Renewal] = {
