@@ -190,7 +190,7 @@ def test_test_that_writes_a_secret_fails(stream: str) -> None:
     judge(report, Hunt())
 
     assert report.failed
-    assert report.longreprtext == f"secrets came out:\n  Captured {stream} call: plain"
+    assert report.longreprtext == f"secrets leaked:\n  Captured {stream} call: plain"
 
 
 def test_test_that_fails_anyway_tells_its_leaks_too() -> None:
@@ -199,7 +199,7 @@ def test_test_that_fails_anyway_tells_its_leaks_too() -> None:
 
     judge(report, hunt)
 
-    assert report.sections == [("leaks", "secrets came out:\n  a place: plain")]
+    assert report.sections == [("leaks", "secrets leaked:\n  a place: plain")]
 
 
 def test_test_that_lets_nothing_out_passes() -> None:

@@ -13,7 +13,7 @@ from stagely.v1 import team_pb2
 from tests.support.processes.service import run, settings_for
 from tests.support.processes.workers import (
     CONNECTIONS,
-    call_under_way,
+    call_in_progress,
     connect,
     metrics_of,
     two_workers,
@@ -68,7 +68,7 @@ def test_what_was_counted_outlives_the_worker_and_not_the_supervisor(fresh_datab
 def test_call_of_a_worker_that_died_is_under_way_no_more(fresh_database_url: str) -> None:
     with (
         two_workers(fresh_database_url, METRICS_PORT="0") as server,
-        call_under_way(fresh_database_url, server) as (_, pending),
+        call_in_progress(fresh_database_url, server) as (_, pending),
     ):
         until(lambda: metrics_of(server)["stagely_rpc_calls_in_flight"] == 1)
 

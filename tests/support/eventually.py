@@ -12,9 +12,9 @@ Value = TypeVar("Value")
 
 
 async def logged(logs: Sequence[EventDict], count: int, **fields: object) -> list[EventDict]:
-    """Return captured log entries with these fields, once there are so many.
+    """Wait for a number of captured log entries with these fields, and return the entries.
 
-    The caller of an RPC may have its answer a moment before the log has its line.
+    The wait is needed because the caller of an RPC may get its response before the call is logged.
     """
 
     async def found() -> int:
@@ -28,7 +28,7 @@ async def logged(logs: Sequence[EventDict], count: int, **fields: object) -> lis
 
 
 async def eventually(look: Callable[[], Awaitable[Value]], expected: Value, *, seconds: float = 5) -> None:
-    """Expect that what is looked at becomes a value in time."""
+    """Wait until `look` returns the expected value. Fail after the time limit."""
     deadline = asyncio.get_running_loop().time() + seconds
     while (seen := await look()) != expected:
         assert asyncio.get_running_loop().time() < deadline, f"still {seen!r}, not {expected!r}"

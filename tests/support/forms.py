@@ -1,4 +1,4 @@
-"""Servicers of every kind of RPC, in both shapes that grpc.aio takes."""
+"""Servicers of every kind of RPC, in both forms that grpc.aio accepts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ TEXTS = ["one", "two"]
 
 @dataclass(frozen=True)
 class Form:
-    """An RPC of the tests' contract, and how its servicer is written.
+    """An RPC of the tests' contract, and the form of its servicer.
 
     Attributes:
-        rpc: its name.
-        uses_context: whether it streams by `context.read` and `context.write`, or by iterators.
+        rpc: the name of the RPC.
+        uses_context: whether the servicer streams with `context.read` and `context.write`, or with iterators.
     """
 
     rpc: str
@@ -64,19 +64,19 @@ async def nothing() -> None:
 
 @dataclass
 class Notes:
-    """Serves one form.
+    """Serves one RPC in one form.
 
     Attributes:
-        form: how.
-        first: what it does before it touches a message.
-        last: what it does after the last message.
-        begun: how often it was run.
+        form: the RPC and its form.
+        first: runs before the first message is read or written.
+        last: runs after the last message.
+        runs: how often the servicer ran.
     """
 
     form: Form
     first: Callable[[], Awaitable[None]] = nothing
     last: Callable[[], Awaitable[None]] = nothing
-    begun: int = field(default=0, init=False)
+    runs: int = field(default=0, init=False)
 
     def handler(self) -> grpc.GenericRpcHandler:
         method = SERVICE.methods_by_name[self.form.rpc]
@@ -92,7 +92,7 @@ class Notes:
         return made(text=text, resume_token=f"after {text}") if has_token else made(text=text)
 
     async def _begin(self) -> None:
-        self.begun += 1
+        self.runs += 1
         await self.first()
 
     async def unary_unary(self, request: Any, context: Any) -> Any:
@@ -145,7 +145,7 @@ def expected(form: Form) -> list[str]:
 
 
 def started(channel: grpc.aio.Channel, form: Form, seconds: float | None = 20, **fields: str) -> Any:
-    """Begin a call of a form, whose requests have these fields beside their texts."""
+    """Start a call of a form. Its requests have these fields in addition to their texts."""
     request = FILE.message_types_by_name[f"{form.rpc}Request"].name
     known = message_class(request)
     has_text = "text" in known.DESCRIPTOR.fields_by_name
@@ -156,7 +156,7 @@ def started(channel: grpc.aio.Channel, form: Form, seconds: float | None = 20, *
 
 @dataclass
 class Started:
-    """A call that has sent nothing yet."""
+    """A call of a stream of requests that has sent no request yet."""
 
     call: Any
     requests: Sequence[Any]

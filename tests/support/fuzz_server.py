@@ -1,4 +1,4 @@
-"""A server under bad input: how it is sent much at once, and whether it is unharmed after."""
+"""A server for tests with bad input: sends many requests concurrently, and checks that the server still works."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class FuzzServer:
-    """A running server, and a client of it."""
+    """A running server and a client."""
 
     database_url: str
     port: int
     channel: grpc.aio.Channel
 
     async def send(self, method: Method, raw: bytes) -> grpc.aio.AioRpcError | None:
-        """Call an RPC with bytes for a request; return how it was refused, None if it was granted."""
+        """Call an RPC with raw request bytes. Return the error; None if the call succeeded."""
         try:
             if method.is_streaming:
                 stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self.channel.unary_stream(method.path)
@@ -49,14 +49,14 @@ class FuzzServer:
 
     @asynccontextmanager
     async def unharmed(self) -> AsyncIterator[None]:
-        """Expect that after what is done inside the schema is as before, and the server serves."""
+        """Expect that the block leaves the database schema unchanged and the server working."""
         before = await self._schema()
         yield
         assert await self._schema() == before
         await self.expect_serving()
 
     async def expect_serving(self) -> None:
-        """Expect that the server is healthy, and writes."""
+        """Expect that the server is healthy and can write."""
         health = health_pb2_grpc.HealthStub(self.channel)
         answer = await health.Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
@@ -74,11 +74,11 @@ class FuzzServer:
 async def run_concurrently(
     cases: Iterable[Case], worker: Callable[[], Callable[[Case], Awaitable[list[str]]]]
 ) -> list[str]:
-    """Run all cases, many at a time; return what they complain about.
+    """Run all cases with concurrent workers. Return the complaints of all cases.
 
     Args:
-        cases: whatever the workers take.
-        worker: makes one of those that work side by side, each running one case at a time.
+        cases: the inputs of the workers.
+        worker: creates a worker, which runs one case at a time and returns its complaints.
     """
     found: list[str] = []
     left = iter(cases)

@@ -1,4 +1,4 @@
-"""Every RPC of the contract, found by its descriptors: what is added to the contract is in here without a change."""
+"""Every RPC of the contract, found by the descriptors. RPCs that are added to the contract need no change here."""
 
 from __future__ import annotations
 

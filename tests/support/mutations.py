@@ -1,4 +1,4 @@
-"""What can be wrong with a request, derived from its descriptor: one field at a time, and several at once."""
+"""Mutations of valid requests, derived from their descriptors: of one field, or of several."""
 
 from __future__ import annotations
 
@@ -36,12 +36,14 @@ _MESSAGE_KINDS = {Struct.DESCRIPTOR.full_name: "struct", FieldMask.DESCRIPTOR.fu
 
 @dataclass(frozen=True)
 class Mutation:
-    """One thing that is wrong: a change to the message, bytes after it on the wire, or both.
+    """One mutation of a request: a change of the message, bytes appended to it, or both.
 
     Attributes:
-        field: path of the field; empty when the body as a whole is wrong.
-        kind: what is wrong with it.
-        is_refused: INVALID_ARGUMENT is the only right answer; without it, a state error or success may be right too.
+        field: the path of the field; empty if the mutation concerns the whole body.
+        kind: describes the mutation.
+        change: changes the message.
+        tail: the bytes to append.
+        is_refused: whether INVALID_ARGUMENT is the only right status. Otherwise other errors or success may be right.
     """
 
     field: str
@@ -55,15 +57,15 @@ class Mutation:
 
 
 def mutated(request: Message, *mutations: Mutation) -> bytes:
-    """Return the bytes of a request with all that is wrong with it."""
+    """Return the bytes of a request after all mutations."""
     for mutation in mutations:
         mutation.change(request)
     return request.SerializeToString() + b"".join(mutation.tail for mutation in mutations)
 
 
 def combinations(mutations: list[Mutation], count: int, seed: str) -> Iterator[tuple[Mutation, ...]]:
-    """Choose several mutations of different fields, at random but the same each time."""
-    chance = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
+    """Yield random combinations of mutations of different fields. The same seed yields the same combinations."""
+    chance = random.Random(seed)  # noqa: S311 - must be reproducible
     if len({mutation.field for mutation in mutations}) < 2:
         return
     for _ in range(count):
@@ -72,7 +74,7 @@ def combinations(mutations: list[Mutation], count: int, seed: str) -> Iterator[t
 
 
 def mutations_of(request: Message) -> list[Mutation]:
-    """Return all that can be wrong with a valid request, field by field, and with its body."""
+    """Return all mutations of a valid request: of each field, and of the body."""
     return [
         *_fields(request, ()),
         *(Mutation("", kind, _nothing, tail) for kind, tail in hostile_values.BODIES.items()),
@@ -83,7 +85,7 @@ def _fields(message: Message, path: Path) -> Iterator[Mutation]:
     field: FieldDescriptor
     for field in message.DESCRIPTOR.fields:  # type: ignore[assignment]
         oneof = field.containing_oneof
-        # To set another member of a oneof would unset what the rest of the request is about: other variants have it.
+        # Setting another member of a oneof would unset the current one. Other variants of the request cover it.
         if oneof is None or len(oneof.fields) == 1 or message.WhichOneof(oneof.name) == field.name:
             yield from _field(message, (*path, field))
 
@@ -102,7 +104,7 @@ def _field(message: Message, path: Path) -> Iterator[Mutation]:
 
 
 def _kind(field: FieldDescriptor) -> str:
-    """Tell which kind of values a field holds; a type of field that there was none of yet has to be added here."""
+    """Return the kind of a field's values. Add new field types to `_KINDS`."""
     if field.message_type is not None:
         return _MESSAGE_KINDS.get(field.message_type.full_name, "message")
     return _KINDS[field.type]

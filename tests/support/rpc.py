@@ -1,4 +1,4 @@
-"""Fixtures: a server over a real socket with the full chain, and a client for each service."""
+"""Fixtures: a server with the full chain on a real socket, and a client for each service."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def running_server(database_url: str, **overrides: object) -> AsyncIterato
 async def connected(
     server: Server, *, token: str | None = None, user_id: str | None = None
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """Connect a client of its own, which shares no subchannel with another; its calls carry its token and its user."""
+    """Connect a client with its own connection. Its calls carry the token and the user id."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     interceptors = identifying(headers_of(token, user_id))
     address = f"127.0.0.1:{server.port}"
@@ -90,7 +90,7 @@ async def connected(
 
 @pytest.fixture(scope="session", autouse=True)
 def logs() -> None:
-    """Everything is logged, so that a test can capture it; set up once, because loggers keep their set-up."""
+    """Log at level debug, so that tests can capture every entry. Configured once, because loggers are cached."""
     configure_logs("debug", json=False)
 
 

@@ -1,4 +1,4 @@
-"""A TCP balancer as a Kubernetes Service is one: new connections go to what is ready, old ones stay where they are."""
+"""A TCP load balancer that works like a Kubernetes Service: only new connections go to the backends that are ready."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 
 _CHUNK_BYTES = 65_536
 
 
 @dataclass
 class Balancer:
-    """Spreads connections over backends, and looks each second which of them are ready.
+    """Spreads connections over backends, and checks each second which of them are ready.
 
     Attributes:
-        ports: where clients connect. Clients of one process share a connection to one address, and so have several.
-        ready: the backends that were ready at the last look.
+        ports: the ports for clients. There are several, because gRPC clients in one process share a connection to one
+            address.
+        ready: the backends that were ready at the last check.
     """
 
     ports: list[int] = field(default_factory=list)
@@ -37,23 +38,23 @@ class Balancer:
     _watching: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def add(self, address: str) -> None:
-        """Look at one more backend from now on."""
+        """Add a backend and start checking it."""
         self._watching[address] = asyncio.create_task(self._watch(address), name=f"watch {address}")
 
     async def remove(self, address: str) -> None:
-        """Look at it no more."""
+        """Remove a backend and stop checking it."""
         watching = self._watching.pop(address)
         watching.cancel()
         await asyncio.wait([watching])
         self.ready.discard(address)
 
     async def close(self) -> None:
-        """Look at nothing any more."""
+        """Remove all backends."""
         for address in list(self._watching):
             await self.remove(address)
 
     async def expect_ready(self, count: int) -> None:
-        """Wait until so many backends are ready."""
+        """Wait until `count` backends are ready."""
 
         async def ready() -> int:
             return len(self.ready)
@@ -64,27 +65,27 @@ class Balancer:
         async with grpc.aio.insecure_channel(address) as channel:
             health = health_pb2_grpc.HealthStub(channel)
             while True:
-                await self._look(address, health)
-                await asyncio.sleep(LOOK_SECONDS)
+                await self._check(address, health)
+                await asyncio.sleep(CHECK_SECONDS)
 
-    async def _look(self, address: str, health: health_pb2_grpc.HealthStub) -> None:
+    async def _check(self, address: str, health: health_pb2_grpc.HealthStub) -> None:
         try:
-            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=LOOK_SECONDS)
+            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=CHECK_SECONDS)
             is_ready = answer.status == SERVING
         except grpc.aio.AioRpcError:
             is_ready = False
         (self.ready.add if is_ready else self.ready.discard)(address)
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Connect a client to a backend that was ready at the last look."""
+        """Connect a client to a backend that was ready at the last check."""
         try:
             host, _, port = random.choice(sorted(self.ready)).rpartition(":")  # noqa: S311 - no secret
             server_reader, server_writer = await asyncio.open_connection(host, int(port))
         except (IndexError, OSError):
             writer.transport.abort()
             return
-        ways = (reader, server_writer), (server_reader, writer)
-        await asyncio.wait([asyncio.create_task(_forward(*way)) for way in ways])
+        directions = (reader, server_writer), (server_reader, writer)
+        await asyncio.wait([asyncio.create_task(_forward(*direction)) for direction in directions])
 
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,7 +101,7 @@ async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 @asynccontextmanager
 async def balancing(ports: int) -> AsyncIterator[Balancer]:
-    """Run a balancer of no backends yet."""
+    """Run a balancer without backends."""
     balancer = Balancer()
     async with AsyncExitStack() as running:
         for _ in range(ports):

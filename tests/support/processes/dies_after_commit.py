@@ -1,4 +1,4 @@
-"""`stagely-rpc serve`, killed at the first call that carries a `request_id`, between its commit and its answer."""
+"""Runs `stagely-rpc serve`, and kills it after the commit of the first call with a `request_id`, before its response."""
 
 from __future__ import annotations
 
