@@ -1,4 +1,4 @@
-"""Runs `stagely-rpc serve`, and kills it after the commit of the first call with a `request_id`, before its response."""
+"""Runs `stagely-rpc serve`, and kills it between commit and response of the first call with a `request_id`."""
 
 from __future__ import annotations
 

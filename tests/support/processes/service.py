@@ -27,7 +27,7 @@ START_SECONDS = 30
 
 
 def environment(**overrides: str) -> dict[str, str]:
-    """Return the environment of a process: the given settings, and nothing of this process but its search path and home."""
+    """Return the environment of a process: the given settings, and this process's search path, home and language."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return inherited | overrides
 

@@ -67,7 +67,7 @@ class Daemon:
             time.sleep(0.02)
 
     def stop(self, number: int) -> None:
-        """Send a signal and wait for the end. Do nothing if the process was never started."""
+        """Send a signal and wait for the end. Do nothing if the process has ended or was never started."""
         if self._process is not None:
             self._process.send_signal(number)
             self._process.wait(STOP_SECONDS)

@@ -49,7 +49,7 @@ _PREPARES_FROM = (1, 21)
 
 
 class Kind(NamedTuple):
-    """What a pooler makes of prepared statements.
+    """A version of PgBouncer, and its configuration for prepared statements.
 
     Attributes:
         program: finds the program, or skips the test.
@@ -86,7 +86,7 @@ class PgBouncer:
 def pgbouncer(
     server: PostgreSQL, kind: Kind = WITHOUT_PREPARED, *, size: int = 5, certificate: Certificate | None = None
 ) -> Iterator[PgBouncer]:
-    """Run a PgBouncer with `size` server connections. It uses them in turn, so that a client keeps changing connections.
+    """Run a PgBouncer with `size` server connections. It uses them in turn, so a client often changes its connection.
 
     With a certificate, it requires TLS to the server, and offers TLS to clients.
     """
