@@ -14,8 +14,8 @@ import pytest
 from stagely.v1 import id_pb2, id_pb2_grpc
 from stagely_rpc.server.server import Server
 from tests.support.access.auth_server import send
-from tests.support.fuzz_server import at_once
-from tests.support.http2 import HEADERS, call, message, payloads, say
+from tests.support.fuzz_server import run_concurrently
+from tests.support.http2 import HEADERS, call, exchange, message, payloads
 from tests.support.identified import headers_of
 from tests.support.refusals import refused
 from tests.support.rpc import connected, settings_of
@@ -96,7 +96,7 @@ async def test_control_bytes_in_headers_are_refused(auth_server: AuthServer, ser
 
     for port, headers, reason in ((auth_server.server.port, malformed, b"malformed"), (server.port, user_id, b"UUID")):
         sent = call(message(b""), changes={":path": GENERATE_ID, **headers})
-        answer = await say(port, sent, seconds=10, until=reason)
+        answer = await exchange(port, sent, seconds=10, until=reason)
         assert reason in b"".join(payloads(answer, HEADERS))
 
 
@@ -161,9 +161,9 @@ async def test_flood_of_invalid_tokens_does_not_leak_memory(production_channel: 
             return [] if error.code() is grpc.StatusCode.UNAUTHENTICATED else [str(error)]
         return ["granted"]
 
-    assert await at_once(range(FLOOD // 10), lambda: refuse) == []  # warms up the caches
+    assert await run_concurrently(range(FLOOD // 10), lambda: refuse) == []  # warms up the caches
     before = await allocated_blocks()
-    assert await at_once(range(FLOOD), lambda: refuse) == []
+    assert await run_concurrently(range(FLOOD), lambda: refuse) == []
     assert await allocated_blocks() - before < FLOOD // 3
 
 
@@ -183,7 +183,7 @@ async def test_valid_callers_are_served_during_a_flood_of_invalid_tokens(auth_se
             await generate_id(auth_server, ("authorization", f"Bearer {number}"))
         return []
 
-    flood = asyncio.create_task(at_once(range(500), lambda: refuse))
+    flood = asyncio.create_task(run_concurrently(range(500), lambda: refuse))
     while not flood.done():
         assert (await ids.GenerateId(id_pb2.GenerateIdRequest(), timeout=2)).id
 

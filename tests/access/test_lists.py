@@ -10,7 +10,7 @@ from stagely.v1 import team_pb2
 from tests.support.access.policies import is_collection
 from tests.support.lists import LISTINGS, list_request, rows_of, with_changes
 from tests.support.methods import LISTS, METHOD
-from tests.support.world import ask, make_world
+from tests.support.world import call_rpc, make_world
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -32,7 +32,7 @@ async def worlds(auth_server: AuthServer) -> tuple[World, World]:
         owner = team_pb2.UpdateTeamMemberRequest(
             team_id=world.team.id, user_id=world.user.id, role=team_pb2.TEAM_ROLE_OWNER
         )
-        await ask(auth_server.operator, "TeamService.UpdateTeamMember", owner)
+        await call_rpc(auth_server.operator, "TeamService.UpdateTeamMember", owner)
     return ours, theirs
 
 

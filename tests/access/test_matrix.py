@@ -11,7 +11,7 @@ import pytest
 from tests.support.access.attempts import SELF, Outcome, attempts_on
 from tests.support.access.policies import is_collection, policy_of
 from tests.support.access.requests import request_of
-from tests.support.fuzz_server import at_once
+from tests.support.fuzz_server import run_concurrently
 from tests.support.lists import rows_of
 from tests.support.methods import METHODS
 from tests.support.refusals import refusal_of
@@ -76,7 +76,7 @@ async def test_unauthorized_caller_is_refused_and_changes_nothing(
         return await mismatches(auth_server, method, raw, attempt, headers_for(attempt, auth_server, world))
 
     async with auth_server.unchanged():
-        found = await at_once(cases_of(method, granted=False), lambda: attempt_case)
+        found = await run_concurrently(cases_of(method, granted=False), lambda: attempt_case)
     assert not found, "\n".join(found)
 
 
@@ -97,7 +97,7 @@ async def test_authorized_caller_is_granted_access(auth_server: AuthServer, worl
 
         return attempt_case
 
-    found = await at_once(cases_of(method, granted=True), worker)
+    found = await run_concurrently(cases_of(method, granted=True), worker)
     assert not found, "\n".join(found)
 
 
@@ -117,7 +117,9 @@ async def test_caller_is_checked_before_the_request(auth_server: AuthServer, wor
         raw, attempt = case
         return await mismatches(auth_server, method, raw, attempt, headers_for(attempt, auth_server, world))
 
-    found = await at_once([(raw, attempt) for raw in (missing, GARBAGE) for attempt in attempts], lambda: attempt_case)
+    found = await run_concurrently(
+        [(raw, attempt) for raw in (missing, GARBAGE) for attempt in attempts], lambda: attempt_case
+    )
     assert not found, "\n".join(found)
 
 

@@ -16,7 +16,7 @@ from tests.support.access.requests import request_of
 from tests.support.methods import METHOD, METHODS
 from tests.support.racing import until_calls_wait
 from tests.support.refusals import refused
-from tests.support.world import Renewable, ask
+from tests.support.world import Renewable, call_rpc
 
 if TYPE_CHECKING:
     from tests.support.access.auth_server import AuthServer
@@ -48,7 +48,7 @@ WRITES = [method for method in METHODS if policy_of(method).role and method.chan
 
 async def new_owner(auth_server: AuthServer, world: World) -> dict[str, str]:
     """Make a new user an owner of the team. Return the ids for the statements."""
-    user = (await ask(auth_server.operator, "UserService.UpsertUser", new_login())).user
+    user = (await call_rpc(auth_server.operator, "UserService.UpsertUser", new_login())).user
     ids = {"team": world.team.id, "user": user.id, "environment": world.environment.id}
     async with await psycopg.AsyncConnection.connect(auth_server.database_url) as connection:
         await connection.execute(ADD_OWNER, ids)
@@ -82,7 +82,7 @@ async def test_calls_that_wait_for_the_removal_of_their_user_are_refused(auth_se
 
     async with await psycopg.AsyncConnection.connect(auth_server.database_url) as connection:
         await connection.execute(LOCK_TEAM, ids)
-        removing = asyncio.create_task(ask(auth_server.operator, "TeamService.RemoveTeamMember", removal))
+        removing = asyncio.create_task(call_rpc(auth_server.operator, "TeamService.RemoveTeamMember", removal))
         await until_calls_wait(auth_server.database_url, 1)
         requests = {name: request_of(METHOD[name], world, 0) for name in names}
         calls = [

@@ -13,7 +13,7 @@ from tests.support.access.auth_server import new_login
 from tests.support.access.policies import ROLES
 from tests.support.refusals import refused
 from tests.support.seeds import seed
-from tests.support.world import ask, make_world
+from tests.support.world import call_rpc, make_world
 
 if TYPE_CHECKING:
     from tests.support.access.auth_server import AuthServer
@@ -31,7 +31,7 @@ async def own_world(auth_server: AuthServer) -> World:
 
 
 async def new_user(auth_server: AuthServer) -> user_pb2.User:
-    answer = await ask(auth_server.operator, "UserService.UpsertUser", new_login())
+    answer = await call_rpc(auth_server.operator, "UserService.UpsertUser", new_login())
     return user_pb2.User.FromString(answer.user.SerializeToString())
 
 
@@ -56,7 +56,9 @@ async def remove(auth_server: AuthServer, member: team_pb2.TeamMember, *, by: st
 
 async def members(auth_server: AuthServer, world: World) -> list[team_pb2.TeamMember]:
     request = team_pb2.ListTeamMembersRequest(team_id=world.team.id, page_size=500)
-    answer: team_pb2.ListTeamMembersResponse = await ask(auth_server.operator, "TeamService.ListTeamMembers", request)
+    answer: team_pb2.ListTeamMembersResponse = await call_rpc(
+        auth_server.operator, "TeamService.ListTeamMembers", request
+    )
     return list(answer.members)
 
 
@@ -195,7 +197,7 @@ async def test_refusal_does_not_show_the_address_of_a_deactivated_stranger(
     auth_server: AuthServer, own_world: World
 ) -> None:
     stranger = await new_user(auth_server)
-    await ask(auth_server.operator, "UserService.DeactivateUser", user_pb2.DeactivateUserRequest(id=stranger.id))
+    await call_rpc(auth_server.operator, "UserService.DeactivateUser", user_pb2.DeactivateUserRequest(id=stranger.id))
     request = team_pb2.AddTeamMemberRequest(team_id=own_world.team.id, user_id=stranger.id)
 
     with refused(grpc.StatusCode.FAILED_PRECONDITION, reason="USER_DEACTIVATED") as refusal:
@@ -208,7 +210,7 @@ async def test_acting_for_a_deactivated_user_is_refused(auth_server: AuthServer,
     user, request = own_world.user, team_pb2.GetTeamRequest(id=own_world.team.id)
     assert (await auth_server.call("TeamService.GetTeam", request, user.id)).team.id == own_world.team.id
 
-    await ask(auth_server.operator, "UserService.DeactivateUser", user_pb2.DeactivateUserRequest(id=user.id))
+    await call_rpc(auth_server.operator, "UserService.DeactivateUser", user_pb2.DeactivateUserRequest(id=user.id))
 
     with refused(grpc.StatusCode.PERMISSION_DENIED, reason="ACTING_USER_DEACTIVATED"):
         await auth_server.call("TeamService.GetTeam", request, user.id)

@@ -17,7 +17,7 @@ from tests.support.access.references import marks_of, missing, mixed, references
 from tests.support.lists import rows_of
 from tests.support.methods import METHODS
 from tests.support.refusals import refusal_of
-from tests.support.world import ask, make_world
+from tests.support.world import call_rpc, make_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +121,7 @@ async def with_owner(auth_server: AuthServer, world: World) -> World:
     owner = team_pb2.UpdateTeamMemberRequest(
         team_id=world.team.id, user_id=world.user.id, role=team_pb2.TEAM_ROLE_OWNER
     )
-    await ask(auth_server.operator, "TeamService.UpdateTeamMember", owner)
+    await call_rpc(auth_server.operator, "TeamService.UpdateTeamMember", owner)
     return world
 
 

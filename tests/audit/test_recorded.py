@@ -22,7 +22,7 @@ from tests.support.methods import METHODS
 from tests.support.refusals import refused
 from tests.support.rpc import connected, running_server
 from tests.support.seeds import seed
-from tests.support.world import Renewable, World, ask, make_world
+from tests.support.world import Renewable, World, call_rpc, make_world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -112,7 +112,7 @@ async def test_call_for_a_user_is_recorded_with_user_and_service(
 
     _, (row,) = await call_recorded(channel, database_url, "TeamService.UpdateTeam", request, owner)
 
-    user = await ask(channel, "UserService.GetUser", user_pb2.GetUserRequest(id=owner[1]))
+    user = await call_rpc(channel, "UserService.GetUser", user_pb2.GetUserRequest(id=owner[1]))
     assert (str(row["actor_id"]), row["actor_email"]) == (owner[1], user.user.email)
     assert row["actor_service"] == "anonymous"
 
@@ -130,7 +130,7 @@ async def test_creation_for_a_user_is_recorded_with_the_owner(
 
 async def owner_of(channel: grpc.aio.Channel, world: World) -> str:
     request = team_pb2.ListTeamMembersRequest(team_id=world.team.id, role=team_pb2.TEAM_ROLE_OWNER)
-    owner_id: str = (await ask(channel, "TeamService.ListTeamMembers", request)).members[0].user_id
+    owner_id: str = (await call_rpc(channel, "TeamService.ListTeamMembers", request)).members[0].user_id
     return owner_id
 
 
@@ -203,7 +203,7 @@ async def test_secret_is_recorded_by_key_and_version_and_never_by_value(
 async def test_each_resolved_secret_is_recorded(channel: grpc.aio.Channel, database_url: str) -> None:
     world = await make_world(channel)
     for key in ("A", "B"):
-        await ask(
+        await call_rpc(
             channel,
             "SecretService.SetSecret",
             secret_pb2.SetSecretRequest(project_id=world.project.id, key=key, value=b"x"),
@@ -275,6 +275,6 @@ async def test_call_that_cannot_be_recorded_fails_and_changes_nothing(
 
     with refused(grpc.StatusCode.INTERNAL):
         world = unwritable_audit_log.worlds[method.name]
-        await ask(unwritable_audit_log.channel, method.name, seed(method.name, world))
+        await call_rpc(unwritable_audit_log.channel, method.name, seed(method.name, world))
 
     assert await contents(unwritable_audit_log.url) == before

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from tests.support import wire
-from tests.support.fuzz_server import at_once
+from tests.support.fuzz_server import run_concurrently
 from tests.support.methods import METHOD, METHODS
 from tests.support.seeds import SEEDS, seed
 from tests.support.verdict import complaints
@@ -52,8 +52,8 @@ async def complaints_about(
         renewable = Renewable(fuzz_server.channel, method.name, world)
 
         async def complain(case: tuple[int, Corruption]) -> list[str]:
-            variant, mutation = case
-            raw = mutation(chance, seed(method.name, await renewable.ready(), variant).SerializeToString())
+            variant, corrupt = case
+            raw = corrupt(chance, seed(method.name, await renewable.ready(), variant).SerializeToString())
             refusal = await fuzz_server.send(method, raw)
             if refusal is None:
                 renewable.use()
@@ -62,7 +62,7 @@ async def complaints_about(
         return complain
 
     variants = range(len(SEEDS[method.name]))
-    return await at_once([(variant, mutation) for variant in variants for mutation in corruptions], worker)
+    return await run_concurrently([(variant, corrupt) for variant in variants for corrupt in corruptions], worker)
 
 
 @every_method
@@ -75,7 +75,7 @@ async def test_broken_bodies_are_refused(fuzz_server: FuzzServer, module_world: 
 
 
 @pytest.mark.parametrize("name", ["TeamService.CreateTeam", "ProjectService.UpdateProject", "SecretService.SetSecret"])
-async def test_body_truncated_anywhere_is_refused(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
+async def test_a_body_cut_anywhere_is_refused(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
     length = len(seed(name, module_world).SerializeToString())
     prefixes: list[Corruption] = [lambda _, valid, end=end: valid[:end] for end in range(length)]  # type: ignore[misc]
 
@@ -84,7 +84,7 @@ async def test_body_truncated_anywhere_is_refused(fuzz_server: FuzzServer, modul
     assert not found, "\n".join(found[:40])
 
 
-async def test_body_above_the_limit_is_refused_unread(fuzz_server: FuzzServer) -> None:
+async def test_a_body_over_the_limit_is_refused_unread(fuzz_server: FuzzServer) -> None:
     method = METHOD["CryptoService.Encrypt"]
     field = method.request.DESCRIPTOR.fields_by_name["plaintext"].number
 
@@ -98,7 +98,7 @@ async def test_body_above_the_limit_is_refused_unread(fuzz_server: FuzzServer) -
     assert at_most.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_request_of_another_rpc_is_not_an_internal_error(fuzz_server: FuzzServer, module_world: World) -> None:
+async def test_a_request_of_another_rpc_is_no_fault(fuzz_server: FuzzServer, module_world: World) -> None:
     raw = seed("ProjectService.CreateProject", module_world).SerializeToString()
     harmless = [method for method in METHODS if not method.name.endswith(("DeleteTeam", "DeleteProject"))]
 
@@ -106,4 +106,4 @@ async def test_request_of_another_rpc_is_not_an_internal_error(fuzz_server: Fuzz
         return complaints(method, raw, (), await fuzz_server.send(method, raw))
 
     async with fuzz_server.unharmed():
-        assert await at_once(harmless, lambda: complain) == []
+        assert await run_concurrently(harmless, lambda: complain) == []

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from tests.support.fuzz_server import at_once
+from tests.support.fuzz_server import run_concurrently
 from tests.support.lists import LISTINGS, list_request, rows_of, with_changes
 from tests.support.methods import LISTS, METHOD
 from tests.support.refusals import refusal_of
 from tests.support.seeds import seed
-from tests.support.world import ask
+from tests.support.world import call_rpc
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -29,7 +29,7 @@ async def token_of(fuzz_server: FuzzServer, world: World, name: str) -> str:
     """Return the token of the second page, of one row each."""
     for _ in range(2):
         await LISTINGS[name].add(fuzz_server.channel, world)
-    page = await ask(fuzz_server.channel, name, with_changes(list_request(name, world), page_size=1))
+    page = await call_rpc(fuzz_server.channel, name, with_changes(list_request(name, world), page_size=1))
     assert page.next_page_token
     return str(page.next_page_token)
 
@@ -45,7 +45,7 @@ async def accepted(fuzz_server: FuzzServer, name: str, requests: list[Message]) 
         expected = grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID", {"page_token"}
         return [] if (refusal.code, refusal.reason, set(refusal.fields)) == expected else [f"{refusal}: {request}"]
 
-    return await at_once(requests, lambda: complain)
+    return await run_concurrently(requests, lambda: complain)
 
 
 def changed_at(token: str, place: int, letter: str) -> str:
@@ -110,13 +110,13 @@ def other_filters(name: str, world: World) -> list[tuple[str, Any]]:
 
 
 @every_list
-async def test_token_works_with_any_page_size(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
+async def test_a_token_serves_pages_of_any_size(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
     request = list_request(name, module_world)
     token = await token_of(fuzz_server, module_world, name)
 
-    rest = await ask(fuzz_server.channel, name, with_changes(request, page_size=500, page_token=token))
+    rest = await call_rpc(fuzz_server.channel, name, with_changes(request, page_size=500, page_token=token))
 
-    everything = await ask(fuzz_server.channel, name, with_changes(request, page_size=500))
+    everything = await call_rpc(fuzz_server.channel, name, with_changes(request, page_size=500))
     assert [row.id for row in rows_of(rest)] == [row.id for row in rows_of(everything)[1:]]
 
 

@@ -94,7 +94,7 @@ async def test_stream_is_resumed_after_a_restart_without_loss_and_without_repeti
                 await reader.end()
 
     assert reader.texts == reader.sync_texts == ["one", "two", "three", "end"]
-    assert sorted(board.asked) == ["0", "0", "2", "2"]
+    assert sorted(board.start_positions) == ["0", "0", "2", "2"]
 
 
 async def test_stream_is_resumed_each_time_that_its_connection_is_too_old(database_url: str, board: Board) -> None:
@@ -112,7 +112,7 @@ async def test_stream_is_resumed_each_time_that_its_connection_is_too_old(databa
         await reader.end()
 
     assert reader.texts == reader.sync_texts == [*texts, "end"]
-    assert len(board.asked) > 4
+    assert len(board.start_positions) > 4
 
 
 async def test_stream_goes_on_at_another_replica_when_its_own_drains(database_url: str, board: Board) -> None:
@@ -163,7 +163,7 @@ async def test_stream_is_resumed_by_the_number_of_a_line(database_url: str, boar
 
             assert [response.text async for response in stream] == ["end"]
 
-    assert board.asked == ["0", "2"]
+    assert board.start_positions == ["0", "2"]
 
 
 async def test_stream_whose_place_is_not_known_is_not_begun_again(database_url: str, board: Board) -> None:
@@ -224,7 +224,7 @@ async def test_stream_ends_at_its_timeout_though_it_was_resumed(database_url: st
             await draining
 
         assert time.monotonic() - began < 10
-    assert len(board.asked) > 2
+    assert len(board.start_positions) > 2
 
 
 async def test_error_that_a_repetition_does_not_change_is_raised(database_url: str, board: Board) -> None:
@@ -259,7 +259,7 @@ async def test_stream_goes_on_with_a_new_token_when_its_own_has_expired(database
         await reader.end()
 
     assert reader.texts == reader.sync_texts == ["one", "two", "end"]
-    assert len(board.asked) == 4
+    assert len(board.start_positions) == 4
 
 
 async def test_stream_that_says_no_place_is_not_begun_again_with_a_new_token(database_url: str, board: Board) -> None:

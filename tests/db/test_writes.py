@@ -13,7 +13,7 @@ from tests.support.access.requests import request_of
 from tests.support.methods import METHODS
 from tests.support.rpc import connected, running_server
 from tests.support.statements import round_trips
-from tests.support.world import Renewable, ask, make_world
+from tests.support.world import Renewable, call_rpc, make_world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,10 +79,10 @@ async def stored(channel: grpc.aio.Channel, resource: Any) -> Message:
     """Return the stored resource from its Get or List RPC."""
     if isinstance(resource, team_pb2.TeamMember):
         members = team_pb2.ListTeamMembersRequest(team_id=resource.team_id)
-        listed = await ask(channel, "TeamService.ListTeamMembers", members)
+        listed = await call_rpc(channel, "TeamService.ListTeamMembers", members)
         return cast("Message", next(member for member in listed.members if member.id == resource.id))
     getter, request, field = GETTERS[type(resource)]
-    answer: Any = await ask(channel, getter, cast("Any", request)(id=resource.id))
+    answer: Any = await call_rpc(channel, getter, cast("Any", request)(id=resource.id))
     return cast("Message", getattr(answer, field))
 
 
@@ -94,7 +94,7 @@ async def test_call_needs_at_most_two_round_trips(
     for _ in range(2):
         fresh = await renewable.ready()
         with round_trips(monkeypatch) as made:
-            await ask(channel, method.name, new_request(method, fresh))
+            await call_rpc(channel, method.name, new_request(method, fresh))
         renewable.use()
 
         assert len(made) <= 2, made
@@ -107,7 +107,7 @@ async def test_response_equals_the_stored_resource(channel: grpc.aio.Channel, wo
     renewable = Renewable(channel, method.name, world)
     for _ in range(2):
         fresh = await renewable.ready()
-        answer = await ask(channel, method.name, new_request(method, fresh))
+        answer = await call_rpc(channel, method.name, new_request(method, fresh))
         renewable.use()
 
         for field, value in answer.ListFields():

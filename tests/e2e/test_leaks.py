@@ -124,7 +124,7 @@ def test_exported_audit_log_contains_no_secret(walked: Walked) -> None:
     assert found_in(exported.stdout, exported.stderr) == []
 
 
-def test_unreachable_database_and_redis_are_reported_without_passwords() -> None:
+def test_database_and_redis_that_are_away_are_told_without_their_passwords() -> None:
     ended = run("serve", env=settings_for(f"postgresql://stagely:{marked_password()}@127.0.0.1:1/stagely"))
 
     assert ended.returncode == 2
@@ -132,7 +132,7 @@ def test_unreachable_database_and_redis_are_reported_without_passwords() -> None
     assert found_in(ended.stdout, ended.stderr) == []
 
 
-async def test_no_object_of_a_server_or_client_shows_a_secret() -> None:
+async def test_nothing_that_a_server_or_a_client_is_made_of_shows_a_secret() -> None:
     settings = settings_of(f"postgresql://stagely:{marked_password()}@127.0.0.1:1/stagely", **AUTHENTICATION)
     server = Server(settings)
     await server._authenticator._tokens.verify(token("reaper", "*"))  # type: ignore[union-attr]

@@ -15,7 +15,7 @@ from tests.support.methods import METHODS
 from tests.support.refusals import refused
 from tests.support.rpc import connected, running_server
 from tests.support.seeds import seed
-from tests.support.world import Renewable, World, ask, make_world
+from tests.support.world import Renewable, World, call_rpc, make_world
 
 if TYPE_CHECKING:
     from tests.support.methods import Method
@@ -52,9 +52,9 @@ async def test_retry_gets_the_stored_response_and_changes_nothing(
     world = await make_world(channel)
     request = seed(method.name, await Renewable(channel, method.name, world).ready())
 
-    first = await ask(channel, method.name, request)
+    first = await call_rpc(channel, method.name, request)
     audited = await count(database_url, "SELECT count(*) FROM audit_logs")
-    again = await ask(channel, method.name, request)
+    again = await call_rpc(channel, method.name, request)
 
     assert first.SerializeToString(deterministic=True) == again.SerializeToString(deterministic=True)
     assert await count(database_url, "SELECT count(*) FROM audit_logs") == audited
@@ -62,55 +62,55 @@ async def test_retry_gets_the_stored_response_and_changes_nothing(
 
 async def test_same_id_with_another_body_is_refused(channel: grpc.aio.Channel) -> None:
     request = new_team()
-    await ask(channel, "TeamService.CreateTeam", request)
+    await call_rpc(channel, "TeamService.CreateTeam", request)
 
     with refused(grpc.StatusCode.INVALID_ARGUMENT, reason="REQUEST_ID_REUSED", field="request_id"):
-        await ask(channel, "TeamService.CreateTeam", new_team(request_id=request.request_id))
+        await call_rpc(channel, "TeamService.CreateTeam", new_team(request_id=request.request_id))
 
 
 async def test_same_id_with_another_rpc_is_refused(channel: grpc.aio.Channel) -> None:
     request = new_team()
-    team = (await ask(channel, "TeamService.CreateTeam", request)).team
+    team = (await call_rpc(channel, "TeamService.CreateTeam", request)).team
 
     with refused(grpc.StatusCode.INVALID_ARGUMENT, reason="REQUEST_ID_REUSED", field="request_id"):
         deletion = team_pb2.DeleteTeamRequest(id=team.id, request_id=request.request_id)
-        await ask(channel, "TeamService.DeleteTeam", deletion)
+        await call_rpc(channel, "TeamService.DeleteTeam", deletion)
 
-    found = await ask(channel, "TeamService.GetTeam", team_pb2.GetTeamRequest(id=team.id))
+    found = await call_rpc(channel, "TeamService.GetTeam", team_pb2.GetTeamRequest(id=team.id))
     assert not found.team.HasField("deleted_at")
 
 
 @pytest.mark.parametrize("request_id", ["1", "not-a-uuid", "{6ba7b810-9dad-11d1-80b4-00c04fd430c8}", "🚀"])
 async def test_id_that_is_not_a_uuid_is_refused(channel: grpc.aio.Channel, request_id: str) -> None:
     with refused(grpc.StatusCode.INVALID_ARGUMENT, field="request_id"):
-        await ask(channel, "TeamService.CreateTeam", new_team(request_id=request_id))
+        await call_rpc(channel, "TeamService.CreateTeam", new_team(request_id=request_id))
 
 
 async def test_id_is_case_insensitive(channel: grpc.aio.Channel) -> None:
     request = new_team(request_id=str(uuid.uuid4()).upper())
-    await ask(channel, "TeamService.CreateTeam", request)
+    await call_rpc(channel, "TeamService.CreateTeam", request)
 
     other = new_team(request_id=request.request_id.lower())
     with refused(grpc.StatusCode.INVALID_ARGUMENT, reason="REQUEST_ID_REUSED"):
-        await ask(channel, "TeamService.CreateTeam", other)
+        await call_rpc(channel, "TeamService.CreateTeam", other)
 
 
 async def test_error_is_not_stored(channel: grpc.aio.Channel, database_url: str) -> None:
     taken = new_team()
-    first = (await ask(channel, "TeamService.CreateTeam", taken)).team
+    first = (await call_rpc(channel, "TeamService.CreateTeam", taken)).team
     request = team_pb2.UndeleteTeamRequest(id=first.id, request_id=str(uuid.uuid4()))
 
     with refused(grpc.StatusCode.FAILED_PRECONDITION, reason="TEAM_NOT_DELETED"):
-        await ask(channel, "TeamService.UndeleteTeam", request)
+        await call_rpc(channel, "TeamService.UndeleteTeam", request)
     assert await rows_of(database_url, request.request_id) == 0
 
-    await ask(channel, "TeamService.DeleteTeam", team_pb2.DeleteTeamRequest(id=first.id))
-    assert (await ask(channel, "TeamService.UndeleteTeam", request)).team.id == first.id
+    await call_rpc(channel, "TeamService.DeleteTeam", team_pb2.DeleteTeamRequest(id=first.id))
+    assert (await call_rpc(channel, "TeamService.UndeleteTeam", request)).team.id == first.id
 
 
 async def test_response_without_a_request_id_is_not_stored(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url) as server, connected(server) as channel:
-        await ask(channel, "TeamService.CreateTeam", new_team(request_id=""))
+        await call_rpc(channel, "TeamService.CreateTeam", new_team(request_id=""))
 
     assert await count(fresh_database_url, "SELECT count(*) FROM idempotency_keys") == 0
 
@@ -132,7 +132,9 @@ async def test_fifty_concurrent_copies_have_one_effect_and_equal_responses(
         before = await count(fresh_database_url, "SELECT count(*) FROM environments")
         channels = [channel, other_channel][:replicas]
 
-        answers = await asyncio.gather(*(ask(channels[number % replicas], name, request) for number in range(COPIES)))
+        answers = await asyncio.gather(
+            *(call_rpc(channels[number % replicas], name, request) for number in range(COPIES))
+        )
 
     assert len({answer.SerializeToString(deterministic=True) for answer in answers}) == 1
     assert await count(fresh_database_url, "SELECT count(*) FROM environments") == before + 1
@@ -144,7 +146,7 @@ async def test_all_copies_of_a_failing_request_fail(channel: grpc.aio.Channel) -
     request = team_pb2.UndeleteTeamRequest(id=str(uuid.uuid4()), request_id=str(uuid.uuid4()))
 
     outcomes = await asyncio.gather(
-        *(ask(channel, "TeamService.UndeleteTeam", request) for _ in range(10)), return_exceptions=True
+        *(call_rpc(channel, "TeamService.UndeleteTeam", request) for _ in range(10)), return_exceptions=True
     )
 
     codes = {outcome.code() for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)}
@@ -165,11 +167,11 @@ async def test_stored_response_survives_a_restart(fresh_database_url: str) -> No
 async def test_retry_under_another_encryption_key_is_aborted(fresh_database_url: str) -> None:
     request = new_team()
     async with running_server(fresh_database_url) as server, connected(server) as channel:
-        await ask(channel, "TeamService.CreateTeam", request)
+        await call_rpc(channel, "TeamService.CreateTeam", request)
 
     async with running_server(fresh_database_url, encryption_key="6e" * 32) as server, connected(server) as channel:
         with refused(grpc.StatusCode.ABORTED, reason="ANSWER_UNREADABLE"):
-            await ask(channel, "TeamService.CreateTeam", request)
+            await call_rpc(channel, "TeamService.CreateTeam", request)
 
     assert await count(fresh_database_url, "SELECT count(*) FROM teams") == 1
 
@@ -181,7 +183,7 @@ async def test_request_and_response_are_stored_encrypted(
     request = secret_pb2.SetSecretRequest(
         project_id=world.project.id, key=marker.upper(), value=marker.encode(), request_id=str(uuid.uuid4())
     )
-    answer = await ask(channel, "SecretService.SetSecret", request)
+    answer = await call_rpc(channel, "SecretService.SetSecret", request)
 
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
         found = await connection.execute(
@@ -195,14 +197,14 @@ async def test_request_and_response_are_stored_encrypted(
 
 async def test_request_runs_again_after_its_response_expired(channel: grpc.aio.Channel, database_url: str) -> None:
     request = new_team()
-    team = (await ask(channel, "TeamService.CreateTeam", request)).team
+    team = (await call_rpc(channel, "TeamService.CreateTeam", request)).team
     await expire(database_url, request.request_id)
 
     # The request runs again, and conflicts with the team of the first run.
     with refused(grpc.StatusCode.ALREADY_EXISTS, reason="TEAM_SLUG_TAKEN"):
-        await ask(channel, "TeamService.CreateTeam", request)
+        await call_rpc(channel, "TeamService.CreateTeam", request)
     other = new_team(request_id=request.request_id)
-    assert (await ask(channel, "TeamService.CreateTeam", other)).team.id != team.id
+    assert (await call_rpc(channel, "TeamService.CreateTeam", other)).team.id != team.id
 
 
 async def expire(url: str, request_id: str) -> None:
@@ -213,7 +215,7 @@ async def expire(url: str, request_id: str) -> None:
 
 async def test_response_is_stored_for_the_configured_time(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url, idempotency_ttl_seconds=3600) as server, connected(server) as channel:
-        await ask(channel, "TeamService.CreateTeam", new_team())
+        await call_rpc(channel, "TeamService.CreateTeam", new_team())
 
     in_an_hour = "SELECT count(*) FROM idempotency_keys WHERE expires_at - now() BETWEEN '59 min' AND '1 h'"
     assert await count(fresh_database_url, in_an_hour) == 1

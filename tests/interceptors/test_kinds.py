@@ -114,18 +114,18 @@ async def errors_become_codes_after_the_last_message(form: Form) -> None:
 
 
 async def concurrency_has_a_limit_for_calls_and_one_for_streams(form: Form) -> None:
-    goes_on = asyncio.Event()
-    notes, limits = Notes(form, first=waiting(goes_on)), ConcurrencyInterceptor(1, 1, PATHS.values())
+    may_continue = asyncio.Event()
+    notes, limits = Notes(form, first=waiting(may_continue)), ConcurrencyInterceptor(1, 1, PATHS.values())
     other = FORMS[1] if form.rpc == "GetNote" else FORMS[0]
     async with behind(notes, limits) as channel, behind(Notes(other), limits) as second:
         call = started(channel, form)
-        await expect_begun(notes, 1)
+        await expect_runs(notes, 1)
 
         reason = "TOO_MANY_STREAMS" if form.is_stream else "TOO_MANY_CALLS"
         with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason=reason) as refusal:
             await texts_of(started(channel, form))
         assert await texts_of(started(second, other)) == expected(other)
-        goes_on.set()
+        may_continue.set()
 
         assert await texts_of(call) == expected(form)
         assert await texts_of(started(channel, form)) == expected(form)
@@ -146,11 +146,11 @@ async def deadline_ends_unary_calls_alone(form: Form) -> None:
 
 
 async def draining_ends_streams_alone(form: Form) -> None:
-    goes_on, draining = asyncio.Event(), Draining()
-    notes = Notes(form, last=waiting(goes_on))
+    may_continue, draining = asyncio.Event(), Draining()
+    notes = Notes(form, last=waiting(may_continue))
     async with behind(notes, DrainingInterceptor(draining, PATHS.values())) as channel:
         reading = asyncio.ensure_future(texts_of(started(channel, form)))
-        await expect_begun(notes, 1)
+        await expect_runs(notes, 1)
         await asyncio.sleep(SOON_SECONDS)
         draining.begin()
 
@@ -161,7 +161,7 @@ async def draining_ends_streams_alone(form: Form) -> None:
             assert token == ("after two" if form.streams_responses else None)
             assert refusal.details["RetryInfo"].retry_delay.ToMilliseconds() > 0
         else:
-            goes_on.set()
+            may_continue.set()
             assert await reading == expected(form)
 
 
@@ -172,7 +172,7 @@ async def auth_denies_before_anything_runs(form: Form) -> None:
         with refused(grpc.StatusCode.PERMISSION_DENIED, reason="POLICY_MISSING"):
             await texts_of(started(channel, form))
 
-    assert (notes.begun, len(recorded.entries)) == (0, 1)
+    assert (notes.runs, len(recorded.entries)) == (0, 1)
 
 
 async def decoding_refuses_what_is_no_message(form: Form) -> None:
@@ -216,7 +216,7 @@ async def rerun_repeats_until_a_message_of_a_stream_has_passed(form: Form) -> No
         else:
             assert await texts_of(started(channel, form)) == expected(form)
 
-    assert notes.begun == (1 if form.is_stream else 2)
+    assert notes.runs == (1 if form.is_stream else 2)
 
 
 CHECKS: dict[type, Check] = {
@@ -260,11 +260,11 @@ def waiting(event: asyncio.Event) -> Callable[[], Awaitable[None]]:
     return wait
 
 
-async def expect_begun(notes: Notes, count: int) -> None:
-    async def begun() -> int:
-        return notes.begun
+async def expect_runs(notes: Notes, count: int) -> None:
+    async def runs() -> int:
+        return notes.runs
 
-    await eventually(begun, count)
+    await eventually(runs, count)
 
 
 class Denials:

@@ -13,21 +13,21 @@ from stagely_rpc.interceptors.errors import ErrorInterceptor
 from stagely_rpc.interceptors.metrics import MetricsInterceptor
 from stagely_rpc.interceptors.rerun import MAX_RETRIES, RerunInterceptor
 from stagely_rpc.telemetry.metrics.metrics import UNKNOWN_METHOD, Metrics
-from tests.support.chained import CALL_KINDS, Ends, chained, handler_of
+from tests.support.chained import CALL_KINDS, WaitingServicer, chained, handler_of
 from tests.support.eventually import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-SERVICE = "stagely.test.Ends"
+SERVICE = "stagely.test.Waiting"
 KINDS = pytest.mark.parametrize("kind", CALL_KINDS)
 
 
 @pytest.fixture
-def ends() -> Ends:
-    ends = Ends()
-    ends.goes_on.set()
-    return ends
+def servicer() -> WaitingServicer:
+    servicer = WaitingServicer()
+    servicer.may_end.set()
+    return servicer
 
 
 @pytest.fixture
@@ -41,13 +41,13 @@ def metrics(registry: CollectorRegistry) -> Metrics:
 
 
 @pytest.fixture
-async def channel(ends: Ends, metrics: Metrics) -> AsyncIterator[grpc.aio.Channel]:
+async def channel(servicer: WaitingServicer, metrics: Metrics) -> AsyncIterator[grpc.aio.Channel]:
     chain = ContextInterceptor(), MetricsInterceptor(metrics), ErrorInterceptor()
-    async with chained(handler_of(SERVICE, ends), *chain) as channel:
+    async with chained(handler_of(SERVICE, servicer), *chain) as channel:
         yield channel
 
 
-def begun(channel: grpc.aio.Channel, kind: str) -> Any:
+def start(channel: grpc.aio.Channel, kind: str) -> Any:
     """Begin a call of a method of some kind."""
     method = getattr(channel, kind)(f"/{SERVICE}/{kind}", Empty.SerializeToString, Empty.FromString)
     return method(Empty() if kind.startswith("unary") else iter([Empty()]))
@@ -96,29 +96,29 @@ async def expect_counted(metrics: Metrics, kind: str, code: grpc.StatusCode) -> 
 async def test_call_is_counted_with_the_code_that_its_caller_gets(
     channel: grpc.aio.Channel,
     metrics: Metrics,
-    ends: Ends,
+    servicer: WaitingServicer,
     kind: str,
     error: Exception | None,
     code: grpc.StatusCode,
 ) -> None:
-    ends.error = error
+    servicer.error = error
 
-    assert await code_of(begun(channel, kind)) is code
+    assert await code_of(start(channel, kind)) is code
 
     await expect_counted(metrics, kind, code)
 
 
 @KINDS
-async def test_cancelled_call_is_counted_as_cancelled(
-    channel: grpc.aio.Channel, metrics: Metrics, ends: Ends, kind: str
+async def test_cancelled_call_is_counted_as_that(
+    channel: grpc.aio.Channel, metrics: Metrics, servicer: WaitingServicer, kind: str
 ) -> None:
-    ends.goes_on.clear()
-    call = begun(channel, kind)
+    servicer.may_end.clear()
+    call = start(channel, kind)
 
-    async def is_under_way() -> bool:
+    async def is_in_progress() -> bool:
         return metrics.in_flight == 1
 
-    await eventually(is_under_way, expected=True)
+    await eventually(is_in_progress, expected=True)
     call.cancel()
 
     await expect_counted(metrics, kind, grpc.StatusCode.CANCELLED)
@@ -134,13 +134,15 @@ async def test_unknown_method_names_are_not_labels(channel: grpc.aio.Channel, re
     assert not any("made" in sample.labels.get("method", "") for each in registry.collect() for sample in each.samples)
 
 
-async def test_each_rerun_of_a_call_is_counted(metrics: Metrics, registry: CollectorRegistry, ends: Ends) -> None:
-    ends.error = AbortedError("lost", may_run_again=True)
+async def test_call_that_lost_a_race_is_counted_each_time_that_it_is_run_again(
+    metrics: Metrics, registry: CollectorRegistry, servicer: WaitingServicer
+) -> None:
+    servicer.error = AbortedError("lost", may_run_again=True)
     method = f"/{SERVICE}/unary_unary"
     chain = ContextInterceptor(), ErrorInterceptor(), RerunInterceptor([method], metrics.count_retry)
 
-    async with chained(handler_of(SERVICE, ends), *chain) as channel:
-        assert await code_of(begun(channel, "unary_unary")) is grpc.StatusCode.ABORTED
+    async with chained(handler_of(SERVICE, servicer), *chain) as channel:
+        assert await code_of(start(channel, "unary_unary")) is grpc.StatusCode.ABORTED
 
     labels = {"method": f"{SERVICE}/unary_unary"}
     assert registry.get_sample_value("stagely_rpc_call_retries_total", labels) == MAX_RETRIES

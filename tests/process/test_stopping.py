@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from stagely.v1 import team_pb2, team_pb2_grpc
 from tests.support.own_postgres import own_postgres
 from tests.support.processes.service import STAGELY_RPC, serving, settings_for
-from tests.support.processes.workers import call_under_way, until
+from tests.support.processes.workers import call_in_progress, until
 
 if TYPE_CHECKING:
     from tests.support.processes.service import Running
@@ -73,7 +73,7 @@ def test_second_signal_ends_the_server_in_the_pause(fresh_database_url: str, num
 @SIGNALS
 def test_second_signal_ends_the_server_while_a_call_runs(fresh_database_url: str, number: signal.Signals) -> None:
     env = settings_for(fresh_database_url, SHUTDOWN_GRACE_SECONDS=LONG_SECONDS)
-    with serving(["serve"], env) as server, call_under_way(fresh_database_url, server) as (_, pending):
+    with serving(["serve"], env) as server, call_in_progress(fresh_database_url, server) as (_, pending):
         begin_to_stop(server)
         time.sleep(0.5)
         assert server.process.poll() is None

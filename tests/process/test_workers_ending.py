@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from tests.support.processes.service import run, settings_for
-from tests.support.processes.workers import Callers, call_under_way, two_workers, until, workers_of
+from tests.support.processes.workers import Callers, call_in_progress, two_workers, until, workers_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def test_killed_worker_is_replaced_while_calls_continue(fresh_database_url: str)
 def test_workers_drain_together_when_their_last_call_has_ended(fresh_database_url: str) -> None:
     with two_workers(fresh_database_url) as server:
         workers = workers_of(server)
-        with call_under_way(fresh_database_url, server) as (holder, pending):
+        with call_in_progress(fresh_database_url, server) as (holder, pending):
             server.process.send_signal(signal.SIGTERM)
             until(lambda: len(workers_of(server)) == 1)
             time.sleep(0.3)
@@ -52,7 +52,7 @@ def test_workers_drain_together_when_their_last_call_has_ended(fresh_database_ur
 def test_second_signal_kills_all_workers(fresh_database_url: str) -> None:
     with two_workers(fresh_database_url, SHUTDOWN_GRACE_SECONDS="60") as server:
         workers = workers_of(server)
-        with call_under_way(fresh_database_url, server) as (_, pending):
+        with call_in_progress(fresh_database_url, server) as (_, pending):
             server.process.send_signal(signal.SIGTERM)
             time.sleep(0.5)
             began = time.monotonic()
@@ -67,7 +67,7 @@ def test_second_signal_kills_all_workers(fresh_database_url: str) -> None:
 def test_signal_to_every_process_like_ctrl_c_lets_calls_end(fresh_database_url: str) -> None:
     with (
         two_workers(fresh_database_url) as server,
-        call_under_way(fresh_database_url, server) as (holder, pending),
+        call_in_progress(fresh_database_url, server) as (holder, pending),
     ):
         for process in (*workers_of(server), psutil.Process(server.process.pid)):
             process.send_signal(signal.SIGINT)

@@ -13,7 +13,7 @@ from stagely.v1 import team_pb2
 from tests.support.processes.service import run, settings_for
 from tests.support.processes.workers import (
     CONNECTIONS,
-    call_under_way,
+    call_in_progress,
     connect,
     metrics_of,
     two_workers,
@@ -68,7 +68,7 @@ def test_counters_outlive_the_worker_but_not_the_supervisor(fresh_database_url: 
 def test_call_of_a_dead_worker_is_not_in_flight(fresh_database_url: str) -> None:
     with (
         two_workers(fresh_database_url, METRICS_PORT="0") as server,
-        call_under_way(fresh_database_url, server) as (_, pending),
+        call_in_progress(fresh_database_url, server) as (_, pending),
     ):
         until(lambda: metrics_of(server)["stagely_rpc_calls_in_flight"] == 1)
 

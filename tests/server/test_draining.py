@@ -68,7 +68,7 @@ async def test_streams_continue_in_the_pause_and_end_after_it_with_a_resume_toke
 
 async def test_unary_call_ends_normally_while_the_server_drains(database_url: str) -> None:
     board = Board()
-    board.goes_on.clear()
+    board.may_answer.clear()
     server = await new_server(database_url, board)
     async with connected(server) as channel:
         pending = stub(channel).GetNote(message_class("GetNoteRequest")(text="late"))
@@ -80,7 +80,7 @@ async def test_unary_call_ends_normally_while_the_server_drains(database_url: st
         stopping = asyncio.create_task(server.stop())
         await asyncio.sleep(2 * PAUSE_SECONDS)
         assert not pending.done()
-        board.goes_on.set()
+        board.may_answer.set()
 
         assert (await pending).text == "late"
         await stopping
@@ -108,7 +108,7 @@ async def test_stream_that_arrives_while_the_server_drains_is_refused() -> None:
         with refused(grpc.StatusCode.UNAVAILABLE, reason="SERVER_DRAINING"):
             await texts_of(started(channel, FORMS[1]))
 
-    assert notes.begun == 0
+    assert notes.runs == 0
 
 
 async def test_servicer_can_wait_for_the_drain() -> None:

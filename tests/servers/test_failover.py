@@ -21,7 +21,7 @@ from stagely_rpc.health.health_servicer import NOT_SERVING, SERVING
 from tests.support.databases import database_at, writing
 from tests.support.eventually import eventually
 from tests.support.rpc import connected, running_server
-from tests.support.servers.pairs import RECOVERY_SECONDS, await_standby, promote, running_pair, set_read_only
+from tests.support.servers.pairs import RECOVERY_SECONDS, promote, running_pair, set_read_only, wait_for_standby
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -58,7 +58,7 @@ class Load:
     def stop(self) -> None:
         self._stopping = True
 
-    async def goes_on(self) -> None:
+    async def expect_progress(self) -> None:
         """Wait until so many more writes are acknowledged that everything must be well."""
         before = len(self.acknowledged)
 
@@ -85,7 +85,7 @@ async def loaded(server: Server) -> AsyncIterator[Load]:
         load = Load(stagely)
         running = asyncio.create_task(load.run())
         try:
-            await load.goes_on()
+            await load.expect_progress()
             yield load
         finally:
             load.stop()
@@ -106,7 +106,7 @@ async def test_no_acknowledged_write_is_lost_when_the_primary_dies(pair: Pair) -
     async with running_server(pair.url, database_pool_size=8) as server, loaded(server) as load:
         await asyncio.to_thread(pair.primary.kill)
         await promote(pair.standby)
-        await load.goes_on()
+        await load.expect_progress()
 
     assert load.acknowledged <= slugs_in(pair.standby)
     assert set(load.refused) <= {"UnavailableError"}
@@ -118,7 +118,7 @@ async def test_connections_move_from_a_read_only_primary_to_the_new_one(pair: Pa
         await pair.demote()
         await eventually(lambda: status_of(server), NOT_SERVING, seconds=RECOVERY_SECONDS)
         await promote(pair.standby)
-        await load.goes_on()
+        await load.expect_progress()
         await eventually(lambda: status_of(server), SERVING, seconds=RECOVERY_SECONDS)
 
     # Whoever had read on the old one would not have found what was just written.
@@ -133,8 +133,8 @@ async def test_returned_primary_can_take_over_again(pair: Pair) -> None:
             await promote(new)
             old.follow(new)
             await asyncio.to_thread(old.start)
-            await asyncio.to_thread(await_standby, new)
-            await load.goes_on()
+            await asyncio.to_thread(wait_for_standby, new)
+            await load.expect_progress()
 
     assert set(load.refused) <= {"UnavailableError"}
     assert load.acknowledged <= slugs_in(pair.primary)

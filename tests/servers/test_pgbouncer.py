@@ -23,7 +23,7 @@ from tests.support.environments import count_live, make_environment, make_projec
 from tests.support.eventually import logged
 from tests.support.racing import outcomes, until_calls_wait
 from tests.support.rpc import connected, running_server
-from tests.support.servers.poolers import FORGETFUL, FORGETFUL_NEW, KEEPING, pgbouncer
+from tests.support.servers.poolers import WITH_PREPARED, WITHOUT_PREPARED, WITHOUT_PREPARED_NEW, pgbouncer
 from tests.support.servers.postgresql import DATABASE
 from tests.support.servers.tour import tour
 from tests.support.teams import make_team
@@ -44,10 +44,10 @@ ADDED = Statement(select((bindparam("a", type_=BigInteger()) + 1).label("sum")))
 NAMES = Statement(select(column("name")).select_from(table("pg_prepared_statements")))
 
 
-FORGETFUL_ONES = pytest.mark.parametrize("kind", [FORGETFUL, FORGETFUL_NEW], ids=["old", "new"])
+WITHOUT_PREPARED_KINDS = pytest.mark.parametrize("kind", [WITHOUT_PREPARED, WITHOUT_PREPARED_NEW], ids=["old", "new"])
 
 
-@pytest.fixture(scope="module", params=[FORGETFUL, KEEPING], ids=["forgetful", "keeping"])
+@pytest.fixture(scope="module", params=[WITHOUT_PREPARED, WITH_PREPARED], ids=["forgetful", "keeping"])
 def kind(request: pytest.FixtureRequest) -> Kind:
     """What it makes of prepared statements, unless a test says so."""
     kind: Kind = request.param
@@ -198,8 +198,10 @@ def forget(pooler: PgBouncer) -> None:
         connection.execute("DEALLOCATE ALL")
 
 
-@FORGETFUL_ONES
-async def test_read_with_a_lost_statement_is_retried_and_preparing_stops(postgresql: PostgreSQL, kind: Kind) -> None:
+@WITHOUT_PREPARED_KINDS
+async def test_read_whose_statement_was_forgotten_is_asked_again_and_nothing_is_prepared_from_then_on(
+    postgresql: PostgreSQL, kind: Kind
+) -> None:
     with structlog.testing.capture_logs() as logs, pgbouncer(postgresql, kind, size=1) as pooler:
         async with database(pooler.url(DATABASE), prepared_statements=True) as db:
             for number in range(3):
@@ -211,8 +213,8 @@ async def test_read_with_a_lost_statement_is_retried_and_preparing_stops(postgre
     assert [log["event"] for log in logs] == [FORGETS]
 
 
-@FORGETFUL_ONES
-async def test_calls_succeed_after_their_statements_were_lost(postgresql: PostgreSQL, kind: Kind) -> None:
+@WITHOUT_PREPARED_KINDS
+async def test_calls_are_answered_whose_statements_were_forgotten(postgresql: PostgreSQL, kind: Kind) -> None:
     with structlog.testing.capture_logs() as logs, pgbouncer(postgresql, kind, size=1) as pooler:
         async with serving(pooler.url(DATABASE), database_prepared_statements=True) as channel:
             teams = team_pb2_grpc.TeamServiceStub(channel)
@@ -223,8 +225,10 @@ async def test_calls_succeed_after_their_statements_were_lost(postgresql: Postgr
     assert [log["event"] for log in logs if log["log_level"] == "error"] == [FORGETS]
 
 
-@FORGETFUL_ONES
-async def test_lost_statement_in_a_transaction_reruns_the_call(postgresql: PostgreSQL, kind: Kind) -> None:
+@WITHOUT_PREPARED_KINDS
+async def test_forgotten_statement_within_a_transaction_has_the_call_run_again(
+    postgresql: PostgreSQL, kind: Kind
+) -> None:
     with pgbouncer(postgresql, kind, size=1) as pooler:
         async with database(pooler.url(DATABASE), prepared_statements=True, size=1) as db:
             with pytest.raises(AbortedError) as lost:

@@ -14,7 +14,7 @@ import structlog
 from stagely.v1 import team_pb2, team_pb2_grpc
 from tests.support.refusals import refused
 from tests.support.rpc import connected, running_server
-from tests.support.servers.poolers import KEEPING, Kind, pgbouncer
+from tests.support.servers.poolers import WITH_PREPARED, Kind, pgbouncer
 from tests.support.servers.postgresql import DATABASE
 from tests.support.servers.tour import tour
 from tests.support.teams import make_team
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SESSIONS = 3
 MOST = 100
 """There are fewer statements than this; PgBouncer keeps 200 unless told."""
-FEW = KEEPING._replace(kept=25)
+FEW = WITH_PREPARED._replace(prepared_statements=25)
 """Fewer than there are statements, so that it often closes one for another; more than are ever sent together."""
 
 
@@ -50,7 +50,7 @@ def pooler(postgresql: PostgreSQL, kind: Kind) -> Iterator[PgBouncer]:
 @pytest.fixture
 def kind() -> Kind:
     """What it makes of prepared statements, unless a test says so."""
-    return KEEPING
+    return WITH_PREPARED
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ async def serving(url: str, **overrides: object) -> AsyncIterator[grpc.aio.Chann
         yield channel
 
 
-@pytest.mark.parametrize("kind", [KEEPING, FEW], ids=["all", "few"])
-async def test_no_statement_is_lost(channel: grpc.aio.Channel, teams: TeamServiceAsyncStub) -> None:
+@pytest.mark.parametrize("kind", [WITH_PREPARED, FEW], ids=["all", "few"])
+async def test_nothing_is_forgotten(channel: grpc.aio.Channel, teams: TeamServiceAsyncStub) -> None:
     with structlog.testing.capture_logs() as logs:
         await tour(channel)
         await asyncio.gather(*(make_team(teams) for _ in range(100)))
@@ -86,7 +86,7 @@ async def test_no_statement_is_lost(channel: grpc.aio.Channel, teams: TeamServic
 async def test_each_statement_is_prepared_once_per_session_for_all_clients(
     postgresql: PostgreSQL,
 ) -> None:
-    with pgbouncer(postgresql, KEEPING, size=1) as pooler:
+    with pgbouncer(postgresql, WITH_PREPARED, size=1) as pooler:
         for _ in range(2):
             async with serving(pooler.url(DATABASE)) as channel:
                 await tour(channel)

@@ -32,7 +32,7 @@ async def chained(
     *chain: grpc.aio.ServerInterceptor,
     options: Sequence[tuple[str, int]] = (),
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """Serve a handler behind a chain of interceptors. Yield a channel to it."""
+    """Serve a handler behind a chain of interceptors. Yield a channel to the server."""
     server = grpc.aio.server(interceptors=chain, options=options)
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")
@@ -42,23 +42,23 @@ async def chained(
     await server.stop(None)
 
 
-class Ends:
-    """A service with one method per call kind, whose end the test controls.
+class WaitingServicer:
+    """A service with one method of each call kind. Calls wait for an event before they end.
 
     Attributes:
-        begun: the number of calls that started.
-        goes_on: calls wait until this event is set.
-        error: the error of the calls, if any.
+        calls: the number of calls so far.
+        may_end: the event that the calls wait for.
+        error: the error that the calls raise; None lets them succeed.
     """
 
     def __init__(self) -> None:
-        self.begun = 0
-        self.goes_on = asyncio.Event()
+        self.calls = 0
+        self.may_end = asyncio.Event()
         self.error: Exception | None = None
 
     async def _end(self) -> None:
-        self.begun += 1
-        await self.goes_on.wait()
+        self.calls += 1
+        await self.may_end.wait()
         if self.error is not None:
             raise self.error
 
@@ -78,8 +78,8 @@ class Ends:
         yield Empty()
         await self._end()
 
-    async def expect_begun(self, count: int) -> None:
-        async def begun() -> int:
-            return self.begun
+    async def expect_calls(self, count: int) -> None:
+        async def calls() -> int:
+            return self.calls
 
-        await eventually(begun, count)
+        await eventually(calls, count)

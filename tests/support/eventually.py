@@ -12,9 +12,9 @@ Value = TypeVar("Value")
 
 
 async def logged(logs: Sequence[EventDict], count: int, **fields: object) -> list[EventDict]:
-    """Wait for a number of captured log entries with these fields, and return them.
+    """Wait for a number of captured log entries with these fields, and return the entries.
 
-    The caller of an RPC may get the response shortly before the line is logged.
+    The wait is needed because the caller of an RPC may get its response before the call is logged.
     """
 
     async def found() -> int:
@@ -28,7 +28,7 @@ async def logged(logs: Sequence[EventDict], count: int, **fields: object) -> lis
 
 
 async def eventually(look: Callable[[], Awaitable[Value]], expected: Value, *, seconds: float = 5) -> None:
-    """Wait until a function returns the expected value."""
+    """Wait until `look` returns the expected value. Fail after the time limit."""
     deadline = asyncio.get_running_loop().time() + seconds
     while (seen := await look()) != expected:
         assert asyncio.get_running_loop().time() < deadline, f"still {seen!r}, not {expected!r}"

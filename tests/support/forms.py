@@ -22,7 +22,7 @@ class Form:
 
     Attributes:
         rpc: the name of the RPC.
-        uses_context: whether the servicer uses `context.read` and `context.write` instead of iterators.
+        uses_context: whether the servicer streams with `context.read` and `context.write`, or with iterators.
     """
 
     rpc: str
@@ -64,19 +64,19 @@ async def nothing() -> None:
 
 @dataclass
 class Notes:
-    """A servicer of one form.
+    """Serves one RPC in one form.
 
     Attributes:
-        form: the form.
-        first: called before the first message is read or written.
-        last: called after the last message.
-        begun: how often the servicer ran.
+        form: the RPC and its form.
+        first: runs before the first message is read or written.
+        last: runs after the last message.
+        runs: how often the servicer ran.
     """
 
     form: Form
     first: Callable[[], Awaitable[None]] = nothing
     last: Callable[[], Awaitable[None]] = nothing
-    begun: int = field(default=0, init=False)
+    runs: int = field(default=0, init=False)
 
     def handler(self) -> grpc.GenericRpcHandler:
         method = SERVICE.methods_by_name[self.form.rpc]
@@ -92,7 +92,7 @@ class Notes:
         return made(text=text, resume_token=f"after {text}") if has_token else made(text=text)
 
     async def _begin(self) -> None:
-        self.begun += 1
+        self.runs += 1
         await self.first()
 
     async def unary_unary(self, request: Any, context: Any) -> Any:
@@ -156,7 +156,7 @@ def started(channel: grpc.aio.Channel, form: Form, seconds: float | None = 20, *
 
 @dataclass
 class Started:
-    """A call that has not sent anything yet."""
+    """A call of a stream of requests that has sent no request yet."""
 
     call: Any
     requests: Sequence[Any]

@@ -1,4 +1,4 @@
-"""A server under malformed input: sends many requests at once, and checks that the server is unharmed."""
+"""A server for tests with bad input: sends many requests concurrently, and checks that the server still works."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psycopg
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.seeds import seed
-from tests.support.world import World, ask
+from tests.support.world import World, call_rpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -28,14 +28,14 @@ _TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class FuzzServer:
-    """A running server and its client."""
+    """A running server and a client."""
 
     database_url: str
     port: int
     channel: grpc.aio.Channel
 
     async def send(self, method: Method, raw: bytes) -> grpc.aio.AioRpcError | None:
-        """Call an RPC with raw bytes as the request. Return the error; None if the call succeeded."""
+        """Call an RPC with raw request bytes. Return the error; None if the call succeeded."""
         try:
             if method.is_streaming:
                 stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self.channel.unary_stream(method.path)
@@ -49,7 +49,7 @@ class FuzzServer:
 
     @asynccontextmanager
     async def unharmed(self) -> AsyncIterator[None]:
-        """Expect that the block leaves the schema unchanged and the server healthy."""
+        """Expect that the block leaves the database schema unchanged and the server working."""
         before = await self._schema()
         yield
         assert await self._schema() == before
@@ -61,7 +61,7 @@ class FuzzServer:
         answer = await health.Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
         name = "TeamService.CreateTeam"
-        assert (await ask(self.channel, name, seed(name, World()))).team.id
+        assert (await call_rpc(self.channel, name, seed(name, World()))).team.id
 
     async def _schema(self) -> list[tuple[str, str]]:
         async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
@@ -71,12 +71,14 @@ class FuzzServer:
         return columns
 
 
-async def at_once(cases: Iterable[Case], worker: Callable[[], Callable[[Case], Awaitable[list[str]]]]) -> list[str]:
-    """Run all cases concurrently. Return their complaints.
+async def run_concurrently(
+    cases: Iterable[Case], worker: Callable[[], Callable[[Case], Awaitable[list[str]]]]
+) -> list[str]:
+    """Run all cases with concurrent workers. Return the complaints of all cases.
 
     Args:
-        cases: the cases.
-        worker: returns a worker, which runs one case at a time.
+        cases: the inputs of the workers.
+        worker: creates a worker, which runs one case at a time and returns its complaints.
     """
     found: list[str] = []
     left = iter(cases)

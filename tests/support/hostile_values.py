@@ -1,4 +1,4 @@
-"""Values that callers should not send."""
+"""Invalid and unusual field values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bad:
-    """A bad value, and whether it must be refused with INVALID_ARGUMENT."""
+    """A value of a field.
+
+    Attributes:
+        kind: describes the value.
+        value: the value.
+        is_refused: whether INVALID_ARGUMENT is the only right status.
+    """
 
     kind: str
     value: Any
@@ -49,7 +55,7 @@ _UUIDS = {
     "UUID too short": _UUID[:-1],
     "UUID too long": f"{_UUID}0",
     "UUID of other digits": _UUID.replace("1", "\u0661"),
-    "UUID of nobody": _UUID,
+    "unknown UUID": _UUID,
 }
 
 _REFUSED_TEXTS = {
@@ -68,7 +74,7 @@ _DEFORMED: dict[str, Callable[[str], str]] = {
 
 
 def texts(valid: str) -> list[Bad]:
-    """Return bad values of a text field, some of them derived from a valid value."""
+    """Return bad values for a text field. Some are changed forms of a valid value."""
     return [
         *(Bad(kind, text) for kind, text in (_TEXTS | (_UUIDS if _is_uuid(valid) else {})).items()),
         *(Bad(kind, text, is_refused=True) for kind, text in _REFUSED_TEXTS.items()),
@@ -81,7 +87,7 @@ def _is_uuid(text: str) -> bool:
 
 
 def byte_strings(marker: bytes) -> list[Bad]:
-    """Return bad values of a bytes field."""
+    """Return bad values for a bytes field, with a secret marker in them."""
     return [
         Bad("empty", b""),
         Bad("one byte", b"\xff"),
@@ -99,7 +105,7 @@ BOOLS = [Bad("false", value=False), Bad("true", value=True)]
 
 
 def enums(*, repeated: bool) -> list[Bad]:
-    """Return unknown numbers of an enum, and 0."""
+    """Return numbers that are not in the enum, and 0."""
     unknown = [Bad(str(number), number, is_refused=True) for number in (99, -1, 2**31 - 1, -(2**31))]
     if not repeated:
         return [Bad("0", 0), *unknown]
@@ -112,7 +118,7 @@ def enums(*, repeated: bool) -> list[Bad]:
 
 
 def structs(marker: str) -> list[Bad]:
-    """Return invalid JSON objects that contain the marker, which must not appear in errors."""
+    """Return bad JSON objects, with a secret marker in them that no error message may show."""
     long, secret = "a" * 70_000, marker or "x"
     return [
         Bad("empty", Struct()),
@@ -146,14 +152,14 @@ def _without_kind(key: str) -> Struct:
 
 
 def masks(names: list[str]) -> list[Bad]:
-    """Return update masks: empty, with immutable fields, and with each field of the request alone."""
+    """Return update masks: malformed ones, ones with unknown or output-only fields, and one for each field."""
     wrong = {
         "an empty path": [""],
         "a nested path": ["name.first"],
         "output-only paths": ["created_at", "updated_at"],
         "the etag": ["etag"],
         "the id": ["id"],
-        "itself": ["update_mask"],
+        "the mask itself": ["update_mask"],
         "of an unknown field": ["name", "no_such_field"],
         "in camel case": ["updateMask"],
         "SQL": ["name; DROP TABLE teams"],
@@ -176,7 +182,7 @@ def masks(names: list[str]) -> list[Bad]:
 
 _NO_UTF8 = {
     "no UTF-8": b"\xff\xfe",
-    "UTF-8 too long for what it is": b"\xc0\xaf",
+    "overlong UTF-8": b"\xc0\xaf",
     "a surrogate": b"\xed\xa0\x80",
     "UTF-8 cut short": b"abc\xe2\x82",
     "beyond Unicode": b"\xf4\x90\x80\x80",
@@ -193,7 +199,7 @@ TAILS = {
         Bad("2,000 levels", wire.deep_struct(2_000), is_refused=True),
     ],
 }
-"""Bytes after a field on the wire, under its number, which no library would write."""
+"""Bytes to append to a request under a field's number, which the protobuf library would not write."""
 
 BODIES = {
     "with unknown fields": wire.tag(19_000, wire.VARINT) + wire.varint(2**64 - 1) + wire.chunk(2**29 - 1, b"a" * 1000),
@@ -207,4 +213,4 @@ BODIES = {
     "with a length beyond its end": wire.tag(77, wire.LENGTH_DELIMITED) + wire.varint(1000) + b"a",
     "with a length beyond everything": wire.tag(1, wire.LENGTH_DELIMITED) + wire.varint(2**64 - 1),
 }
-"""Bytes after a request on the wire."""
+"""Bytes to append to a request."""

@@ -1,4 +1,4 @@
-"""Handwritten HTTP/2 and gRPC frames that no client library would send (RFC 9113, RFC 7541)."""
+"""HTTP/2 and gRPC frames written by hand, to send what no client library would send (RFC 9113, RFC 7541)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FRAME_HEAD_BYTES = 9
 
 def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0, length: int | None = None) -> bytes:
     """Return a frame. `length` overrides the length in its header."""
-    said = len(payload) if length is None else length
-    return said.to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+    stated = len(payload) if length is None else length
+    return stated.to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
 def fields(changes: Mapping[str, str | None] | None = None) -> bytes:
-    """Return the header block of a gRPC call with literal fields. A change to None omits a field."""
+    """Return the header block of a gRPC call, with literal fields. A change to None removes a field."""
     headers: dict[str, str | None] = {
         ":method": "POST",
         ":scheme": "http",
@@ -44,7 +44,7 @@ def _literal(name: str, value: str) -> bytes:
 
 
 def call(*data: bytes, end: bool = True, changes: Mapping[str, str | None] | None = None) -> bytes:
-    """Return the start of a connection with one call, whose request is sent in pieces."""
+    """Return the bytes of a connection with one call. Each piece of data is a frame."""
     frames = [frame(HEADERS, fields(changes), flags=END_HEADERS, stream=1)]
     frames += [frame(DATA, piece, stream=1) for piece in data]
     if end:
@@ -58,7 +58,7 @@ def message(body: bytes, *, compressed: int = 0, length: int | None = None) -> b
 
 
 def payloads(answer: bytes, kind: int) -> list[bytes]:
-    """Return the payloads of a server's frames of one kind."""
+    """Return the payloads of the frames of one kind in a server's answer."""
     found = []
     while len(answer) >= _FRAME_HEAD_BYTES:
         end = _FRAME_HEAD_BYTES + int.from_bytes(answer[:3], "big")
@@ -68,8 +68,8 @@ def payloads(answer: bytes, kind: int) -> list[bytes]:
     return found
 
 
-async def say(port: int, what: bytes, *, seconds: float = 0.05, until: bytes | None = None) -> bytes:
-    """Connect, send, and disconnect. Return what the server sent until then."""
+async def exchange(port: int, what: bytes, *, seconds: float = 0.05, until: bytes | None = None) -> bytes:
+    """Connect, send bytes, wait for an answer and abort the connection. Return the bytes received until then."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answer = b""
     with suppress(ConnectionError, TimeoutError):

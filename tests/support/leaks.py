@@ -1,7 +1,7 @@
-"""Searches for leaked secrets. A test in which a secret of the suite appears fails.
+"""The leak hunt: searches for the suite's secrets wherever they could leak, and fails the tests that leak one.
 
-It searches the output and the captured logs of each test, the output of processes, each status that a server of the
-suite sends with the exceptions behind it, and each database before it is dropped.
+It searches the output and captured logs of each test, the output of processes, each status that a server of the suite
+sends, the exceptions behind the status, and each database before it is dropped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TABLES = """
     SELECT nspname, relname FROM pg_class JOIN pg_namespace ON relnamespace = pg_namespace.oid
     WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema') AND pg_relation_size(pg_class.oid) > 0
 """
-# Other sessions may hold locks, and would be terminated anyway.
+# Other sessions may hold locks. Ending them does no harm, because the database is dropped next.
 _END_OTHERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
@@ -38,17 +38,17 @@ _END_OTHERS = """
 
 
 class Hunt:
-    """The leaks found since the last call of `taken`."""
+    """Searches for secrets, and keeps what it found until `take`."""
 
     def __init__(self) -> None:
         self._found: list[str] = []
 
     def search(self, place: str, content: str | bytes) -> None:
-        """Search the content of a place."""
+        """Search content for secrets. `place` describes where it was found."""
         self._found += [f"{place}: {form}" for form in forms_in(content)]
 
     def search_database(self, url: str) -> None:
-        """Search all rows of a database, as PostgreSQL stores their values."""
+        """Search all rows of a database for secrets, in PostgreSQL's binary format."""
         with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
             connection.execute(_END_OTHERS)
             for schema, name in connection.execute(_TABLES).fetchall():
@@ -57,7 +57,7 @@ class Hunt:
                     self.search(f"table {schema}.{name}", b"".join(rows))
 
     def take(self) -> list[str]:
-        """Return the leaks once, and clear them."""
+        """Return what was found, without duplicates, and forget it."""
         found, self._found = self._found, []
         return list(dict.fromkeys(found))
 
@@ -66,7 +66,7 @@ HUNT = Hunt()
 
 
 class SearchingInterceptor(WrappingInterceptor):
-    """Searches the status and the trailing metadata of each call, outside all other interceptors."""
+    """Searches the status and the trailing metadata of each call. It is outside all other interceptors."""
 
     def wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         behavior = behavior_of(handler)
@@ -92,16 +92,16 @@ def _searched(method: str, context: Context) -> Iterator[None]:
 
 
 def _texts_of(error: BaseException) -> Iterator[str]:
-    """Yield the texts of an exception and its causes, without source lines."""
-    behind: BaseException | None = error
-    while behind is not None:
-        yield from traceback.format_exception_only(behind)
-        yield repr(behind)
-        behind = behind.__cause__ or (None if behind.__suppress_context__ else behind.__context__)
+    """Yield the texts of an exception and its causes, without the source lines of the traceback."""
+    current: BaseException | None = error
+    while current is not None:
+        yield from traceback.format_exception_only(current)
+        yield repr(current)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
 
 
 class _SearchedCapture(structlog.testing.LogCapture):
-    """Captures log entries for a test, which are not written to a stream."""
+    """Searches the log entries that a test captures, because they are not written to any stream."""
 
     def __call__(self, logger: WrappedLogger, method_name: str, event_dict: EventDict) -> NoReturn:
         HUNT.search("captured log", repr(event_dict))
@@ -117,21 +117,21 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail the test in which a secret leaked."""
+    """Fail a test that leaked a secret."""
     report = yield
     judge(report, HUNT)
     return report
 
 
 def judge(report: pytest.TestReport, hunt: Hunt) -> None:
-    """Search the output of a phase of a test, and fail the test if a secret was found."""
+    """Search the output of a test in one of its phases. Fail the test if anything was found."""
     for name, content in report.sections:
         if name.endswith(report.when):
             hunt.search(name, content)
     if not (found := hunt.take()):
         return
-    told = "\n".join(["secrets leaked:", *(f"  {leak}" for leak in found)])
+    message = "\n".join(["secrets leaked:", *(f"  {leak}" for leak in found)])
     if report.failed:
-        report.sections.append(("leaks", told))
+        report.sections.append(("leaks", message))
     else:
-        report.outcome, report.longrepr = "failed", told
+        report.outcome, report.longrepr = "failed", message

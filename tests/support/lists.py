@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support.methods import METHOD
 from tests.support.seeds import seed
 from tests.support.world import (
-    ask,
+    call_rpc,
     new_environment,
     new_project,
     new_provider,
@@ -49,13 +49,13 @@ class Listing:
 
 async def _join_new_team(channel: grpc.aio.Channel, world: World) -> World:
     world = await new_team(channel, world)
-    await ask(channel, "TeamService.AddTeamMember", seed("TeamService.AddTeamMember", world))
+    await call_rpc(channel, "TeamService.AddTeamMember", seed("TeamService.AddTeamMember", world))
     return world
 
 
 async def _add_new_member(channel: grpc.aio.Channel, world: World) -> World:
     world = await new_user(channel, world)
-    await ask(channel, "TeamService.AddTeamMember", seed("TeamService.AddTeamMember", world))
+    await call_rpc(channel, "TeamService.AddTeamMember", seed("TeamService.AddTeamMember", world))
     return world
 
 
@@ -104,7 +104,7 @@ async def walk(
     rows: list[Any] = []
     token = ""
     while True:
-        page = await ask(channel, name, with_changes(request, page_size=page_size, page_token=token))
+        page = await call_rpc(channel, name, with_changes(request, page_size=page_size, page_token=token))
         assert len(rows_of(page)) <= page_size
         rows += rows_of(page)
         token = page.next_page_token

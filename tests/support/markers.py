@@ -1,4 +1,4 @@
-"""The marks `external`, `process` and `slow`, which tests get by their file."""
+"""The pytest markers `external`, `process` and `slow`. Tests get them by their file."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ EXTERNAL = (
     "tests/campaigns/",  # short forms of the campaigns
     "tests/deploy/",  # kustomize, promtool, grpc-health-probe, hadolint
     "tests/doctor/",  # PostgreSQL, Redis and certificates in every bad state
-    "tests/e2e/",  # the service as processes; the README's tour with grpcurl; a wheel in an environment of its own
-    "tests/process/",  # workers and signals, each with processes of its own
+    "tests/e2e/",  # the service as processes; the README's tour with grpcurl; a wheel in its own environment
+    "tests/process/",  # workers and signals, each with its own processes
     "tests/servers/",  # five PostgreSQL majors, poolers, TLS, failover
     "tests/audit/test_export.py",  # the memory of an export of many rows
     "tests/db/schema/test_locks.py",  # ten processes that migrate at once
     "tests/db/schema/test_previous_code.py",  # the code before the newest revision, checked out
-    "tests/db/schema/test_under_load.py",  # each revision while calls go on
+    "tests/db/schema/test_under_load.py",  # each revision under load
     "tests/docs/reference/test_browser.py",  # Chromium
     "tests/docs/test_backup.py",  # pg_dump and a restore
     "tests/embedded/test_postgres.py",  # starts and kills of the embedded PostgreSQL
 )
-"""Files and folders whose tests need other programs, or start many processes, or take minutes."""
+"""Files and folders with tests that need other programs, start many processes or take minutes."""
 
 SLOW = (
     "tests/access/test_hostile_callers.py",  # floods of bad tokens
@@ -50,7 +50,7 @@ SLOW = (
     "tests/telemetry/test_traces.py",  # collectors that do not answer
     "tests/transport/test_options.py",  # connections that grow old
 )
-"""Files and folders whose tests wait for seconds, or go through every request, statement or revision."""
+"""Files and folders with tests that wait for seconds, or cover every request, statement or revision."""
 
 _STARTS_PROCESSES = re.compile(
     r"\bsubprocess\b|create_subprocess|tests\.support\.(processes|own_postgres|outages|servers|reference\.browser)"
@@ -59,16 +59,16 @@ _STARTS_PROCESSES = re.compile(
 
 
 def is_external(path: Path) -> bool:
-    """Tell whether the tests of a file are marked `external`."""
+    """Return whether the tests of a file get the marker `external`."""
     return path.relative_to(ROOT).as_posix().startswith(EXTERNAL)
 
 
 def is_slow(path: Path) -> bool:
-    """Tell whether the tests of a file are marked `slow`."""
+    """Return whether the tests of a file get the marker `slow`."""
     return path.relative_to(ROOT).as_posix().startswith(SLOW)
 
 
 @cache
 def starts_processes(path: Path) -> bool:
-    """Tell whether the tests of a file are marked `process`: it names what starts one."""
+    """Return whether the tests of a file get the marker `process`: its text names something that starts processes."""
     return _STARTS_PROCESSES.search(path.read_text()) is not None

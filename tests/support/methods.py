@@ -1,4 +1,4 @@
-"""All RPCs of the contract, found by their descriptors. New RPCs are included automatically."""
+"""Every RPC of the contract, found by the descriptors. RPCs that are added to the contract need no change here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutations of requests, derived from their descriptors: of one field, and of several at once."""
+"""Mutations of valid requests, derived from their descriptors: of one field, or of several."""
 
 from __future__ import annotations
 
@@ -36,12 +36,14 @@ _MESSAGE_KINDS = {Struct.DESCRIPTOR.full_name: "struct", FieldMask.DESCRIPTOR.fu
 
 @dataclass(frozen=True)
 class Mutation:
-    """A mutation of a request: a change of the message, bytes after it on the wire, or both.
+    """One mutation of a request: a change of the message, bytes appended to it, or both.
 
     Attributes:
         field: the path of the field; empty if the mutation concerns the whole body.
-        kind: a description.
-        is_refused: whether the call must fail with INVALID_ARGUMENT. Otherwise a state error or success is right too.
+        kind: describes the mutation.
+        change: changes the message.
+        tail: the bytes to append.
+        is_refused: whether INVALID_ARGUMENT is the only right status. Otherwise other errors or success may be right.
     """
 
     field: str
@@ -55,15 +57,15 @@ class Mutation:
 
 
 def mutated(request: Message, *mutations: Mutation) -> bytes:
-    """Return the bytes of a request with mutations."""
+    """Return the bytes of a request after all mutations."""
     for mutation in mutations:
         mutation.change(request)
     return request.SerializeToString() + b"".join(mutation.tail for mutation in mutations)
 
 
 def combinations(mutations: list[Mutation], count: int, seed: str) -> Iterator[tuple[Mutation, ...]]:
-    """Choose combinations of mutations of different fields, pseudo-randomly with a seed."""
-    chance = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
+    """Yield random combinations of mutations of different fields. The same seed yields the same combinations."""
+    chance = random.Random(seed)  # noqa: S311 - must be reproducible
     if len({mutation.field for mutation in mutations}) < 2:
         return
     for _ in range(count):
@@ -83,7 +85,7 @@ def _fields(message: Message, path: Path) -> Iterator[Mutation]:
     field: FieldDescriptor
     for field in message.DESCRIPTOR.fields:  # type: ignore[assignment]
         oneof = field.containing_oneof
-        # Setting another member of a oneof would clear the key of the request. Other variants cover that member.
+        # Setting another member of a oneof would unset the current one. Other variants of the request cover it.
         if oneof is None or len(oneof.fields) == 1 or message.WhichOneof(oneof.name) == field.name:
             yield from _field(message, (*path, field))
 
@@ -102,7 +104,7 @@ def _field(message: Message, path: Path) -> Iterator[Mutation]:
 
 
 def _kind(field: FieldDescriptor) -> str:
-    """Return the kind of a field's values. Add new types of fields here."""
+    """Return the kind of a field's values. Add new field types to `_KINDS`."""
     if field.message_type is not None:
         return _MESSAGE_KINDS.get(field.message_type.full_name, "message")
     return _KINDS[field.type]

@@ -1,4 +1,4 @@
-"""A complete server that also serves the tests' contract, with its chain, over a real socket."""
+"""A complete server that also serves the tests' own contract, behind the chain and over a real socket."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 
 class Board:
-    """Notes that outlive the servers.
+    """The notes. They outlive the servers that serve them.
 
     Attributes:
         texts: the texts of the notes, in order.
-        asked: the positions at which streams started.
+        start_positions: the position that each stream asked to start at.
         watching: the number of open streams.
-        goes_on: while this event is cleared, unary calls wait.
+        may_answer: the event that unary calls wait for. It is set at first.
     """
 
     def __init__(self) -> None:
         self.texts: list[str] = []
-        self.asked: list[str] = []
+        self.start_positions: list[str] = []
         self.watching = 0
-        self.goes_on = asyncio.Event()
-        self.goes_on.set()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self._added = asyncio.Event()
 
     def add(self, *texts: str) -> None:
@@ -48,18 +48,18 @@ class Board:
         self._added.set()
         self._added = asyncio.Event()
 
-    async def after(self, place: int) -> AsyncIterator[tuple[int, str]]:
-        """Yield the notes after a position, then new notes."""
+    async def after(self, position: int) -> AsyncIterator[tuple[int, str]]:
+        """Yield the notes after a position, then new notes as they are added."""
         while True:
             added = self._added
-            while place < len(self.texts):
-                place += 1
-                yield place, self.texts[place - 1]
+            while position < len(self.texts):
+                position += 1
+                yield position, self.texts[position - 1]
             await added.wait()
 
 
 class NoteServicer:
-    """Serves a board. If the topic of a stream is a UUID, it is the team or the user that owns the stream."""
+    """Serves a board. The topic of a request is the id of a team or user that the stream is authorized for."""
 
     def __init__(self, board: Board, db: Database) -> None:
         self._board = board
@@ -67,23 +67,23 @@ class NoteServicer:
 
     async def GetNote(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._board.add(request.text)
-        await self._board.goes_on.wait()
+        await self._board.may_answer.wait()
         return message_class("GetNoteResponse")(text=request.text)
 
     async def WatchNotes(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
-        await self._decide(request.topic)
-        self._board.asked.append(request.resume_token)
+        await self._authorize(request.topic)
+        self._board.start_positions.append(request.resume_token)
         self._board.watching += 1
         try:
-            async for place, text in self._board.after(int(request.resume_token or 0)):
-                yield message_class("WatchNotesResponse")(text=text, resume_token=str(place))
+            async for position, text in self._board.after(int(request.resume_token or 0)):
+                yield message_class("WatchNotesResponse")(text=text, resume_token=str(position))
         finally:
             self._board.watching -= 1
 
     async def TailNotes(self, request: Any, context: Any) -> None:  # noqa: N802
-        self._board.asked.append(str(request.after_line_number))
-        async for place, text in self._board.after(request.after_line_number):
-            await context.write(message_class("TailNotesResponse")(text=text, last_line_number=place))
+        self._board.start_positions.append(str(request.after_line_number))
+        async for position, text in self._board.after(request.after_line_number):
+            await context.write(message_class("TailNotesResponse")(text=text, last_line_number=position))
             if text == "end":
                 return
 
@@ -105,7 +105,7 @@ class NoteServicer:
                 raise NotFoundError("Note", request.text)
             yield message_class("ExchangeNotesResponse")(text=request.text.upper())
 
-    async def _decide(self, topic: str) -> None:
+    async def _authorize(self, topic: str) -> None:
         async with self._db.read() as session:
             if topic:
                 await access.require_team(session, uuid.UUID(topic), NotFoundError("Team", topic))

@@ -1,4 +1,4 @@
-"""A contract for the tests, with an RPC of each kind."""
+"""The tests' own contract, with an RPC of each kind. The service's contract does not have streams of all kinds."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ PATHS = {method.name: f"/{SERVICE.full_name}/{method.name}" for method in SERVIC
 
 
 def message_class(name: str) -> Any:
-    """Return the class of a message of the contract."""
+    """Return a message class of the contract."""
     return GetMessageClass(FILE.message_types_by_name[name])
 
 
 def stub(channel: Any) -> Any:
-    """Return a stub: an object with a callable per RPC."""
+    """Return a stub as in generated code: an object with a callable for each RPC."""
     made = type("NoteServiceStub", (), {})()
     for method in SERVICE.methods:
         call = getattr(channel, kind_of(method.name))
@@ -114,7 +114,7 @@ def stub(channel: Any) -> Any:
 
 
 def kind_of(rpc: str) -> str:
-    """Return the kind of an RPC, as gRPC names it."""
+    """Return the kind of an RPC with gRPC's name, such as `unary_stream`."""
     method = SERVICE.methods_by_name[rpc]
     sides = (method.client_streaming, method.server_streaming)
     return "_".join("stream" if streams else "unary" for streams in sides)

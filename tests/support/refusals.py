@@ -27,7 +27,7 @@ DETAIL_TYPES = {
 
 @dataclass
 class Refusal:
-    """The error that a caller got. Filled in when the block of `refused` ends."""
+    """The status that a caller received. `refused` fills it in when its block ends."""
 
     code: grpc.StatusCode = grpc.StatusCode.OK
     message: str = ""
@@ -58,7 +58,7 @@ def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
 
 @contextmanager
 def refused(code: grpc.StatusCode, *, reason: str | None = None, field: str | None = None) -> Iterator[Refusal]:
-    """Expect that the call in the block fails with a code, a reason, and a violation of a field."""
+    """Expect that the call in the block fails with a code and, if given, a reason and a violation of a field."""
     refusal = Refusal()
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         yield refusal

@@ -1,4 +1,4 @@
-"""Fixtures: a server over a real socket with the full chain, and a client for each service."""
+"""Fixtures: a server with the full chain on a real socket, and a client for each service."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def running_server(database_url: str, **overrides: object) -> AsyncIterato
 async def connected(
     server: Server, *, token: str | None = None, user_id: str | None = None
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """Connect a client that shares no subchannel with others. Its calls have its token and acting user."""
+    """Connect a client with its own connection. Its calls carry the token and the user id."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     interceptors = identifying(headers_of(token, user_id))
     address = f"127.0.0.1:{server.port}"
@@ -90,7 +90,7 @@ async def connected(
 
 @pytest.fixture(scope="session", autouse=True)
 def logs() -> None:
-    """Log everything, so that tests can capture it. Set up once, because loggers cache their configuration."""
+    """Log at level debug, so that tests can capture every entry. Configured once, because loggers are cached."""
     configure_logs("debug", json=False)
 
 

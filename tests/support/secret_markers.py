@@ -1,4 +1,4 @@
-"""Secrets that can be recognized anywhere: each starts with a marker that occurs nowhere else in the suite."""
+"""Secrets that can be recognized anywhere. Each starts with a marker that appears nowhere else in the suite."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MARKER = "Kq7mXv94TzWe"
-"""Only letters and digits, so JSON and URLs don't change it. Short, so that a truncated secret contains it too."""
+"""Letters and digits only: JSON and URLs do not change them. Short, so that a truncated secret contains it too."""
 
 MARKERS = (MARKER, "hunter2")
-"""The second marker is for short secrets and for literals."""
+"""The second marker is for secrets that must be short, or that are written out in a test."""
 
 _REST = '"ü/+\n&=%\\'
 _KEY_BYTES = 32
@@ -20,12 +20,12 @@ _BASE64 = {"base64": base64.b64encode, "base64url": base64.urlsafe_b64encode}
 
 
 def marked_secret(label: str = "") -> str:
-    """Return a secret text. After its marker it has characters that JSON, URLs and logs escape."""
+    """Return a secret text. The characters after its marker need escaping in JSON, URLs and logs."""
     return f"{MARKER} {label} {_REST} which makes 32 bytes"
 
 
 def marked_password(label: str = "") -> str:
-    """Return a secret that is valid in a URL and as a bearer token."""
+    """Return a secret that needs no escaping in a URL or as a bearer token."""
     return f"{MARKER}{label}"
 
 
@@ -38,7 +38,7 @@ ENCRYPTION_KEY = marked_key()
 
 
 def forms_in(content: str | bytes) -> list[str]:
-    """Return the encodings in which a text or bytes contain a secret."""
+    """Return the encodings in which content contains secrets; empty if it contains none."""
     searched = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     return [form for form, needles in _FORMS.items() if any(needle in searched for needle in needles)]
 
@@ -47,7 +47,7 @@ def _forms() -> Iterator[tuple[str, list[bytes]]]:
     markers = [marker.encode() for marker in MARKERS]
     in_hex = [marker.hex().encode() for marker in markers]
     yield "plain", markers
-    # Without its last byte, the little-endian form is contained in the big-endian form.
+    # Without the last byte of its little-endian form, a marker is found in big-endian text too.
     yield "UTF-16", [marker.encode("utf-16-le")[:-1] for marker in MARKERS]
     yield "hex", [*in_hex, *(marker.upper() for marker in in_hex)]
     yield "base64", sorted({inside for marker in markers for inside in _inside_base64(marker)})
@@ -56,7 +56,7 @@ def _forms() -> Iterator[tuple[str, list[bytes]]]:
 
 
 def _inside_base64(marker: bytes) -> Iterator[bytes]:
-    """Yield the characters of the encoding that depend only on the marker, at each alignment."""
+    """Yield the base64 characters that depend on the marker only, for each of its three alignments."""
     for encode in _BASE64.values():
         for before in range(3):
             encoded = encode(bytes(before) + marker).rstrip(b"=")

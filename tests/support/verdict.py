@@ -1,4 +1,4 @@
-"""Checks the response to a bad request."""
+"""Checks the answers to bad requests."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ ALLOWED = {
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.ABORTED,
 }
-"""Codes that must not occur: the worlds have large quotas, and the load is low."""
+"""The statuses that a bad request may get. RESOURCE_EXHAUSTED is missing: the tests reach no quota or load limit."""
 
 BLAMED_INSTEAD = {
-    ("IdService.GenerateIds", "length"): {"count"},  # too many of so short ones
+    ("IdService.GenerateIds", "length"): {"count"},  # there are not enough ids of this length
     ("SecretService.SetSecret", "secret_type"): {"key", "file_path", "file_permissions"},
     ("CryptoService.Decrypt", "key"): {"ciphertext"},  # does not authenticate
     ("CryptoService.Decrypt", "associated_data"): {"ciphertext"},
 }
-"""Other fields that can be named, because a change of one field makes another one invalid."""
+"""Fields that errors name instead of the mutated field, because the mutation makes them invalid."""
 
 _MAX_MESSAGE_CHARACTERS = 2000
-# Past this, gRPC drops calls at random and then always.
+# Above this size, gRPC fails calls at random; above a higher limit, always.
 _MAX_TRAILERS_BYTES = 8192
 _TRAILER_BYTES = 32
 _LEAKS = re.compile(r"psycopg|sqlalchemy|pydantic|SELECT |INSERT |UPDATE |constraint|Traceback|File \"", re.IGNORECASE)
@@ -49,11 +49,11 @@ _LEAKS = re.compile(r"psycopg|sqlalchemy|pydantic|SELECT |INSERT |UPDATE |constr
 def complaints(
     method: Method, raw: bytes, mutations: Sequence[Mutation], error: grpc.aio.AioRpcError | None
 ) -> list[str]:
-    """Return what is wrong with the response to a request. `error` is None if the call succeeded."""
-    # One mutation can clear or mask out the effect of another.
+    """Return descriptions of what is wrong with the answer to a request. `error` is None if the call succeeded."""
+    # With several mutations, one may undo or mask another.
     is_refused = len(mutations) == 1 and mutations[0].is_refused
     if error is None:
-        return ["granted"] if is_refused else []
+        return ["succeeded"] if is_refused else []
     if error.code() not in ALLOWED:
         return [f"{error.code().name}: {(error.details() or '')[:200]}"]
     found = [*_leaks(error, mutations)]
@@ -77,7 +77,7 @@ def _leaks(error: grpc.aio.AioRpcError, mutations: Sequence[Mutation]) -> Iterat
         yield f"details of {len(details)} bytes"
     if SECRET_MARKER in details:
         yield "a secret in the details"
-    # A message may quote the caller's own values.
+    # The message may quote the caller's own values.
     if (leak := _LEAKS.search(message)) and not any("SQL" in mutation.kind for mutation in mutations):
         yield f"{leak.group()!r} in {message!r}"
 
@@ -99,7 +99,7 @@ def _unblamed(method: Method, refusal: Refusal, mutation: Mutation, *, decodes: 
 
 
 def _blamed(request: Descriptor, path: str) -> Iterator[str]:
-    """Yield the paths that a violation of a field may name: its path, those of its parents, and their oneofs."""
+    """Yield the paths that an error may name for a field: its own, its parent messages' and their oneofs'."""
     parts = path.split(".")
     for depth in range(1, len(parts) + 1):
         outer = ".".join(parts[:depth])

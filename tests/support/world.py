@@ -1,4 +1,4 @@
-"""The resources of valid requests: one of each kind, created by the RPCs from their seeds."""
+"""The resources that valid requests name: one of each kind, created by the RPCs themselves from the seeds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class World:
-    """Resources of one team."""
+    """The resources of one team."""
 
     team: team_pb2.Team = field(default_factory=team_pb2.Team)
     user: user_pb2.User = field(default_factory=user_pb2.User)
@@ -32,7 +32,7 @@ class World:
 
 
 def paper_world() -> World:
-    """Return a world that is not in a database, for requests that are only well-formed."""
+    """Return a world that is in no database. Its requests look valid."""
     ids = (str(uuid.UUID(int=number, version=4)) for number in range(1, 7))
     return World(
         team=team_pb2.Team(id=next(ids), slug="web", etag="0"),
@@ -44,8 +44,8 @@ def paper_world() -> World:
     )
 
 
-async def ask(channel: grpc.aio.Channel, name: str, request: Message) -> Any:
-    """Call an RPC, which must succeed. Return its response, or the last one of a stream."""
+async def call_rpc(channel: grpc.aio.Channel, name: str, request: Message) -> Any:
+    """Call an RPC that is expected to succeed. Return its response, or the last response of a stream."""
     method = METHOD[name]
     coders = type(request).SerializeToString, method.response.FromString
     if method.is_streaming:
@@ -54,7 +54,7 @@ async def ask(channel: grpc.aio.Channel, name: str, request: Message) -> Any:
 
 
 async def make_world(channel: grpc.aio.Channel) -> World:
-    """Create a world that shares nothing with another."""
+    """Create a world with new resources only."""
     world = World()
     for renew in (new_team, new_user, new_member, new_provider, new_project, new_environment, new_secret):
         world = await renew(channel, world)
@@ -62,48 +62,48 @@ async def make_world(channel: grpc.aio.Channel) -> World:
 
 
 async def new_team(channel: grpc.aio.Channel, world: World) -> World:
-    return replace(world, team=(await _plant(channel, world, "TeamService.CreateTeam")).team)
+    return replace(world, team=(await _create(channel, world, "TeamService.CreateTeam")).team)
 
 
 async def new_user(channel: grpc.aio.Channel, world: World) -> World:
-    return replace(world, user=(await _plant(channel, world, "UserService.UpsertUser")).user)
+    return replace(world, user=(await _create(channel, world, "UserService.UpsertUser")).user)
 
 
 async def new_member(channel: grpc.aio.Channel, world: World) -> World:
-    """Add a new user and an owner, because a team keeps its last owner."""
+    """Add a new user to the team, in addition to an owner, because a team can't lose its last owner."""
     owned = await new_user(channel, world)
-    await _plant(channel, owned, "TeamService.AddTeamMember")
+    await _create(channel, owned, "TeamService.AddTeamMember")
     joined = await new_user(channel, world)
     member = team_pb2.AddTeamMemberRequest(team_id=joined.team.id, user_id=joined.user.id)
-    await ask(channel, "TeamService.AddTeamMember", member)
+    await call_rpc(channel, "TeamService.AddTeamMember", member)
     return joined
 
 
 async def new_provider(channel: grpc.aio.Channel, world: World) -> World:
-    created = await _plant(channel, world, "CloudProviderService.CreateCloudProvider")
+    created = await _create(channel, world, "CloudProviderService.CreateCloudProvider")
     return replace(world, provider=created.cloud_provider)
 
 
 async def new_project(channel: grpc.aio.Channel, world: World) -> World:
-    return replace(world, project=(await _plant(channel, world, "ProjectService.CreateProject")).project)
+    return replace(world, project=(await _create(channel, world, "ProjectService.CreateProject")).project)
 
 
 async def new_environment(channel: grpc.aio.Channel, world: World) -> World:
-    created = await _plant(channel, world, "EnvironmentService.CreateEnvironment")
+    created = await _create(channel, world, "EnvironmentService.CreateEnvironment")
     return replace(world, environment=created.environment)
 
 
 async def new_secret(channel: grpc.aio.Channel, world: World) -> World:
-    return replace(world, secret=(await _plant(channel, world, "SecretService.SetSecret")).secret)
+    return replace(world, secret=(await _create(channel, world, "SecretService.SetSecret")).secret)
 
 
 async def new_deleted_team(channel: grpc.aio.Channel, world: World) -> World:
-    deleted = await _plant(channel, await new_team(channel, world), "TeamService.DeleteTeam")
+    deleted = await _create(channel, await new_team(channel, world), "TeamService.DeleteTeam")
     return replace(world, team=deleted.team)
 
 
-async def _plant(channel: grpc.aio.Channel, world: World, name: str) -> Any:
-    return await ask(channel, name, seed(name, world))
+async def _create(channel: grpc.aio.Channel, world: World, name: str) -> Any:
+    return await call_rpc(channel, name, seed(name, world))
 
 
 RENEWED: dict[str, Renewal] = {
@@ -119,11 +119,11 @@ RENEWED: dict[str, Renewal] = {
     "EnvironmentService.TerminateEnvironment": new_environment,
     "SecretService.DeleteSecret": new_secret,
 }
-"""How to recreate what each RPC uses up when it succeeds."""
+"""RPCs that use up a resource when they succeed, and the function that creates a new one for the next request."""
 
 
 class Renewable:
-    """A world in which consecutive valid requests of one RPC succeed."""
+    """A world in which valid requests of one RPC succeed repeatedly."""
 
     def __init__(self, channel: grpc.aio.Channel, name: str, world: World) -> None:
         self._channel = channel
@@ -132,12 +132,12 @@ class Renewable:
         self._is_used = True
 
     async def ready(self) -> World:
-        """Return the world. Recreate what the last success used up."""
+        """Return the world. If the RPC has used up a resource, create a new one first."""
         if self._is_used and self._renew:
             self._world = await self._renew(self._channel, self._world)
         self._is_used = False
         return self._world
 
     def use(self) -> None:
-        """Note that a request succeeded, and used up its resources."""
+        """Note that a request succeeded. A refused request uses nothing up."""
         self._is_used = True

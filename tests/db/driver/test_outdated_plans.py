@@ -16,7 +16,7 @@ from stagely_rpc.db.sql.statement import Statement
 from stagely_rpc.errors import AbortedError
 from tests.support.databases import database_at, writing
 from tests.support.rpc import connected, running_server
-from tests.support.servers.tour import expect_whole_trail
+from tests.support.servers.tour import expect_sealed_audit_log
 from tests.support.teams import make_team
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def update(channel: grpc.aio.Channel, team_id: str) -> None:
 
 async def verify(channel: grpc.aio.Channel, team_id: str) -> None:
     """Verify the audit log. SQLAlchemy executes this read, and psycopg prepares it."""
-    await expect_whole_trail(channel, team_id)
+    await expect_sealed_audit_log(channel, team_id)
 
 
 @pytest.mark.parametrize("request_team", [get, update, verify])

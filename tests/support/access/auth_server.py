@@ -15,7 +15,7 @@ from tests.support.identified import headers_of
 from tests.support.methods import METHOD
 from tests.support.seeds import seed
 from tests.support.tokens import token
-from tests.support.world import World, ask
+from tests.support.world import World, call_rpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -114,9 +114,9 @@ async def _digest(connection: psycopg.AsyncConnection, table: str) -> str:
 async def make_users(operator: grpc.aio.Channel) -> dict[str, str]:
     """Create the users. Return their ids by position, with the ids `unknown` and `malformed` that no user has."""
     names = (*MEMBERS, "another team's owner", "member of no team")
-    users = {name: (await ask(operator, "UserService.UpsertUser", new_login())).user for name in names}
+    users = {name: (await call_rpc(operator, "UserService.UpsertUser", new_login())).user for name in names}
     deactivation = seed("UserService.DeactivateUser", World(user=users["deactivated"]))
-    await ask(operator, "UserService.DeactivateUser", deactivation)
+    await call_rpc(operator, "UserService.DeactivateUser", deactivation)
     no_users = {"unknown": str(uuid.uuid4()), "malformed": "ada@example.com"}
     return {name: user.id for name, user in users.items()} | no_users
 

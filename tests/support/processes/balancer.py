@@ -1,4 +1,4 @@
-"""A TCP balancer like a Kubernetes Service: new connections go to ready backends, old connections stay."""
+"""A TCP load balancer that works like a Kubernetes Service: only new connections go to the backends that are ready."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 
 _CHUNK_BYTES = 65_536
 
@@ -28,7 +28,8 @@ class Balancer:
     """Spreads connections over backends, and checks each second which of them are ready.
 
     Attributes:
-        ports: the ports for clients. There are several, because clients of one process share a connection per address.
+        ports: the ports for clients. There are several, because gRPC clients in one process share a connection to one
+            address.
         ready: the backends that were ready at the last check.
     """
 
@@ -37,11 +38,11 @@ class Balancer:
     _watching: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def add(self, address: str) -> None:
-        """Add a backend."""
+        """Add a backend and start checking it."""
         self._watching[address] = asyncio.create_task(self._watch(address), name=f"watch {address}")
 
     async def remove(self, address: str) -> None:
-        """Remove a backend."""
+        """Remove a backend and stop checking it."""
         watching = self._watching.pop(address)
         watching.cancel()
         await asyncio.wait([watching])
@@ -53,7 +54,7 @@ class Balancer:
             await self.remove(address)
 
     async def expect_ready(self, count: int) -> None:
-        """Wait until a number of backends are ready."""
+        """Wait until `count` backends are ready."""
 
         async def ready() -> int:
             return len(self.ready)
@@ -64,12 +65,12 @@ class Balancer:
         async with grpc.aio.insecure_channel(address) as channel:
             health = health_pb2_grpc.HealthStub(channel)
             while True:
-                await self._look(address, health)
-                await asyncio.sleep(LOOK_SECONDS)
+                await self._check(address, health)
+                await asyncio.sleep(CHECK_SECONDS)
 
-    async def _look(self, address: str, health: health_pb2_grpc.HealthStub) -> None:
+    async def _check(self, address: str, health: health_pb2_grpc.HealthStub) -> None:
         try:
-            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=LOOK_SECONDS)
+            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=CHECK_SECONDS)
             is_ready = answer.status == SERVING
         except grpc.aio.AioRpcError:
             is_ready = False
@@ -83,8 +84,8 @@ class Balancer:
         except (IndexError, OSError):
             writer.transport.abort()
             return
-        ways = (reader, server_writer), (server_reader, writer)
-        await asyncio.wait([asyncio.create_task(_forward(*way)) for way in ways])
+        directions = (reader, server_writer), (server_reader, writer)
+        await asyncio.wait([asyncio.create_task(_forward(*direction)) for direction in directions])
 
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""`stagely-rpc serve`, killed at the first call with a `request_id`, between its commit and its response."""
+"""Runs `stagely-rpc serve`, and kills it between commit and response of the first call with a `request_id`."""
 
 from __future__ import annotations
 

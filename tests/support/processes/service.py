@@ -1,4 +1,4 @@
-"""Real processes of the command line, as operators run them."""
+"""Runs the command line in real processes, as operators do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ START_SECONDS = 30
 
 
 def environment(**overrides: str) -> dict[str, str]:
-    """Return the environment of a process: its PATH and the given settings, and nothing else of this process."""
+    """Return the environment of a process: the given settings, and this process's search path, home and language."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return inherited | overrides
 
@@ -46,7 +46,7 @@ def settings_for(database_url: str, **overrides: str) -> dict[str, str]:
 
 
 def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run a command of `stagely-rpc` to its end. Its output must not contain a secret."""
+    """Run a command of `stagely-rpc` to its end. Search its output for secrets."""
     command = [str(STAGELY_RPC), *arguments]
     ended = subprocess.run(
         command, env=dict(env or environment()), cwd=cwd, capture_output=True, text=True, timeout=60, check=False
@@ -56,12 +56,12 @@ def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT)
 
 
 class Running:
-    """A serving process: its endpoints, and its output line by line."""
+    """A serving process: its address, and its output line by line."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.lines: list[str] = []
-        self._fresh: queue.Queue[str | None] = queue.Queue()
+        self._unread: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.address = ""
@@ -70,22 +70,22 @@ class Running:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
-            self._fresh.put(line)
-        self._fresh.put(None)
+            self._unread.put(line)
+        self._unread.put(None)
 
     def wait_until_it_listens(self) -> None:
         self.address = self.wait_for(LISTENING)
 
     def wait_for(self, pattern: str | re.Pattern[str]) -> str:
-        """Wait for the next line that matches the pattern, and return its group."""
+        """Read lines until one matches, and return the pattern's group. The next wait reads on from there."""
         while True:
-            line = self._fresh.get(timeout=START_SECONDS)
-            assert line is not None, "\n".join([f"ended before it printed {pattern!r}:", *self.lines])
+            line = self._unread.get(timeout=START_SECONDS)
+            assert line is not None, "\n".join([f"ended without a line that matches {pattern!r}:", *self.lines])
             if found := re.search(pattern, line):
                 return found[1]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal, and return the exit code."""
+        """Send a signal, wait for the end, and return the exit code."""
         self.process.send_signal(number)
         return self.wait()
 
@@ -101,9 +101,9 @@ class Running:
 def serving(
     command: Sequence[str], env: Mapping[str, str], cwd: Path = ROOT, *, program: Path = STAGELY_RPC
 ) -> Iterator[Running]:
-    """Run a command that serves. It listens when the block starts, and has ended when the block ends.
+    """Run a command that serves. It listens when the block starts, and is stopped when the block ends.
 
-    Its output must not contain a secret.
+    Its output is searched for secrets.
     """
     process = subprocess.Popen(
         [str(program), *command],

@@ -1,4 +1,4 @@
-"""Several workers on one port, and those who call them."""
+"""Several workers on one port, and their callers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     UpdateTeam = grpc.Future[team_pb2.UpdateTeamResponse]
 
 CONNECTIONS = 24
-"""That all of them come to one of two workers happens once in eight million times."""
+"""So many that the chance of all going to the same one of two workers is one in eight million."""
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def workers_of(server: Running) -> list[psutil.Process]:
 
 
 def connect(server: Running, stack: ExitStack) -> TeamServiceStub:
-    """Return a client with a connection of its own."""
+    """Return a client with its own connection."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     return team_pb2_grpc.TeamServiceStub(stack.enter_context(grpc.insecure_channel(server.address, options=options)))
 
@@ -59,7 +59,7 @@ def connections_of(worker: psutil.Process, server: Running) -> int:
 
 
 def metrics_of(server: Running) -> dict[str, float]:
-    """Return what the metrics port says, by name and labels."""
+    """Return the values on the metrics port, by name and labels."""
     line = next(line for line in server.lines if "listening" in line)
     found = re.search(r"metrics=(\S+)", line)
     assert found is not None
@@ -69,8 +69,8 @@ def metrics_of(server: Running) -> dict[str, float]:
 
 
 @contextmanager
-def call_under_way(database_url: str, server: Running) -> Iterator[tuple[psycopg.Connection, UpdateTeam]]:
-    """Have a call wait for a row that is locked, for as long as the lock is held."""
+def call_in_progress(database_url: str, server: Running) -> Iterator[tuple[psycopg.Connection, UpdateTeam]]:
+    """Start a call that waits for a locked row. Yield the connection that holds the lock, and the call."""
     waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     with (
         ExitStack() as stack,
@@ -86,7 +86,7 @@ def call_under_way(database_url: str, server: Running) -> Iterator[tuple[psycopg
 
 
 class Callers:
-    """Callers that read again and again, each over a connection of its own, until the block ends."""
+    """Callers that read repeatedly until the block ends. Each has its own connection."""
 
     def __init__(self, address: str, count: int) -> None:
         self.answered = 0
@@ -101,7 +101,7 @@ class Callers:
                 try:
                     list(stagely.teams.list())
                     self.answered += 1
-                except Exception as failure:  # noqa: BLE001 - whatever it is, there must be none
+                except Exception as failure:  # noqa: BLE001 - the test expects no error of any kind
                     self.failures.append(failure)
 
     def wait_for_more(self, answers: int) -> None:

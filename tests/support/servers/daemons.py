@@ -1,4 +1,4 @@
-"""Processes of servers: as root they are started as another user, for neither PostgreSQL nor PgBouncer runs as root."""
+"""Server processes. If the tests run as root, they start as another user: PostgreSQL and PgBouncer refuse root."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ STOP_SECONDS = 30
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """Make a folder for one server, in memory if it can be, and remove it at the end."""
-    memory = "/dev/shm"  # noqa: S108 - the folder in it is made with a name that nobody can guess
-    place = memory if os.access(memory, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="stagely-server-", dir=place) as made:
-        yield Path(made)
+    """Create a folder for one server, in memory if possible. Remove it at the end."""
+    memory = "/dev/shm"  # noqa: S108 - the folder in it gets a random name
+    parent = memory if os.access(memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="stagely-server-", dir=parent) as created:
+        yield Path(created)
 
 
 def own(*paths: Path, account: Account) -> None:
-    """Give files and folders, with all that is in them, to the account that a server runs as."""
+    """Make the account that a server runs as the owner of files and folders, recursively."""
     for path in paths:
         for each in (path, *path.rglob("*")):
             if account.uid is not None:
@@ -44,10 +44,10 @@ def own(*paths: Path, account: Account) -> None:
 
 
 class Daemon:
-    """A server process, and what it wrote."""
+    """A server process and its log."""
 
     def __init__(self, directory: Path) -> None:
-        """Take the folder that holds all of the server."""
+        """Take the folder of the server."""
         self.account = account_for(directory)
         self.log = directory / f"{secrets.token_hex(4)}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,7 +58,7 @@ class Daemon:
         assert process.wait(START_SECONDS) == 0, self.log.read_text()
 
     def start(self, command: Sequence[str | Path], url: str) -> None:
-        """Start it, and wait until it takes connections at a URL."""
+        """Start the server, and wait until it accepts connections at a URL."""
         self._process = self._spawn(command)
         deadline = time.monotonic() + START_SECONDS
         while not _answers(url):
@@ -67,13 +67,13 @@ class Daemon:
             time.sleep(0.02)
 
     def stop(self, number: int) -> None:
-        """Signal it, and wait for its end; does nothing if it has ended."""
+        """Send a signal and wait for the end. Do nothing if the process has ended or was never started."""
         if self._process is not None:
             self._process.send_signal(number)
             self._process.wait(STOP_SECONDS)
 
     def kill(self) -> None:
-        """End it and its children at once, as if the machine were gone."""
+        """Kill the process and its children, as a machine failure would."""
         assert self._process is not None
         parent = psutil.Process(self._process.pid)
         for process in (parent, *parent.children(recursive=True)):

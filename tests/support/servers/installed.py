@@ -1,6 +1,6 @@
-"""Where real servers are found: what `.ci` has fetched, and what the system's packages have installed.
+"""Finds real servers: those that `.ci` has fetched, and those of the system's packages.
 
-Where one is missing, its tests are skipped and say so.
+If a server is missing, its tests are skipped with a reason.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 POSTGRESQL = tuple(range(14, 19))
-"""The major versions that are supported."""
+"""The supported major versions."""
 TOO_OLD = 13
-"""One that is not."""
+"""An unsupported major version."""
 
 
 def postgresql(major: int) -> Path:
-    """Return the folder with the programs of a PostgreSQL."""
+    """Return the folder with the programs of a major version."""
     programs = _folder() / str(major) / "bin"
     if not (programs / "postgres").exists():
         pytest.skip(f"postgresql {major} is not in {programs}: `.ci/postgresql` fetches it")
@@ -26,15 +26,15 @@ def postgresql(major: int) -> Path:
 
 
 def pgbouncer() -> Path:
-    """Return the system's, of whatever version."""
+    """Return the system's PgBouncer, of any version."""
     found = shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin:/usr/local/sbin")
     if found is None:
         pytest.skip("pgbouncer is not installed")
     return Path(found)
 
 
-def keeping_pgbouncer() -> Path:
-    """Return one that is new enough to keep prepared statements."""
+def recent_pgbouncer() -> Path:
+    """Return a PgBouncer that supports prepared statements."""
     program = _tools() / "pgbouncer-1.24"
     if not program.exists():
         pytest.skip(f"{program} is not there: `.ci/pgbouncer` builds it")

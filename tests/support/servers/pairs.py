@@ -1,4 +1,4 @@
-"""A primary and its standby, by streaming replication, and what is done to them in a failover."""
+"""A primary and its standby with streaming replication, and the steps of a failover."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ STREAMING = "SELECT pid FROM pg_stat_replication WHERE state = 'streaming'"
 
 
 def set_read_only(server: PostgreSQL, *, read_only: bool = True) -> None:
-    """Have a server refuse writes, or take them again, in the sessions that there are too."""
+    """Make a server refuse or accept writes, in open sessions too."""
     server.execute(READ_ONLY if read_only else READ_WRITE)
     server.execute(RELOAD)
 
 
-def await_standby(primary: PostgreSQL) -> None:
-    """Wait until a primary has its standby: from then on, nobody is told of a commit that is not on both."""
+def wait_for_standby(primary: PostgreSQL) -> None:
+    """Wait until the standby streams. From then on, the primary acknowledges a commit only when both have it."""
     deadline = time.monotonic() + RECOVERY_SECONDS
     while not primary.execute(STREAMING):
         assert time.monotonic() < deadline
@@ -44,7 +44,7 @@ async def promote(standby: PostgreSQL) -> None:
 
 
 class Pair:
-    """A primary, and its standby: what is committed on the one is on the other before anybody is told so."""
+    """A primary and its synchronous standby: a commit is acknowledged only when both have it."""
 
     def __init__(self, primary: PostgreSQL, standby: PostgreSQL) -> None:
         self.primary = primary
@@ -60,12 +60,12 @@ class Pair:
         self.standby.stand_by(self.primary)
         self.primary.start()
         self.standby.start()
-        await_standby(self.primary)
+        wait_for_standby(self.primary)
         self.primary.create_database()
         migrations.upgrade(self.primary.url())
 
     async def demote(self) -> None:
-        """Have the primary refuse writes from now on, and wait for those under way."""
+        """Make the primary refuse new writes, and wait until open write transactions end."""
         await asyncio.to_thread(set_read_only, self.primary)
 
         async def writing() -> int:

@@ -1,4 +1,4 @@
-"""Real PgBouncers."""
+"""Real PgBouncer processes."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ client_tls_sslmode = allow
 client_tls_cert_file = {directory}/pgbouncer.crt
 client_tls_key_file = {directory}/pgbouncer.key
 """
-_KEEPS_FROM = (1, 21)
+_PREPARES_FROM = (1, 21)
 
 
 class Kind(NamedTuple):
-    """What a pooler makes of prepared statements.
+    """A version of PgBouncer, and its configuration for prepared statements.
 
     Attributes:
         program: finds the program, or skips the test.
@@ -57,17 +57,17 @@ class Kind(NamedTuple):
     """
 
     program: Callable[[], Path]
-    kept: int | None
+    prepared_statements: int | None
 
 
-FORGETFUL = Kind(installed.pgbouncer, 0)
-FORGETFUL_NEW = Kind(installed.keeping_pgbouncer, 0)
-KEEPING = Kind(installed.keeping_pgbouncer, None)
+WITHOUT_PREPARED = Kind(installed.pgbouncer, 0)
+WITHOUT_PREPARED_NEW = Kind(installed.recent_pgbouncer, 0)
+WITH_PREPARED = Kind(installed.recent_pgbouncer, None)
 
 
 @dataclass(frozen=True)
 class PgBouncer:
-    """One in front of a server."""
+    """A PgBouncer in front of a server."""
 
     port: int
 
@@ -75,7 +75,7 @@ class PgBouncer:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def show(self, command: LiteralString) -> list[dict[str, Any]]:
-        """Return what its console answers."""
+        """Return the answer of its admin console."""
         with psycopg.connect(
             self.url("pgbouncer"), autocommit=True, cursor_factory=psycopg.ClientCursor, row_factory=dict_row
         ) as console:
@@ -84,17 +84,19 @@ class PgBouncer:
 
 @contextmanager
 def pgbouncer(
-    server: PostgreSQL, kind: Kind = FORGETFUL, *, size: int = 5, certificate: Certificate | None = None
+    server: PostgreSQL, kind: Kind = WITHOUT_PREPARED, *, size: int = 5, certificate: Certificate | None = None
 ) -> Iterator[PgBouncer]:
-    """Run one that has so many sessions of a server, and lends them in turn: nobody meets the same one for long.
+    """Run a PgBouncer with `size` server connections. It uses them in turn, so a client often changes its connection.
 
-    With a certificate, it speaks TLS to whoever wants it, and to the server.
+    With a certificate, it requires TLS to the server, and offers TLS to clients.
     """
     program = kind.program()
     with daemons.folder() as directory:
         daemon, port = Daemon(directory), free_port()
         file = directory / "pgbouncer.ini"
-        configuration = _CONFIGURATION.format(server_port=server.port, port=port, size=size) + _kept(program, kind.kept)
+        configuration = _CONFIGURATION.format(
+            server_port=server.port, port=port, size=size
+        ) + _limit_of_prepared_statements(program, kind.prepared_statements)
         if certificate is not None:
             (directory / "pgbouncer.crt").write_bytes(certificate.pem)
             (directory / "pgbouncer.key").write_bytes(certificate.key)
@@ -111,14 +113,14 @@ def pgbouncer(
             daemon.stop(signal.SIGINT)
 
 
-def _kept(program: Path, number: int | None) -> str:
-    if number is None or _version_of(program) < _KEEPS_FROM:
+def _limit_of_prepared_statements(program: Path, number: int | None) -> str:
+    if number is None or _version_of(program) < _PREPARES_FROM:
         return ""
     return f"max_prepared_statements = {number}\n"
 
 
 def _version_of(program: Path) -> tuple[int, ...]:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-    found = re.match(r"PgBouncer (\d+)\.(\d+)", said)
-    assert found, said
+    output = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.match(r"PgBouncer (\d+)\.(\d+)", output)
+    assert found, output
     return tuple(int(part) for part in found.groups())

@@ -1,4 +1,4 @@
-"""Real PostgreSQL servers of any version, as tests want them: over TCP, with TLS, as primary and standby."""
+"""Real PostgreSQL servers of any version: over TCP, with TLS, as primary and standby."""
 
 from __future__ import annotations
 
@@ -25,10 +25,16 @@ _INITDB = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C
 
 
 class PostgreSQL:
-    """A server on a port of this host: with its data from its start to its end."""
+    """A server on a port of this host. Its data exists until the end of the test."""
 
     def __init__(self, programs: Path, directory: Path, settings: Mapping[str, str]) -> None:
-        """Take what it is run with; `initialise` or `stand_by` makes its data."""
+        """Prepare the server. `initialise` or `stand_by` creates its data.
+
+        Args:
+            programs: the folder of the PostgreSQL programs.
+            directory: the folder of the server.
+            settings: settings for `postgres`.
+        """
         self.programs = programs
         self.data = directory / "data"
         self.port = free_port()
@@ -42,21 +48,21 @@ class PostgreSQL:
         return f"postgresql://postgres@{host}:{self.port}/{database}"
 
     def initialise(self) -> None:
-        """Make a cluster."""
+        """Create a cluster."""
         self._daemon.run([self.programs / "initdb", *_INITDB, "--pgdata", self.data])
 
     def stand_by(self, other: PostgreSQL) -> None:
-        """Begin as a copy of a server that is not running, and follow it once both run."""
+        """Copy the data of a server that is not running, and follow that server once both run."""
         daemons.copy(other.data, self.data, account=self._daemon.account)
         self.follow(other)
 
     def follow(self, other: PostgreSQL) -> None:
-        """Be the standby of another server from the next start on."""
+        """Become the standby of another server at the next start."""
         self.place("standby.signal", b"")
         self.settings["primary_conninfo"] = f"host=127.0.0.1 port={other.port} user=postgres"
 
     def place(self, name: str, contents: bytes) -> Path:
-        """Write a file into the cluster, for the eyes of the server alone."""
+        """Write a file into the cluster that only the server can read."""
         file = self.data / name
         file.write_bytes(contents)
         file.chmod(0o600)
@@ -69,11 +75,11 @@ class PostgreSQL:
         self._daemon.start([self.programs / "postgres", "-D", self.data, *options], self.url("postgres"))
 
     def stop(self) -> None:
-        """Shut down fast: what is under way is rolled back, and a standby gets everything."""
+        """Shut down in fast mode: open transactions are rolled back, and a standby receives all WAL."""
         self._daemon.stop(signal.SIGINT)
 
     def kill(self) -> None:
-        """End every process of it at once."""
+        """Kill every process of the server."""
         self._daemon.kill()
 
     def execute(self, statement: LiteralString, *parameters: object) -> list[tuple[object, ...]]:
@@ -91,7 +97,7 @@ class PostgreSQL:
 
 @contextmanager
 def running(programs: Path, **settings: str) -> Iterator[PostgreSQL]:
-    """Run a server with an empty database. No secret may be left in that."""
+    """Run a server with an empty database. Search the database for secrets at the end."""
     with daemons.folder() as directory:
         server = PostgreSQL(programs, directory, settings)
         server.initialise()

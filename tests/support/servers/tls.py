@@ -1,4 +1,4 @@
-"""Servers that speak TLS, and who trusts them."""
+"""PostgreSQL servers with TLS, and their certificates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def running_with_tls(authority: Certificate) -> Iterator[PostgreSQL]:
-    """Run a PostgreSQL that is named localhost, speaks TLS to whoever wants it, and is migrated."""
+    """Run a migrated PostgreSQL that offers TLS with a certificate for localhost."""
     with running(installed.postgresql(installed.POSTGRESQL[-1])) as server:
         secure(server, authority, certificate_of_localhost(authority))
         migrations.upgrade(server.url())
@@ -33,7 +33,7 @@ def certificate_of_localhost(authority: Certificate) -> Certificate:
 
 
 def secure(server: PostgreSQL, authority: Certificate, certificate: Certificate) -> None:
-    """Have a server show a certificate from now on, and ask for those of an authority."""
+    """Restart a server with a certificate, and let it verify client certificates of an authority."""
     server.stop()
     for setting, name, contents in (
         ("ssl_ca_file", "ca.crt", authority.pem),
@@ -47,7 +47,7 @@ def secure(server: PostgreSQL, authority: Certificate, certificate: Certificate)
 
 @contextmanager
 def showing(server: PostgreSQL, authority: Certificate, certificate: Certificate) -> Iterator[None]:
-    """Have a server show another certificate for the block."""
+    """Let a server present another certificate while the block runs."""
     secure(server, authority, certificate)
     try:
         yield
@@ -62,6 +62,6 @@ def written(file: Path, contents: bytes) -> Path:
 
 
 def url_of(server: PostgreSQL, **parameters: object) -> str:
-    """Return a URL with a password, which no line may show."""
+    """Return a URL with a password, which no output may show."""
     query = "&".join(f"{name}={value}" for name, value in parameters.items())
     return f"postgresql://postgres:{marked_password()}@localhost:{server.port}/{DATABASE}?{query}"

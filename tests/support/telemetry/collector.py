@@ -1,4 +1,4 @@
-"""A collector of traces: OTLP over gRPC, as OpenTelemetry's own takes it."""
+"""A trace collector that speaks OTLP over gRPC, as OpenTelemetry's own collector does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """Keeps all spans, and searches everything that comes for secrets."""
+    """Stores all spans, and searches them for secrets."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -49,7 +49,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
 
 @contextmanager
 def collecting(port: int = 0) -> Iterator[tuple[Collector, str]]:
-    """Run a collector; give it and its URL."""
+    """Run a collector. Yield the collector and its URL."""
     collector = Collector()
     server = grpc.server(ThreadPoolExecutor(2))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""A server that shows its metrics, for the packages that look at them."""
+"""A fixture with a server that serves its metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 async def observed(database_url: str) -> AsyncIterator[Server]:
-    """A server with a port for metrics that has done a bit of everything."""
+    """A server with a metrics port that has served calls of several kinds."""
     async with running_server(database_url, metrics_port=0, database_pool_size=7) as server:
         await work(server, database_url)
         yield server

@@ -1,4 +1,4 @@
-"""Read the metrics of a server as Prometheus does."""
+"""Reads the metrics of a server as Prometheus does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Scrape:
-    """What one scrape has read."""
+    """The result of one scrape."""
 
     def __init__(self, text: str) -> None:
         self.families = list(text_string_to_metric_families(text))
@@ -36,7 +36,7 @@ class Scrape:
         return {name for name, _ in self._values}
 
     def value(self, name: str, **labels: str) -> float:
-        """Return the value of a sample; 0 if there is none, as a counter that has not counted."""
+        """Return the value of a sample; 0 if it is missing, because counters appear with their first increment."""
         return self._values.get((name, frozenset(labels.items())), 0)
 
     def labels_of(self, name: str) -> list[dict[str, str]]:
@@ -54,7 +54,7 @@ async def scrape(server: Server) -> Scrape:
 
 
 async def scraped_until(server: Server, look: Callable[[Scrape], bool], *, seconds: float = 20) -> Scrape:
-    """Scrape until what is looked for is there: some of it is sampled once a second."""
+    """Scrape until `look` is satisfied. Some metrics are sampled only once a second."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not look(found := await scrape(server)):
         assert asyncio.get_running_loop().time() < deadline
@@ -63,7 +63,7 @@ async def scraped_until(server: Server, look: Callable[[Scrape], bool], *, secon
 
 
 async def work(server: Server, database_url: str) -> None:
-    """Do a bit of everything: write, read, list, seal a secret and open it, and ask for what is not there."""
+    """Make calls of several kinds: writes, reads, a list, a secret sealed and opened, and a NOT_FOUND."""
     async with connected(server) as channel:
         teams, secrets = team_pb2_grpc.TeamServiceStub(channel), secret_pb2_grpc.SecretServiceStub(channel)
         project_id = await make_project(teams, database_url)

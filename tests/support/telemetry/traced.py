@@ -1,4 +1,4 @@
-"""A call that is traced, and its spans."""
+"""A traced call, and its spans."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 GET_TEAM = "stagely.v1.TeamService/GetTeam"
 PARENT_ID = "b7ad6b7169203331"
-"""Of the caller's span."""
+"""The id of the caller's span."""
 
 
 def only(collector: Collector, name: str) -> Span:

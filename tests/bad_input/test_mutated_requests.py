@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.fuzz_server import at_once
+from tests.support.fuzz_server import run_concurrently
 from tests.support.methods import METHODS
 from tests.support.mutations import combinations, mutated, mutations_of
 from tests.support.seeds import SEEDS, seed
 from tests.support.verdict import complaints
-from tests.support.world import Renewable, ask, paper_world
+from tests.support.world import Renewable, call_rpc, paper_world
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -28,7 +28,7 @@ every_method = pytest.mark.parametrize("method", METHODS, ids=str)
 
 
 def cases_of(method: Method) -> list[tuple[int, tuple[Mutation, ...]]]:
-    """Return the mutations of each variant of an RPC's requests."""
+    """Return what to mutation in which variant of an RPC's requests."""
     cases = []
     for variant in range(len(SEEDS[method.name])):
         mutations = mutations_of(seed(method.name, paper_world(), variant))
@@ -42,11 +42,11 @@ async def test_seeds_are_granted(fuzz_server: FuzzServer, module_world: World, m
     for variant in range(len(SEEDS[method.name])):
         about = await Renewable(fuzz_server.channel, method.name, module_world).ready()
 
-        await ask(fuzz_server.channel, method.name, seed(method.name, about, variant))
+        await call_rpc(fuzz_server.channel, method.name, seed(method.name, about, variant))
 
 
 @every_method
-def test_every_field_is_corrupted(method: Method) -> None:
+def test_every_field_is_mutated(method: Method) -> None:
     assert {mutation.field for _, case in cases_of(method) for mutation in case} >= set(paths_of(method.input))
 
 
@@ -65,7 +65,7 @@ def test_there_are_thousands_of_cases() -> None:
 
 
 @every_method
-async def test_corrupted_requests_are_refused_with_the_field_name(
+async def test_mutated_requests_are_refused_with_the_field_named(
     fuzz_server: FuzzServer, world: World, method: Method
 ) -> None:
     def worker() -> Callable[[tuple[int, tuple[Mutation, ...]]], Awaitable[list[str]]]:
@@ -83,5 +83,5 @@ async def test_corrupted_requests_are_refused_with_the_field_name(
         return complain
 
     async with fuzz_server.unharmed():
-        found = await at_once(cases_of(method), worker)
+        found = await run_concurrently(cases_of(method), worker)
     assert not found, "\n".join(found[:40])
