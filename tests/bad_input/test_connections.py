@@ -85,7 +85,7 @@ CONNECTIONS = {
 
 
 @pytest.mark.parametrize("what", CONNECTIONS.values(), ids=CONNECTIONS)
-async def test_a_broken_connection_breaks_nothing_else(fuzz_server: FuzzServer, what: bytes) -> None:
+async def test_broken_connection_does_not_affect_others(fuzz_server: FuzzServer, what: bytes) -> None:
     tasks = len(asyncio.all_tasks())
 
     await asyncio.gather(*(exchange(fuzz_server.port, what) for _ in range(5)))
@@ -94,7 +94,7 @@ async def test_a_broken_connection_breaks_nothing_else(fuzz_server: FuzzServer, 
     await expect_no_more_tasks(tasks)
 
 
-async def test_many_cut_calls_leave_nothing_behind(fuzz_server: FuzzServer) -> None:
+async def test_many_aborted_calls_leave_no_tasks_behind(fuzz_server: FuzzServer) -> None:
     tasks = len(asyncio.all_tasks())
     cut = call(message(BODY, length=1000), end=False)
 
@@ -104,7 +104,7 @@ async def test_many_cut_calls_leave_nothing_behind(fuzz_server: FuzzServer) -> N
     await expect_no_more_tasks(tasks)
 
 
-async def test_a_call_by_hand_is_answered(fuzz_server: FuzzServer) -> None:
+async def test_handwritten_call_is_answered(fuzz_server: FuzzServer) -> None:
     """The frames are right where nothing is made wrong in them: a good call of theirs is granted."""
     answer = await exchange(fuzz_server.port, call(message(b"")), seconds=10, until=SERVING)
 

@@ -38,7 +38,7 @@ def cases_of(method: Method) -> list[tuple[int, tuple[Mutation, ...]]]:
 
 
 @every_method
-async def test_seeds_are_granted(fuzz_server: FuzzServer, module_world: World, method: Method) -> None:
+async def test_seeds_succeed(fuzz_server: FuzzServer, module_world: World, method: Method) -> None:
     for variant in range(len(SEEDS[method.name])):
         about = await Renewable(fuzz_server.channel, method.name, module_world).ready()
 
@@ -65,7 +65,7 @@ def test_there_are_thousands_of_cases() -> None:
 
 
 @every_method
-async def test_mutated_requests_are_refused_with_the_field_named(
+async def test_mutated_requests_are_refused_and_the_error_names_the_field(
     fuzz_server: FuzzServer, world: World, method: Method
 ) -> None:
     def worker() -> Callable[[tuple[int, tuple[Mutation, ...]]], Awaitable[list[str]]]:

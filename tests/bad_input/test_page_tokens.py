@@ -110,7 +110,7 @@ def other_filters(name: str, world: World) -> list[tuple[str, Any]]:
 
 
 @every_list
-async def test_a_token_serves_pages_of_any_size(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
+async def test_page_token_works_with_any_page_size(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
     request = list_request(name, module_world)
     token = await token_of(fuzz_server, module_world, name)
 
@@ -120,5 +120,5 @@ async def test_a_token_serves_pages_of_any_size(fuzz_server: FuzzServer, module_
     assert [row.id for row in rows_of(rest)] == [row.id for row in rows_of(everything)[1:]]
 
 
-def test_every_list_is_tried() -> None:
+def test_every_list_is_tested() -> None:
     assert set(LISTINGS) == {method.name for method in LISTS}

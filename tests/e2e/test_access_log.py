@@ -72,7 +72,7 @@ def address_in(log: IO[str]) -> str:
     return next(str(entry["address"]) for entry in said if "address" in entry)
 
 
-async def test_calls_are_answered_while_nobody_reads_and_no_line_is_lost(fresh_database_url: str) -> None:
+async def test_calls_succeed_and_no_line_is_lost_while_the_log_is_not_read(fresh_database_url: str) -> None:
     request_ids = [f"call-{number}" for number in range(CALLS_NOBODY_READS)]
     process = serving_to_a_pipe(fresh_database_url)
     assert process.stderr
@@ -87,7 +87,7 @@ async def test_calls_are_answered_while_nobody_reads_and_no_line_is_lost(fresh_d
     assert sorted(entry["request_id"] for entry in calls_in(lines)) == sorted(request_ids)
 
 
-async def test_a_line_is_there_while_the_service_runs(fresh_database_url: str) -> None:
+async def test_line_is_written_while_the_service_runs(fresh_database_url: str) -> None:
     with serving(["serve"], production(fresh_database_url)) as server:
         await make_calls(server.address, ["soon"])
 

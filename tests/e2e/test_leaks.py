@@ -75,7 +75,7 @@ def found_in(*contents: str | bytes) -> list[str]:
     return sorted({form for content in contents for form in forms_in(content)})
 
 
-def test_walk_was_refused_in_every_way(walked: Walked) -> None:
+def test_walk_met_every_kind_of_error(walked: Walked) -> None:
     codes = {refusal.code() for refusal in walked.refusals}
 
     assert codes >= {
@@ -116,7 +116,7 @@ def test_dump_of_the_database_holds_no_secret(walked: Walked) -> None:
     assert found_in(dump) == hunt.take() == []
 
 
-def test_exported_audit_trail_holds_no_secret(walked: Walked) -> None:
+def test_exported_audit_log_holds_no_secret(walked: Walked) -> None:
     exported = run("audit", "export", env=environment(DATABASE_URL=with_password(walked.database_url)))
 
     actions = {json.loads(line)["action"] for line in exported.stdout.splitlines()}
@@ -124,7 +124,7 @@ def test_exported_audit_trail_holds_no_secret(walked: Walked) -> None:
     assert found_in(exported.stdout, exported.stderr) == []
 
 
-def test_database_and_redis_that_are_away_are_told_without_their_passwords() -> None:
+def test_error_for_an_unreachable_database_shows_no_password() -> None:
     ended = run("serve", env=settings_for(f"postgresql://stagely:{marked_password()}@127.0.0.1:1/stagely"))
 
     assert ended.returncode == 2
@@ -132,7 +132,7 @@ def test_database_and_redis_that_are_away_are_told_without_their_passwords() -> 
     assert found_in(ended.stdout, ended.stderr) == []
 
 
-async def test_nothing_that_a_server_or_a_client_is_made_of_shows_a_secret() -> None:
+async def test_no_part_of_a_server_or_client_shows_a_secret_in_its_repr() -> None:
     settings = settings_of(f"postgresql://stagely:{marked_password()}@127.0.0.1:1/stagely", **AUTHENTICATION)
     server = Server(settings)
     await server._authenticator._tokens.verify(token("reaper", "*"))  # type: ignore[union-attr]

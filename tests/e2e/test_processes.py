@@ -28,7 +28,7 @@ def team_stub(channel: grpc.Channel) -> TeamServiceStub:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_server_serves_until_it_is_told_to_stop(fresh_database_url: str, number: signal.Signals) -> None:
+def test_server_serves_until_a_signal(fresh_database_url: str, number: signal.Signals) -> None:
     with serving(["serve"], settings_for(fresh_database_url)) as server:
         with grpc.insecure_channel(server.address) as channel:
             team_stub(channel).CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"), timeout=10)
@@ -38,7 +38,7 @@ def test_server_serves_until_it_is_told_to_stop(fresh_database_url: str, number:
     assert "stopped" in server.lines[-1]
 
 
-def test_call_under_way_is_answered_before_the_end(fresh_database_url: str) -> None:
+def test_call_in_progress_is_answered_before_the_server_ends(fresh_database_url: str) -> None:
     with (
         serving(["serve"], settings_for(fresh_database_url)) as server,
         grpc.insecure_channel(server.address) as channel,
@@ -64,7 +64,7 @@ def test_call_under_way_is_answered_before_the_end(fresh_database_url: str) -> N
         assert server.wait() == 0
 
 
-def test_call_that_does_not_end_is_cut_off_when_the_grace_is_over(fresh_database_url: str) -> None:
+def test_call_is_cancelled_at_the_end_of_the_grace_period(fresh_database_url: str) -> None:
     env = settings_for(fresh_database_url, SHUTDOWN_GRACE_SECONDS="0.5")
     with serving(["serve"], env) as server, grpc.insecure_channel(server.address) as channel:
         teams = team_stub(channel)
@@ -125,11 +125,11 @@ def assert_gave_up(result: object, *lines: str) -> None:
         assert expected in line
 
 
-def test_missing_settings_are_one_line_each() -> None:
+def test_each_missing_setting_is_reported_in_one_line() -> None:
     assert_gave_up(run("serve", env=environment()), "DATABASE_URL: is required", "REDIS_URL: is required")
 
 
-def test_database_that_is_away_is_one_line() -> None:
+def test_unreachable_database_is_reported_in_one_line() -> None:
     url = "postgresql://stagely:hunter2@127.0.0.1:1/stagely"
 
     result = run("serve", env=settings_for(url))
@@ -138,13 +138,13 @@ def test_database_that_is_away_is_one_line() -> None:
     assert "hunter2" not in result.stderr
 
 
-def test_empty_database_is_one_line_that_says_what_to_run(empty_database_url: str) -> None:
+def test_error_for_an_empty_database_names_the_command_to_run(empty_database_url: str) -> None:
     result = run("serve", env=settings_for(empty_database_url))
 
     assert_gave_up(result, f"needs revision {head_revision()}: run `stagely-rpc migrate up`")
 
 
-def test_taken_port_is_one_line(database_url: str) -> None:
+def test_taken_port_is_reported_in_one_line(database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -172,7 +172,7 @@ def test_migrations_go_up_and_down(empty_database_url: str) -> None:
     assert migrate("current") == f"none (needed: {head})"
 
 
-def test_unknown_revision_and_bad_name_are_one_line(empty_database_url: str) -> None:
+def test_unknown_revision_and_bad_name_are_reported_in_one_line(empty_database_url: str) -> None:
     env = environment(DATABASE_URL=empty_database_url)
 
     assert_gave_up(run("migrate", "up", "999", env=env), "999")
@@ -180,7 +180,7 @@ def test_unknown_revision_and_bad_name_are_one_line(empty_database_url: str) -> 
     assert_gave_up(run("migrate", "up", env=environment()), "DATABASE_URL: is required")
 
 
-def test_probe_tells_by_its_exit_code(fresh_database_url: str) -> None:
+def test_exit_code_of_probe_shows_health(fresh_database_url: str) -> None:
     with serving(["serve"], settings_for(fresh_database_url)) as server:
         healthy = run("probe", "--target", server.address)
         liveness = run("probe", "--target", server.address, "--service", "liveness")
@@ -196,18 +196,18 @@ def test_probe_tells_by_its_exit_code(fresh_database_url: str) -> None:
     assert (gone.returncode, gone.stderr) == (1, f"{server.address}: UNAVAILABLE\n")
 
 
-def test_generated_keys_are_fit_for_the_setting_and_differ() -> None:
+def test_generated_keys_are_valid_and_different() -> None:
     keys = [run("keys", "generate").stdout.strip() for _ in range(2)]
 
     assert [len(bytes.fromhex(key)) for key in keys] == [32, 32]
     assert keys[0] != keys[1]
 
 
-def test_version_names_the_schema_that_it_needs() -> None:
+def test_version_command_shows_the_needed_schema_revision() -> None:
     assert run("version").stdout == f"stagely-rpc {__version__}, schema {head_revision()}\n"
 
 
-def test_dev_keeps_its_data_and_its_keys_and_asks_for_tokens_when_told_to(tmp_path: Path) -> None:
+def test_dev_keeps_its_data_and_keys_and_requires_tokens_with_auth(tmp_path: Path) -> None:
     env = environment(PORT="0", TMPDIR=str(tmp_path))
     request = team_pb2.GetTeamRequest(slug="web")
     with serving(["dev", "--directory", "d"], env, tmp_path) as first:

@@ -113,7 +113,7 @@ def told_by_log(lines: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("cause", OUTAGES)
-def test_outage_is_told_in_time_and_so_is_its_end(
+def test_outage_and_its_end_are_reported_in_time(
     postgres: OwnPostgres, server: Running, cause: str, request: pytest.FixtureRequest
 ) -> None:
     outage: Outage = OUTAGES[cause]

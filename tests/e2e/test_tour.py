@@ -72,7 +72,7 @@ def client_path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"{tmp_path}:{os.environ['PATH']}"
 
 
-def test_tour_of_the_readme_runs_line_by_line(fresh_database_url: str, client_path: str) -> None:
+def test_tour_of_the_readme_works(fresh_database_url: str, client_path: str) -> None:
     with serving(["serve"], settings_for(fresh_database_url)) as server:
         result = pasted(lines_of("tour").replace("127.0.0.1:8080", server.address), client_path)
 
@@ -96,7 +96,7 @@ def test_tour_of_the_readme_runs_line_by_line(fresh_database_url: str, client_pa
         assert secret not in log
 
 
-def test_lines_about_trust_run_line_by_line(fresh_database_url: str, client_path: str, tmp_path: Path) -> None:
+def test_lines_about_trust_work(fresh_database_url: str, client_path: str, tmp_path: Path) -> None:
     secret = tmp_path / ".stagely" / "jwt.secret"
     secret.parent.mkdir()
     secret.write_text("a-secret-of-the-test-of-the-readme-lines")

@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_wheel_carries_the_contract_and_the_migrations_and_nothing_else(wheel: Path) -> None:
+def test_wheel_contains_the_contract_and_the_migrations_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
 
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
@@ -81,7 +81,7 @@ def client_alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Envir
     return made
 
 
-def test_installed_wheel_migrates_and_answers(wheel: Path, tmp_path: Path, empty_database_url: str) -> None:
+def test_installed_wheel_migrates_and_serves(wheel: Path, tmp_path: Path, empty_database_url: str) -> None:
     venv = Environment(tmp_path / "venv")
     venv.install("--require-hashes", "--requirement", ROOT / "requirements.lock")
     venv.install("--no-deps", wheel)
@@ -99,7 +99,7 @@ def test_installed_wheel_migrates_and_answers(wheel: Path, tmp_path: Path, empty
     assert created.team.slug == "web"
 
 
-def test_client_brings_grpc_and_protobuf_and_nothing_of_the_server(client_alone: Environment) -> None:
+def test_client_installs_grpc_and_protobuf_but_no_server_packages(client_alone: Environment) -> None:
     listed = "from importlib.metadata import distributions as d; print(*sorted(each.name for each in d()))"
 
     installed = client_alone.run("python", "-c", listed).stdout.split()
@@ -107,7 +107,9 @@ def test_client_brings_grpc_and_protobuf_and_nothing_of_the_server(client_alone:
     assert installed == ["googleapis-common-protos", "grpcio", "protobuf", "stagely-rpc", "typing_extensions"]
 
 
-def test_lines_of_the_readme_run_with_the_client_alone(client_alone: Environment, fresh_database_url: str) -> None:
+def test_example_in_the_docs_runs_with_only_the_client_installed(
+    client_alone: Environment, fresh_database_url: str
+) -> None:
     with serving(["serve"], settings_for(fresh_database_url)) as server:
         lines = lines_of_the_readme().replace("127.0.0.1:8080", server.address)
         result = client_alone.run("python", "-W", "error", "-c", lines)
@@ -125,7 +127,7 @@ def lines_of_the_readme() -> str:
     return found[1]
 
 
-def test_command_without_the_server_says_what_to_install(client_alone: Environment) -> None:
+def test_command_without_the_server_extra_names_what_to_install(client_alone: Environment) -> None:
     result = client_alone.run("stagely-rpc", "serve")
 
     assert (result.returncode, result.stdout) == (2, "")

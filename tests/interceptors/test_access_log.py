@@ -65,7 +65,7 @@ def test_line_has_these_fields_in_this_order() -> None:
 
 @pytest.mark.parametrize("user", [None, USER])
 @pytest.mark.parametrize("service", ["", "api"])
-def test_line_says_what_a_developer_reads(service: str, user: User | None) -> None:
+def test_json_line_has_the_same_values_as_the_structlog_entry(service: str, user: User | None) -> None:
     call = call_of(service, user)
 
     with capture_logs() as logs:
@@ -79,7 +79,7 @@ def test_line_says_what_a_developer_reads(service: str, user: User | None) -> No
 
 
 @given(service=texts, peer=texts, request_id=texts, method=texts)
-def test_nothing_breaks_a_line(service: str, peer: str, request_id: str, method: str) -> None:
+def test_no_value_breaks_a_line(service: str, peer: str, request_id: str, method: str) -> None:
     line = line_of(call_of(service, peer=peer, request_id=request_id, method=method))
 
     assert line.index(b"\n") == len(line) - 1
@@ -92,7 +92,7 @@ def test_nothing_breaks_a_line(service: str, peer: str, request_id: str, method:
     )
 
 
-def test_health_is_logged_at_debug_and_all_else_at_info() -> None:
+def test_health_calls_are_logged_at_debug_and_others_at_info() -> None:
     interceptor = AccessLogInterceptor()
     health, other = interceptor.observer("/grpc.health.v1.Health/Check"), interceptor.observer(METHOD)
     assert health

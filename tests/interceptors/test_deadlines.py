@@ -104,7 +104,7 @@ async def test_statement_ends_when_its_caller_leaves(fresh_database_url: str, st
 
 
 @CALLS
-async def test_statement_ends_at_the_deadline_of_calls_that_have_none(fresh_database_url: str, start: Start) -> None:
+async def test_statement_ends_at_the_default_deadline(fresh_database_url: str, start: Start) -> None:
     async with blocked(fresh_database_url, default_deadline_seconds=0.5) as service:
         with refused(grpc.StatusCode.DEADLINE_EXCEEDED, reason="DEFAULT_DEADLINE_EXCEEDED"):
             await start(service.teams)
@@ -112,7 +112,7 @@ async def test_statement_ends_at_the_deadline_of_calls_that_have_none(fresh_data
         await eventually(service.waiting, 0)
 
 
-async def test_call_may_set_a_later_deadline_than_calls_have_that_set_none(fresh_database_url: str) -> None:
+async def test_call_may_set_a_later_deadline_than_the_default(fresh_database_url: str) -> None:
     async with blocked(fresh_database_url, default_deadline_seconds=0.1) as service:
         call = asyncio.ensure_future(point_read(service.teams, timeout=20))
         await eventually(service.waiting, 1)
@@ -122,7 +122,7 @@ async def test_call_may_set_a_later_deadline_than_calls_have_that_set_none(fresh
         assert (await call).team.slug == "web"
 
 
-async def test_statement_of_many_callers_goes_on_until_the_last_of_them_has_left(fresh_database_url: str) -> None:
+async def test_batched_statement_runs_until_its_last_caller_has_left(fresh_database_url: str) -> None:
     async with blocked(fresh_database_url) as service:
         impatient = asyncio.ensure_future(point_read(service.teams, timeout=0.5))
         patient = asyncio.ensure_future(point_read(service.teams, timeout=20))
@@ -135,7 +135,7 @@ async def test_statement_of_many_callers_goes_on_until_the_last_of_them_has_left
 
 
 @CALLS
-async def test_connection_of_an_ended_statement_serves_on(fresh_database_url: str, start: Start) -> None:
+async def test_connection_is_reused_after_a_cancelled_statement(fresh_database_url: str, start: Start) -> None:
     async with blocked(fresh_database_url, database_pool_size=1) as service:
         for _ in range(3):
             with pytest.raises(grpc.aio.AioRpcError):
@@ -145,7 +145,7 @@ async def test_connection_of_an_ended_statement_serves_on(fresh_database_url: st
         assert (await point_read(service.teams, timeout=20)).team.slug == "web"
 
 
-async def test_write_that_ended_early_has_left_nothing(fresh_database_url: str) -> None:
+async def test_write_that_ended_early_has_no_effect(fresh_database_url: str) -> None:
     async with blocked(fresh_database_url) as service:
         with pytest.raises(grpc.aio.AioRpcError):
             await write(service.teams, timeout=0.5)
@@ -171,7 +171,7 @@ async def test_read_survives_the_loss_of_every_connection(fresh_database_url: st
         await read(teams)
 
 
-async def test_write_whose_connection_is_lost_is_unavailable_and_may_be_tried_again(fresh_database_url: str) -> None:
+async def test_write_with_a_lost_connection_is_unavailable_and_can_be_retried(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url, encryption_key=None) as server, connected(server) as channel:
         teams = team_pb2_grpc.TeamServiceStub(channel)
         await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))

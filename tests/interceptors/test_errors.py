@@ -132,7 +132,7 @@ class Large(Notes):
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form.streams_responses], ids=str)
-async def test_response_of_a_stream_that_is_too_large_is_no_internal_error(form: Form) -> None:
+async def test_too_large_response_of_a_stream_is_not_an_internal_error(form: Form) -> None:
     chain = ContextInterceptor(), AccessLogInterceptor(), ErrorInterceptor(), DecodingInterceptor()
     options = [("grpc.max_send_message_length", 100)]
     with capture_logs() as logs:
@@ -170,7 +170,7 @@ async def test_violations_name_their_fields(faults: Faults, faulty: grpc.aio.Cha
     assert refusal.message == "a: is required; b.c: is too long"
 
 
-async def test_retry_delay_is_told(faults: Faults, faulty: grpc.aio.Channel) -> None:
+async def test_retry_delay_is_in_the_error_details(faults: Faults, faulty: grpc.aio.Channel) -> None:
     faults.error = errors.OverloadedError("too much", retry_after_seconds=2.5)
 
     with refused(StatusCode.RESOURCE_EXHAUSTED) as refusal:
@@ -180,9 +180,7 @@ async def test_retry_delay_is_told(faults: Faults, faulty: grpc.aio.Channel) -> 
 
 
 @KINDS
-async def test_other_errors_tell_nothing_but_the_request_id(
-    faults: Faults, faulty: grpc.aio.Channel, kind: str
-) -> None:
+async def test_other_errors_show_only_the_request_id(faults: Faults, faulty: grpc.aio.Channel, kind: str) -> None:
     faults.error = ZeroDivisionError("for the log alone")
 
     with structlog.testing.capture_logs() as logs, refused(StatusCode.INTERNAL, reason="INTERNAL") as refusal:
@@ -193,9 +191,7 @@ async def test_other_errors_tell_nothing_but_the_request_id(
 
 
 @KINDS
-async def test_bytes_that_are_no_message_are_the_callers_mistake(
-    faults: Faults, faulty: grpc.aio.Channel, kind: str
-) -> None:
+async def test_malformed_bytes_are_an_invalid_argument(faults: Faults, faulty: grpc.aio.Channel, kind: str) -> None:
     faults.error = RuntimeError("must not be reached")
 
     with refused(StatusCode.INVALID_ARGUMENT, reason="MALFORMED_REQUEST") as refusal:
@@ -211,7 +207,7 @@ async def request_ids(call_: Callable[[], Any]) -> tuple[Refusal, list[EventDict
         return refusal, await logged(logs, 1, event="call")
 
 
-async def test_request_id_is_taken_and_returned_and_logged(faults: Faults, faulty: grpc.aio.Channel) -> None:
+async def test_request_id_of_the_caller_is_returned_and_logged(faults: Faults, faulty: grpc.aio.Channel) -> None:
     faults.error = errors.AbortedError("lost")
 
     refusal, logs = await request_ids(lambda: call(faulty, "unary_unary", metadata=[("x-request-id", "mine-1")]))

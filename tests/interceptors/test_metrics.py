@@ -93,7 +93,7 @@ async def expect_counted(metrics: Metrics, kind: str, code: grpc.StatusCode) -> 
         (ZeroDivisionError(), grpc.StatusCode.INTERNAL),
     ],
 )
-async def test_call_is_counted_by_the_code_that_its_caller_gets(
+async def test_call_is_counted_with_the_code_that_its_caller_gets(
     channel: grpc.aio.Channel,
     metrics: Metrics,
     servicer: WaitingServicer,
@@ -109,7 +109,7 @@ async def test_call_is_counted_by_the_code_that_its_caller_gets(
 
 
 @KINDS
-async def test_cancelled_call_is_counted_as_that(
+async def test_cancelled_call_is_counted_as_cancelled(
     channel: grpc.aio.Channel, metrics: Metrics, servicer: WaitingServicer, kind: str
 ) -> None:
     servicer.may_end.clear()
@@ -124,7 +124,9 @@ async def test_cancelled_call_is_counted_as_that(
     await expect_counted(metrics, kind, grpc.StatusCode.CANCELLED)
 
 
-async def test_names_that_callers_make_up_are_no_labels(channel: grpc.aio.Channel, registry: CollectorRegistry) -> None:
+async def test_unknown_method_names_do_not_become_labels(
+    channel: grpc.aio.Channel, registry: CollectorRegistry
+) -> None:
     for number in range(3):
         method: Any = channel.unary_unary(f"/made.up.Service/Method{number}")
         assert await code_of(method(b"")) is grpc.StatusCode.UNIMPLEMENTED
@@ -134,7 +136,7 @@ async def test_names_that_callers_make_up_are_no_labels(channel: grpc.aio.Channe
     assert not any("made" in sample.labels.get("method", "") for each in registry.collect() for sample in each.samples)
 
 
-async def test_call_that_lost_a_race_is_counted_each_time_that_it_is_run_again(
+async def test_every_rerun_of_a_call_is_counted(
     metrics: Metrics, registry: CollectorRegistry, servicer: WaitingServicer
 ) -> None:
     servicer.error = AbortedError("lost", may_run_again=True)

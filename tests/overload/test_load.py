@@ -46,7 +46,7 @@ async def busy_with_one_call(database_url: str, server: Server) -> AsyncIterator
         assert (await pending).team.name == "New"
 
 
-async def test_call_beyond_the_limit_is_refused_and_told_when_to_come_again(fresh_database_url: str) -> None:
+async def test_call_above_the_limit_is_refused_with_a_retry_delay(fresh_database_url: str) -> None:
     async with (
         running_server(fresh_database_url, max_concurrent_rpcs=1) as server,
         busy_with_one_call(fresh_database_url, server),
@@ -59,7 +59,7 @@ async def test_call_beyond_the_limit_is_refused_and_told_when_to_come_again(fres
     assert refusal.details["RetryInfo"].retry_delay.seconds == 1
 
 
-async def test_health_answers_while_no_other_call_is_taken(fresh_database_url: str) -> None:
+async def test_health_check_succeeds_at_the_limit_of_calls(fresh_database_url: str) -> None:
     async with (
         running_server(fresh_database_url, max_concurrent_rpcs=1) as server,
         busy_with_one_call(fresh_database_url, server),
@@ -72,7 +72,7 @@ async def test_health_answers_while_no_other_call_is_taken(fresh_database_url: s
     assert answer.status == SERVING
 
 
-async def test_hundred_watch_streams_cost_no_room_for_calls(database_url: str) -> None:
+async def test_hundred_watch_streams_do_not_count_as_calls(database_url: str) -> None:
     async with running_server(database_url, max_concurrent_rpcs=1) as server, connected(server) as channel:
         health, ids = health_pb2_grpc.HealthStub(channel), id_pb2_grpc.IdServiceStub(channel)
         watchers = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(WATCHERS)]

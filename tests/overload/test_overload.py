@@ -23,7 +23,7 @@ def offer_to(server: Server, request: Message, *, calls_per_second: float = 50, 
     return Offer(f"127.0.0.1:{server.port}", [], requests, 2, calls_per_second, SECONDS, deadline_seconds)
 
 
-async def test_calls_begin_at_the_rate_and_are_all_accounted_for(server: Server) -> None:
+async def test_calls_start_at_the_given_rate_and_all_are_counted(server: Server) -> None:
     outcome = await perform(offer_to(server, id_pb2.GenerateIdRequest()))
 
     assert 0 < outcome.good == outcome.offered <= 51
@@ -31,14 +31,14 @@ async def test_calls_begin_at_the_rate_and_are_all_accounted_for(server: Server)
     assert outcome.seconds >= SECONDS
 
 
-async def test_refused_calls_are_no_goodput(server: Server) -> None:
+async def test_refused_calls_do_not_count_as_goodput(server: Server) -> None:
     outcome = await perform(offer_to(server, id_pb2.GenerateIdRequest(length=1000)))
 
     assert 0 < outcome.refused == outcome.offered
     assert outcome.good == 0
 
 
-def test_row_says_how_much_of_the_best_is_left() -> None:
+def test_row_shows_the_goodput_and_its_share_of_capacity() -> None:
     line = row(3, 1000, Outcome(offered=6000, good=1600, late=400, refused=4000, seconds=2), 123.4)
 
     assert line.split() == ["3x", "3000", "800", "0.80", "2000", "200", "123.4"]

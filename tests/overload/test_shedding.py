@@ -62,7 +62,7 @@ def crowd(server: Server) -> Iterator[Crowd]:
         yield Crowd(channels)
 
 
-async def test_calls_on_top_of_those_that_wait_are_shed_at_once_and_those_are_answered(database_url: str) -> None:
+async def test_calls_above_the_queue_limit_are_shed_at_once_and_queued_calls_are_answered(database_url: str) -> None:
     async with running_server(database_url, metrics_port=0) as server:
         with crowd(server) as callers:
             callers.call(2 * MAX_PENDING_CALLS)
@@ -78,7 +78,7 @@ async def test_calls_on_top_of_those_that_wait_are_shed_at_once_and_those_are_an
     assert codes[grpc.StatusCode.OK] >= UNSHED_CALLS
 
 
-async def test_none_of_a_burst_is_shed(database_url: str) -> None:
+async def test_burst_up_to_the_first_limit_is_not_shed(database_url: str) -> None:
     async with running_server(database_url) as server:
         with crowd(server) as callers:
             callers.call(UNSHED_CALLS)
@@ -88,7 +88,7 @@ async def test_none_of_a_burst_is_shed(database_url: str) -> None:
     assert codes == {grpc.StatusCode.OK: UNSHED_CALLS}
 
 
-async def test_request_that_is_too_large_has_arrived_and_is_never_begun(database_url: str) -> None:
+async def test_too_large_request_counts_as_arrived_but_never_starts(database_url: str) -> None:
     too_large = crypto_pb2.EncryptRequest(plaintext=bytes(65_536))
     async with running_server(database_url, metrics_port=0, max_request_bytes=65_536) as server:
         async with connected(server) as channel:

@@ -63,7 +63,7 @@ def modules_of_the_server(database_url: str) -> set[str]:
     return imported_by(SERVE, settings_for(database_url))
 
 
-def test_server_imports_nothing_that_only_others_need(modules_of_the_server: set[str]) -> None:
+def test_server_does_not_import_modules_that_it_does_not_need(modules_of_the_server: set[str]) -> None:
     assert "stagely_rpc.server.server" in modules_of_the_server
     assert modules_of_the_server & NEEDED_BY_OTHERS.keys() == set()
 

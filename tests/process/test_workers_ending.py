@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_killed_worker_is_replaced_while_calls_go_on(fresh_database_url: str) -> None:
+def test_killed_worker_is_replaced_without_failed_calls(fresh_database_url: str) -> None:
     with two_workers(fresh_database_url) as server:
         before = workers_of(server)
         with Callers(server.address, 8) as callers:
@@ -34,7 +34,7 @@ def test_killed_worker_is_replaced_while_calls_go_on(fresh_database_url: str) ->
     assert before[0] not in after
 
 
-def test_workers_drain_together_when_their_last_call_has_ended(fresh_database_url: str) -> None:
+def test_service_ends_when_the_last_call_of_its_workers_has_ended(fresh_database_url: str) -> None:
     with two_workers(fresh_database_url) as server:
         workers = workers_of(server)
         with call_in_progress(fresh_database_url, server) as (holder, pending):
@@ -49,7 +49,7 @@ def test_workers_drain_together_when_their_last_call_has_ended(fresh_database_ur
         assert psutil.wait_procs(workers, timeout=0)[1] == []
 
 
-def test_second_signal_ends_all_at_once(fresh_database_url: str) -> None:
+def test_second_signal_ends_all_workers_at_once(fresh_database_url: str) -> None:
     with two_workers(fresh_database_url, SHUTDOWN_GRACE_SECONDS="60") as server:
         workers = workers_of(server)
         with call_in_progress(fresh_database_url, server) as (_, pending):
@@ -64,7 +64,7 @@ def test_second_signal_ends_all_at_once(fresh_database_url: str) -> None:
         assert psutil.wait_procs(workers, timeout=0)[1] == []
 
 
-def test_signal_to_every_process_as_ctrl_c_is_lets_calls_end(fresh_database_url: str) -> None:
+def test_signal_to_every_process_as_by_ctrl_c_lets_calls_end(fresh_database_url: str) -> None:
     with (
         two_workers(fresh_database_url) as server,
         call_in_progress(fresh_database_url, server) as (holder, pending),
@@ -78,7 +78,7 @@ def test_signal_to_every_process_as_ctrl_c_is_lets_calls_end(fresh_database_url:
         assert server.wait() == 0
 
 
-def test_workers_end_with_a_supervisor_that_was_killed(fresh_database_url: str) -> None:
+def test_workers_end_when_their_supervisor_is_killed(fresh_database_url: str) -> None:
     with two_workers(fresh_database_url) as server:
         workers = workers_of(server)
 
@@ -87,7 +87,7 @@ def test_workers_end_with_a_supervisor_that_was_killed(fresh_database_url: str) 
         assert psutil.wait_procs(workers, timeout=20)[1] == []
 
 
-def test_worker_that_dies_again_and_again_is_replaced_ever_more_slowly(fresh_database_url: str) -> None:
+def test_delay_grows_for_a_worker_that_dies_repeatedly(fresh_database_url: str) -> None:
     with two_workers(fresh_database_url) as server:
         kept, killed = workers_of(server)
         delays = []
@@ -100,14 +100,14 @@ def test_worker_that_dies_again_and_again_is_replaced_ever_more_slowly(fresh_dat
     assert delays == [0.5, 1.0, 2.0]
 
 
-def test_what_keeps_all_workers_from_starting_is_one_line(empty_database_url: str) -> None:
+def test_error_that_keeps_all_workers_from_starting_is_printed_once(empty_database_url: str) -> None:
     ended = run("serve", "--workers", "3", env=settings_for(empty_database_url))
 
     assert ended.returncode == 2
     assert re.fullmatch(r"stagely-rpc: .*needs revision \d+: run `stagely-rpc migrate up`\n", ended.stderr)
 
 
-def test_worker_that_ends_before_any_has_served_and_says_nothing_ends_all(
+def test_worker_that_ends_silently_before_any_worker_serves_stops_the_service(
     fresh_database_url: str, tmp_path: Path
 ) -> None:
     paths = {"TMPDIR": str(tmp_path), "PYTHONPATH": str(tmp_path)}

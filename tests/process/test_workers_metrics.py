@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support.processes.service import Running
 
 
-def test_calls_of_all_workers_are_counted_in_one_place(pair: Running) -> None:
+def test_calls_of_all_workers_are_added_up(pair: Running) -> None:
     ended = 'stagely_rpc_calls_total{code="NOT_FOUND",method="stagely.v1.TeamService/GetTeam"}'
     with ExitStack() as stack:
         for _ in range(CONNECTIONS):
@@ -37,13 +37,13 @@ def test_calls_of_all_workers_are_counted_in_one_place(pair: Running) -> None:
         until(lambda: metrics_of(pair).get(ended) == CONNECTIONS)
 
 
-def test_memory_of_each_worker_is_told(pair: Running) -> None:
+def test_memory_of_each_worker_is_in_the_metrics(pair: Running) -> None:
     told = [metrics_of(pair)[f'stagely_rpc_worker_resident_bytes{{worker="{number}"}}'] for number in (1, 2)]
 
     assert told == pytest.approx([worker.memory_info().rss for worker in workers_of(pair)], rel=0.1)
 
 
-def test_what_was_counted_outlives_the_worker_and_not_the_supervisor(fresh_database_url: str, tmp_path: Path) -> None:
+def test_counters_outlive_a_worker_but_not_the_supervisor(fresh_database_url: str, tmp_path: Path) -> None:
     ended = 'stagely_rpc_calls_total{code="OK",method="stagely.v1.TeamService/ListTeams"}'
     with two_workers(fresh_database_url, METRICS_PORT="0", TMPDIR=str(tmp_path)) as server:
         with ExitStack() as stack:
@@ -65,7 +65,7 @@ def test_what_was_counted_outlives_the_worker_and_not_the_supervisor(fresh_datab
     assert list(tmp_path.iterdir()) == []
 
 
-def test_call_of_a_worker_that_died_is_under_way_no_more(fresh_database_url: str) -> None:
+def test_call_of_a_dead_worker_no_longer_counts_as_in_flight(fresh_database_url: str) -> None:
     with (
         two_workers(fresh_database_url, METRICS_PORT="0") as server,
         call_in_progress(fresh_database_url, server) as (_, pending),
@@ -79,7 +79,7 @@ def test_call_of_a_worker_that_died_is_under_way_no_more(fresh_database_url: str
         until(lambda: metrics_of(server).get("stagely_rpc_calls_in_flight", 0) == 0)
 
 
-def test_port_of_the_metrics_that_is_taken_is_one_line(fresh_database_url: str) -> None:
+def test_taken_metrics_port_is_reported_in_one_line(fresh_database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
 

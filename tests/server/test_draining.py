@@ -44,7 +44,7 @@ async def read(call: Any, count: int) -> Sequence[str]:
     return [(await call.read()).text for _ in range(count)]
 
 
-async def test_streams_go_on_in_the_pause_and_end_after_it_with_the_place_to_resume(database_url: str) -> None:
+async def test_streams_continue_during_the_pause_and_then_end_with_a_resume_token(database_url: str) -> None:
     board = Board()
     board.add("one")
     server = await new_server(database_url, board)
@@ -86,7 +86,7 @@ async def test_unary_call_is_answered_while_the_server_drains(database_url: str)
         await stopping
 
 
-async def test_watch_of_health_says_not_serving_and_ends_well(database_url: str) -> None:
+async def test_health_watch_reports_not_serving_and_ends_with_ok(database_url: str) -> None:
     server = await new_server(database_url, Board())
     async with connected(server) as channel:
         call = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
@@ -99,7 +99,7 @@ async def test_watch_of_health_says_not_serving_and_ends_well(database_url: str)
         await stopping
 
 
-async def test_stream_that_comes_while_the_server_drains_does_not_begin() -> None:
+async def test_new_stream_is_refused_while_the_server_drains() -> None:
     draining, notes = Draining(), Notes(FORMS[1])
     draining.begin()
     chain = ContextInterceptor(), ErrorInterceptor(), DrainingInterceptor(draining, PATHS.values())

@@ -102,7 +102,7 @@ async def status_of(server: Server) -> int:
         return int((await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())).status)
 
 
-async def test_no_acknowledged_write_is_lost_with_its_primary(pair: Pair) -> None:
+async def test_no_acknowledged_write_is_lost_when_the_primary_fails(pair: Pair) -> None:
     async with running_server(pair.url, database_pool_size=8) as server, loaded(server) as load:
         await asyncio.to_thread(pair.primary.kill)
         await promote(pair.standby)
@@ -112,7 +112,7 @@ async def test_no_acknowledged_write_is_lost_with_its_primary(pair: Pair) -> Non
     assert set(load.refused) <= {"UnavailableError"}
 
 
-async def test_primary_that_stays_as_a_read_only_one_is_left_for_the_new_one(pair: Pair) -> None:
+async def test_service_moves_from_a_read_only_primary_to_the_new_one(pair: Pair) -> None:
     limits = {"database_pool_size": 8, "health_interval_seconds": 0.1}
     async with running_server(pair.url, **limits) as server, loaded(server) as load:
         await pair.demote()
@@ -126,7 +126,7 @@ async def test_primary_that_stays_as_a_read_only_one_is_left_for_the_new_one(pai
     assert load.acknowledged <= slugs_in(pair.standby)
 
 
-async def test_primary_that_comes_back_as_the_standby_takes_over_again(pair: Pair) -> None:
+async def test_old_primary_can_rejoin_as_standby_and_take_over_again(pair: Pair) -> None:
     async with running_server(pair.url, database_pool_size=8) as server, loaded(server) as load:
         for old, new in ((pair.primary, pair.standby), (pair.standby, pair.primary)):
             await asyncio.to_thread(old.stop)
@@ -157,7 +157,7 @@ async def backend_of(db: Database) -> int:
 
 
 @pytest.mark.parametrize("work", [write, maintain])
-async def test_connection_to_a_server_that_refused_a_write_is_not_used_again(
+async def test_connection_is_replaced_after_a_write_is_refused_as_read_only(
     postgresql: PostgreSQL, work: Callable[[Database], Awaitable[None]]
 ) -> None:
     db = database_at(postgresql.url(), size=1)

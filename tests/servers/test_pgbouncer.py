@@ -89,7 +89,7 @@ async def test_every_rpc_is_answered(url: str, prepared_statements: str) -> None
 
 
 @pytest.mark.parametrize("prepared_statements", SETTINGS)
-async def test_fifty_callers_at_once_are_all_answered(url: str, prepared_statements: str) -> None:
+async def test_fifty_concurrent_callers_are_all_answered(url: str, prepared_statements: str) -> None:
     limits = {"database_pool_size": 20, "database_prepared_statements": prepared_statements}
     async with AsyncExitStack() as stack:
         channels = [await stack.enter_async_context(serving(url, **limits)) for _ in range(2)]
@@ -183,7 +183,7 @@ async def added(db: Database, number: int) -> int:
     return int(found)
 
 
-async def test_nothing_is_prepared_where_a_pooler_is_in_between(postgresql: PostgreSQL, kind: Kind) -> None:
+async def test_nothing_is_prepared_behind_a_pooler_by_default(postgresql: PostgreSQL, kind: Kind) -> None:
     with structlog.testing.capture_logs() as logs, pgbouncer(postgresql, kind) as pooler:
         async with database(pooler.url(DATABASE)) as pooled, database(postgresql.url()) as direct:
             assert await names_in_a_session(pooled) == []
@@ -199,7 +199,7 @@ def forget(pooler: PgBouncer) -> None:
 
 
 @WITHOUT_PREPARED_KINDS
-async def test_read_whose_statement_was_forgotten_is_asked_again_and_nothing_is_prepared_from_then_on(
+async def test_read_with_a_lost_statement_is_retried_and_preparing_is_turned_off(
     postgresql: PostgreSQL, kind: Kind
 ) -> None:
     with structlog.testing.capture_logs() as logs, pgbouncer(postgresql, kind, size=1) as pooler:
@@ -214,7 +214,7 @@ async def test_read_whose_statement_was_forgotten_is_asked_again_and_nothing_is_
 
 
 @WITHOUT_PREPARED_KINDS
-async def test_calls_are_answered_whose_statements_were_forgotten(postgresql: PostgreSQL, kind: Kind) -> None:
+async def test_calls_succeed_when_their_statements_are_lost(postgresql: PostgreSQL, kind: Kind) -> None:
     with structlog.testing.capture_logs() as logs, pgbouncer(postgresql, kind, size=1) as pooler:
         async with serving(pooler.url(DATABASE), database_prepared_statements=True) as channel:
             teams = team_pb2_grpc.TeamServiceStub(channel)
@@ -226,9 +226,7 @@ async def test_calls_are_answered_whose_statements_were_forgotten(postgresql: Po
 
 
 @WITHOUT_PREPARED_KINDS
-async def test_forgotten_statement_within_a_transaction_has_the_call_run_again(
-    postgresql: PostgreSQL, kind: Kind
-) -> None:
+async def test_lost_statement_within_a_transaction_lets_the_call_run_again(postgresql: PostgreSQL, kind: Kind) -> None:
     with pgbouncer(postgresql, kind, size=1) as pooler:
         async with database(pooler.url(DATABASE), prepared_statements=True, size=1) as db:
             with pytest.raises(AbortedError) as lost:

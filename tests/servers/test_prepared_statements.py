@@ -75,7 +75,7 @@ async def serving(url: str, **overrides: object) -> AsyncIterator[grpc.aio.Chann
 
 
 @pytest.mark.parametrize("kind", [WITH_PREPARED, FEW], ids=["all", "few"])
-async def test_nothing_is_forgotten(channel: grpc.aio.Channel, teams: TeamServiceAsyncStub) -> None:
+async def test_no_prepared_statement_is_lost(channel: grpc.aio.Channel, teams: TeamServiceAsyncStub) -> None:
     with structlog.testing.capture_logs() as logs:
         await tour(channel)
         await asyncio.gather(*(make_team(teams) for _ in range(100)))
@@ -83,7 +83,7 @@ async def test_nothing_is_forgotten(channel: grpc.aio.Channel, teams: TeamServic
     assert [log for log in logs if log["log_level"] in ("warning", "error")] == []
 
 
-async def test_each_statement_is_prepared_once_in_a_session_however_many_clients_there_are(
+async def test_each_statement_is_prepared_once_per_session_for_any_number_of_clients(
     postgresql: PostgreSQL,
 ) -> None:
     with pgbouncer(postgresql, WITH_PREPARED, size=1) as pooler:
@@ -131,7 +131,7 @@ def alter(postgresql: PostgreSQL, statement: LiteralString) -> None:
         connection.execute(statement)
 
 
-async def test_callers_notice_nothing_of_migrations(
+async def test_no_call_fails_during_migrations(
     postgresql: PostgreSQL, pooler: PgBouncer, teams: TeamServiceAsyncStub
 ) -> None:
     stopped = asyncio.Event()

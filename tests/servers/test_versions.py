@@ -31,7 +31,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[PostgreSQL]:
         yield server
 
 
-def test_schema_goes_up_down_and_up_again(server: PostgreSQL) -> None:
+def test_schema_migrates_up_down_and_up_again(server: PostgreSQL) -> None:
     url = server.create_database("migrated")
     migrations.upgrade(url)
     migrations.check(url)
@@ -53,7 +53,7 @@ async def test_every_rpc_is_answered(server: PostgreSQL, prepared_statements: ob
         await tour(channel)
 
 
-def test_server_that_is_too_old_fails_the_doctor_and_stops_what_serves_and_migrates() -> None:
+def test_unsupported_postgresql_version_fails_doctor_and_prevents_serving_and_migrating() -> None:
     with running(installed.postgresql(installed.TOO_OLD)) as old:
         ended = run("doctor", "--json", env=settings_for(old.url()))
         line = refusal(old.url())

@@ -93,7 +93,7 @@ def unread(pipe: Pipe) -> int:
     return size[0]
 
 
-def test_lines_come_whole_once_and_in_order(pipe: Pipe) -> None:
+def test_lines_are_written_whole_once_and_in_order(pipe: Pipe) -> None:
     writer = writer_to(pipe)
     sent = [b"%d %s" % (number, b"x" * (number % 700)) for number in range(20_000)]
 
@@ -105,7 +105,7 @@ def test_lines_come_whole_once_and_in_order(pipe: Pipe) -> None:
     assert found == sent
 
 
-def test_a_line_is_there_though_nothing_follows_it(pipe: Pipe) -> None:
+def test_line_is_written_without_waiting_for_another(pipe: Pipe) -> None:
     writer = writer_to(pipe)
 
     for line in (b"first\n", b"second\n", b"third\n"):
@@ -154,7 +154,7 @@ for _ in range(10_000):
     assert sorted(found) == sorted(letter.encode() * 300 for letter in letters for _ in range(10_000))
 
 
-def test_where_nobody_reads_nobody_waits_and_what_is_dropped_is_counted(pipe: Pipe) -> None:
+def test_stalled_reader_does_not_delay_put_and_dropped_lines_are_counted(pipe: Pipe) -> None:
     writer = writer_to(pipe)
     line = b"x" * 999 + b"\n"
     writer.put(line * 100)
@@ -174,7 +174,7 @@ def test_where_nobody_reads_nobody_waits_and_what_is_dropped_is_counted(pipe: Pi
     assert writer.dropped == TOO_MANY - kept
 
 
-def test_when_somebody_reads_again_lines_go_on(pipe: Pipe) -> None:
+def test_writing_continues_when_the_reader_continues(pipe: Pipe) -> None:
     writer = writer_to(pipe)
     line = b"x" * 999 + b"\n"
     writer.put(line * 100)
@@ -191,7 +191,7 @@ def test_when_somebody_reads_again_lines_go_on(pipe: Pipe) -> None:
     assert found[-1] == b"after"
 
 
-def test_close_gives_up_where_nobody_reads(pipe: Pipe) -> None:
+def test_close_gives_up_if_the_reader_stalls(pipe: Pipe) -> None:
     writer = writer_to(pipe)
     writer.put(b"x" * (2 * PIPE_BYTES) + b"\n")
     wait_until_full(pipe)
@@ -205,7 +205,7 @@ def test_close_gives_up_where_nobody_reads(pipe: Pipe) -> None:
     assert len(found) == 1
 
 
-def test_a_line_after_the_end_is_written(pipe: Pipe) -> None:
+def test_line_after_close_is_written(pipe: Pipe) -> None:
     writer = writer_to(pipe)
     writer.put(b"before\n")
     writer.close()
@@ -215,7 +215,7 @@ def test_a_line_after_the_end_is_written(pipe: Pipe) -> None:
     assert pipe.read_to_the_end() == [b"before", b"after"]
 
 
-def test_a_file_that_does_not_block_gets_every_line(pipe: Pipe) -> None:
+def test_nonblocking_file_gets_every_line(pipe: Pipe) -> None:
     os.set_blocking(pipe.writer, False)
     writer = writer_to(pipe)
     for number in range(3000):
@@ -227,7 +227,7 @@ def test_a_file_that_does_not_block_gets_every_line(pipe: Pipe) -> None:
     assert found == [b"%0200d" % number for number in range(3000)]
 
 
-def test_a_reader_that_is_gone_ends_nothing(pipe: Pipe) -> None:
+def test_writer_survives_a_closed_reader(pipe: Pipe) -> None:
     writer = writer_to(pipe)
     pipe.close_reader()
 
@@ -240,7 +240,7 @@ def test_a_reader_that_is_gone_ends_nothing(pipe: Pipe) -> None:
     assert writer._waiting == []
 
 
-def test_a_finalizer_that_logs_in_the_midst_of_a_line_does_not_hang(pipe: Pipe) -> None:
+def test_finalizer_that_logs_during_put_does_not_deadlock(pipe: Pipe) -> None:
     writer = writer_to(pipe)
 
     class Interrupted(bytes):

@@ -38,7 +38,7 @@ def run_json(program: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("end", ["", "sys.exit(2)", "raise RuntimeError", "1/0"])
-def test_nothing_is_lost_however_the_interpreter_ends(end: str) -> None:
+def test_no_line_is_lost_when_the_interpreter_ends(end: str) -> None:
     lines = run(f"""
 configure_logs("info", json=True)
 for number in range(5000):
@@ -50,7 +50,7 @@ for number in range(5000):
     assert [entry["number"] for entry in logged] == list(range(5000))
 
 
-def test_the_standard_librarys_records_keep_their_place_among_the_lines() -> None:
+def test_records_of_the_standard_library_are_written_in_order() -> None:
     events = run_json("""
 configure_logs("info", json=True)
 log.info("one")
@@ -62,7 +62,7 @@ log.info("three")
     assert [entry["level"] for entry in events] == ["info", "warning", "info"]
 
 
-def test_an_exception_is_in_the_line_of_its_error() -> None:
+def test_exception_is_in_the_line_of_its_error() -> None:
     (entry,) = run_json("""
 configure_logs("info", json=True)
 try:
@@ -86,7 +86,7 @@ log.warning("this")
     assert abs((datetime.now(UTC) - datetime.fromisoformat(entry["timestamp"])).total_seconds()) < 60
 
 
-def test_a_process_that_logs_until_it_ends_loses_nothing_at_a_slow_reader() -> None:
+def test_process_that_logs_until_it_ends_loses_no_line_with_a_slow_reader() -> None:
     program = """
 configure_logs("info", json=True)
 for number in range(2000):
@@ -114,7 +114,7 @@ def slowly(process: subprocess.Popen[bytes]) -> bytes:
 
 
 @pytest.mark.parametrize(("level", "logged"), [("debug", "11"), ("info", "01"), ("warn", "00")])
-def test_calls_whose_level_is_off_are_not_even_observed(level: str, logged: str) -> None:
+def test_calls_are_not_observed_if_their_level_is_off(level: str, logged: str) -> None:
     (observed,) = run(f"""
 from stagely_rpc.interceptors.access_log import AccessLogInterceptor
 configure_logs({level!r}, json=True)

@@ -39,7 +39,7 @@ async def collect_calls(database_url: str, *parents: tuple[str, str]) -> Collect
     return collector
 
 
-async def test_statement_of_many_calls_is_below_one_of_them_and_linked_to_the_others(
+async def test_batched_statement_is_a_child_of_one_call_and_linked_to_the_others(
     database_url: str, one_batch: int
 ) -> None:
     collector = await collect_calls(database_url, *map(traceparent, range(1, one_batch + 1)))
@@ -54,7 +54,7 @@ async def test_statement_of_many_calls_is_below_one_of_them_and_linked_to_the_ot
     assert attributes_of(statement)["db.operation.batch.size"] == one_batch
 
 
-async def test_calls_that_share_a_statement_have_each_their_own_wait_for_it(database_url: str, one_batch: int) -> None:
+async def test_each_call_of_a_batch_has_its_own_span_for_the_wait(database_url: str, one_batch: int) -> None:
     collector = await collect_calls(database_url, *map(traceparent, range(1, one_batch + 1)))
 
     waits = {(span.trace_id, span.parent_span_id) for span in collector.named("team by slug")}
@@ -62,7 +62,7 @@ async def test_calls_that_share_a_statement_have_each_their_own_wait_for_it(data
     assert len(collector.spans) == 2 * one_batch + 1
 
 
-async def test_statement_tells_of_all_its_calls_and_is_linked_to_the_sampled_ones(
+async def test_batched_statement_counts_all_calls_and_links_the_sampled_ones(
     database_url: str, one_batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # This sampler takes what callers have sampled, and no trace that begins here.
@@ -78,9 +78,7 @@ async def test_statement_tells_of_all_its_calls_and_is_linked_to_the_sampled_one
     }
 
 
-async def test_statement_that_fails_is_an_error_and_so_is_each_that_is_asked_alone(
-    fresh_database_url: str, one_batch: int
-) -> None:
+async def test_failed_batch_and_its_single_retries_are_errors(fresh_database_url: str, one_batch: int) -> None:
     with collecting() as (collector, endpoint):
         async with (
             running_server(fresh_database_url, otel_exporter_otlp_endpoint=endpoint) as server,

@@ -42,7 +42,7 @@ async def collector(database_url: str) -> AsyncIterator[Collector]:
         yield collector
 
 
-def test_call_is_a_span_of_a_server_that_says_which_method_and_how_it_ended(collector: Collector) -> None:
+def test_call_is_a_server_span_with_its_method_and_code(collector: Collector) -> None:
     span = only(collector, GET_TEAM)
 
     assert span.kind == Span.SPAN_KIND_SERVER
@@ -59,7 +59,7 @@ def test_call_is_a_span_of_a_server_that_says_which_method_and_how_it_ended(coll
     assert span.status.code == Status.STATUS_CODE_UNSET
 
 
-def test_statements_of_a_call_are_below_it_with_placeholders_for_values(collector: Collector) -> None:
+def test_statements_are_child_spans_of_their_call_with_placeholders_for_values(collector: Collector) -> None:
     call = only(collector, "stagely.v1.SecretService/SetSecret")
     below = [span for span in collector.below(call) if span.kind == Span.SPAN_KIND_CLIENT]
 
@@ -76,7 +76,7 @@ def test_statements_of_a_call_are_below_it_with_placeholders_for_values(collecto
         assert span.trace_id == call.trace_id
 
 
-def test_wait_for_a_read_and_its_statement_are_below_the_call(collector: Collector) -> None:
+def test_batched_read_has_child_spans_for_the_wait_and_the_statement(collector: Collector) -> None:
     call = only(collector, GET_TEAM)
     statement, wait = sorted(collector.below(call), key=lambda span: span.name)
 
@@ -89,7 +89,7 @@ def test_wait_for_a_read_and_its_statement_are_below_the_call(collector: Collect
     assert statement.end_time_unix_nano <= wait.end_time_unix_nano
 
 
-def test_statement_that_records_a_read_is_below_it(collector: Collector) -> None:
+def test_audit_entry_of_a_read_is_a_child_span_of_the_call(collector: Collector) -> None:
     below = collector.below(only(collector, "stagely.v1.SecretService/AccessSecret"))
 
     statements = [attributes_of(span) for span in below if span.name == "batch"]
@@ -97,7 +97,7 @@ def test_statement_that_records_a_read_is_below_it(collector: Collector) -> None
     assert "INSERT INTO audit_logs" in str(recording["db.query.text"])
 
 
-def test_use_of_keys_is_below_the_call_with_their_ids(collector: Collector) -> None:
+def test_uses_of_keys_are_child_spans_of_the_call_with_the_key_ids(collector: Collector) -> None:
     sealed = collector.below(only(collector, "stagely.v1.SecretService/SetSecret"))
     opened = collector.below(only(collector, "stagely.v1.SecretService/AccessSecret"))
 
@@ -118,7 +118,7 @@ def test_no_value_of_a_request_or_a_row_is_exported(collector: Collector) -> Non
         assert value not in collector.received
 
 
-def test_health_checks_and_the_services_own_work_are_not_traced(collector: Collector) -> None:
+def test_health_checks_and_background_jobs_are_not_traced(collector: Collector) -> None:
     assert {span.name for span in collector.spans if not span.parent_span_id} == {
         GET_TEAM,
         "stagely.v1.TeamService/CreateTeam",
@@ -128,14 +128,14 @@ def test_health_checks_and_the_services_own_work_are_not_traced(collector: Colle
     }
 
 
-def test_process_says_which_service_it_is(collector: Collector) -> None:
+def test_resource_names_the_service(collector: Collector) -> None:
     given = attributes_of(collector.resources[0])
 
     assert given["service.name"] == "stagely-rpc"
     assert given["service.version"]
 
 
-async def test_trace_of_the_caller_goes_on_and_is_named_in_the_access_log(database_url: str) -> None:
+async def test_call_continues_the_trace_of_its_caller_and_the_access_log_has_the_trace_id(database_url: str) -> None:
     with collecting() as (collector, endpoint), structlog.testing.capture_logs() as logs:
         async with running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server:
             async with connected(server) as channel:
@@ -148,7 +148,7 @@ async def test_trace_of_the_caller_goes_on_and_is_named_in_the_access_log(databa
     assert {each.trace_id.hex() for each in collector.spans} == {TRACE_ID}
 
 
-async def test_call_whose_caller_does_not_sample_it_is_neither_traced_nor_marked(database_url: str) -> None:
+async def test_call_that_its_caller_does_not_sample_has_no_span_and_no_trace_id(database_url: str) -> None:
     with collecting() as (collector, endpoint), structlog.testing.capture_logs() as logs:
         async with running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server:
             async with connected(server) as channel:
@@ -160,7 +160,7 @@ async def test_call_whose_caller_does_not_sample_it_is_neither_traced_nor_marked
 
 
 @pytest.mark.parametrize("malformed", ["", "00-zz-zz-01", f"00-{'0' * 32}-{PARENT_ID}-01", "x" * 4000])
-async def test_malformed_traceparent_begins_a_new_trace(database_url: str, malformed: str) -> None:
+async def test_malformed_traceparent_starts_a_new_trace(database_url: str, malformed: str) -> None:
     with collecting() as (collector, endpoint):
         async with (
             running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server,
@@ -171,7 +171,7 @@ async def test_malformed_traceparent_begins_a_new_trace(database_url: str, malfo
     assert not only(collector, GET_TEAM).parent_span_id
 
 
-async def test_fault_is_an_error_of_the_call_and_of_what_failed_in_it(fresh_database_url: str) -> None:
+async def test_server_error_marks_the_spans_of_the_call_and_of_the_failed_step(fresh_database_url: str) -> None:
     with collecting() as (collector, endpoint):
         async with running_server(fresh_database_url, otel_exporter_otlp_endpoint=endpoint) as server:
             await work(server, fresh_database_url)
@@ -192,7 +192,7 @@ async def test_fault_is_an_error_of_the_call_and_of_what_failed_in_it(fresh_data
     assert not opened.events
 
 
-async def test_collector_that_is_away_is_one_line_and_no_call_is_the_worse_for_it(
+async def test_unreachable_collector_is_logged_once_and_does_not_affect_calls(
     database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
@@ -211,7 +211,7 @@ async def test_collector_that_is_away_is_one_line_and_no_call_is_the_worse_for_i
     assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
 
 
-async def test_collector_that_comes_back_gets_spans_again(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_export_recovers_when_the_collector_returns(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     port = _closed_port()
@@ -232,7 +232,7 @@ async def test_collector_that_comes_back_gets_spans_again(database_url: str, mon
                 await logged(logs, 1, event="trace export recovered")
 
 
-async def test_server_stops_in_time_though_the_collector_hangs(database_url: str) -> None:
+async def test_server_stops_in_time_even_if_the_collector_hangs(database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         async with running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server:
@@ -244,7 +244,7 @@ async def test_server_stops_in_time_though_the_collector_hangs(database_url: str
     assert STOP_SECONDS <= took < STOP_SECONDS + 6
 
 
-async def test_spans_that_wait_are_bounded_and_those_that_make_room_are_counted() -> None:
+async def test_span_queue_is_bounded_and_dropped_spans_are_counted() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         tracing = Tracing(f"http://127.0.0.1:{silent.getsockname()[1]}")
         for _ in range(6000):

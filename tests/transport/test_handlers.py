@@ -16,7 +16,7 @@ def waiting_for_calls() -> int:
     return [coroutine.__name__ for coroutine in coroutines].count("_request_registered_call")
 
 
-async def test_methods_are_served_though_none_is_waited_for_by_name() -> None:
+async def test_methods_are_served_without_being_registered_by_name() -> None:
     waited_before = waiting_for_calls()
     server = grpc.aio.server()
     id_pb2_grpc.add_IdServiceServicer_to_server(IdServicer(), without_registration(server))

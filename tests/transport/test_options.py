@@ -86,7 +86,7 @@ async def test_no_call_fails_while_connections_grow_old(fresh_database_url: str)
     assert len(peers) > LANES
 
 
-async def test_call_under_way_ends_well_though_its_connection_is_too_old(fresh_database_url: str) -> None:
+async def test_call_in_progress_succeeds_after_its_connection_reached_its_maximum_age(fresh_database_url: str) -> None:
     async with (
         running_server(fresh_database_url, max_connection_age_seconds=0.5) as server,
         connected(server) as channel,
@@ -102,7 +102,7 @@ async def test_call_under_way_ends_well_though_its_connection_is_too_old(fresh_d
         assert (await pending).team.name == "New"
 
 
-async def test_watch_ends_after_the_grace_and_can_be_begun_again(database_url: str) -> None:
+async def test_watch_ends_after_the_grace_period_and_can_be_started_again(database_url: str) -> None:
     async with (
         running_server(database_url, max_connection_age_seconds=0.3, max_connection_age_grace_seconds=0.3) as server,
         connected(server) as channel,
@@ -117,7 +117,7 @@ async def test_watch_ends_after_the_grace_and_can_be_begun_again(database_url: s
             assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_connection_without_calls_is_told_goodbye(database_url: str) -> None:
+async def test_idle_connection_is_closed_with_goaway(database_url: str) -> None:
     async with (
         running_server(database_url, max_connection_idle_seconds=0.5) as server,
         connection(server, OPEN) as (reader, writer),
@@ -128,7 +128,7 @@ async def test_connection_without_calls_is_told_goodbye(database_url: str) -> No
     assert payloads(heard, GOAWAY)
 
 
-async def test_connection_on_which_nobody_answers_is_closed(database_url: str) -> None:
+async def test_connection_without_answers_to_pings_is_closed(database_url: str) -> None:
     async with (
         running_server(database_url, keepalive_seconds=0.5, keepalive_timeout_seconds=0.5) as server,
         connection(server, OPEN) as (reader, _),
@@ -138,7 +138,7 @@ async def test_connection_on_which_nobody_answers_is_closed(database_url: str) -
     assert payloads(heard, PING)
 
 
-async def test_headers_that_never_end_are_not_waited_for(database_url: str) -> None:
+async def test_connection_with_endless_headers_is_closed(database_url: str) -> None:
     """Slowloris: whoever dribbles is there, and is asked nothing. The age of connections holds for them too."""
     begun = OPEN + frame(SETTINGS, flags=ACK) + frame(HEADERS, fields()[:10], stream=1)
     async with (
@@ -159,7 +159,7 @@ async def dribble(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.1)
 
 
-async def test_connection_may_begin_so_many_calls_and_is_told_so(server: Server) -> None:
+async def test_server_announces_the_limit_of_calls_per_connection(server: Server) -> None:
     async with connection(server, OPEN) as (reader, _):
         heard = await reader.read(65_536)
 
@@ -167,7 +167,7 @@ async def test_connection_may_begin_so_many_calls_and_is_told_so(server: Server)
     assert dict(struct.iter_unpack(">HI", settings))[MAX_CONCURRENT_STREAMS] == 1000
 
 
-async def test_request_of_more_than_the_limit_is_refused(database_url: str) -> None:
+async def test_request_above_the_size_limit_is_refused(database_url: str) -> None:
     async with running_server(database_url, max_request_bytes=KIB_100) as server, connected(server) as channel:
         encrypt = crypto_pb2_grpc.CryptoServiceStub(channel).Encrypt
         with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -178,7 +178,7 @@ async def test_request_of_more_than_the_limit_is_refused(database_url: str) -> N
     assert not refused.value.trailing_metadata()
 
 
-async def test_response_of_more_than_the_limit_is_refused(database_url: str) -> None:
+async def test_response_above_the_size_limit_is_refused(database_url: str) -> None:
     async with running_server(database_url, max_response_bytes=64 * 1024) as server, connected(server) as channel:
         encrypt = crypto_pb2_grpc.CryptoServiceStub(channel).Encrypt
         ids = id_pb2_grpc.IdServiceStub(channel).GenerateIds

@@ -106,13 +106,13 @@ async def test_health_port_answers_nothing_else(health_channel: grpc.aio.Channel
         await call(b"")
 
 
-async def test_service_itself_is_not_reached_without_tls(secure_server: Server) -> None:
+async def test_service_port_refuses_plaintext(secure_server: Server) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{secure_server.port}") as channel:
         with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
             await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
 
 
-async def test_health_port_says_not_serving_until_the_last_call_has_ended(
+async def test_health_port_reports_not_serving_until_the_last_call_has_ended(
     fresh_database_url: str, given: dict[str, Any]
 ) -> None:
     async with running_server(fresh_database_url, **given) as server:
@@ -151,7 +151,7 @@ async def waiting_on_a_lock(connection: psycopg.AsyncConnection[Any]) -> bool:
     return bool(await cursor.fetchall())
 
 
-async def test_log_says_how_the_service_is_reached(fresh_database_url: str, given: dict[str, Any]) -> None:
+async def test_log_shows_the_endpoints_of_the_service(fresh_database_url: str, given: dict[str, Any]) -> None:
     with structlog.testing.capture_logs() as logs:
         async with running_server(fresh_database_url, **given) as server:
             pass
@@ -170,7 +170,7 @@ async def test_log_says_how_the_service_is_reached(fresh_database_url: str, give
         ("permissions_file", "[other]", "{file}"),
     ],
 )
-async def test_file_that_is_of_no_use_stops_the_start_in_one_line(
+async def test_unusable_file_prevents_startup_with_one_line(
     fresh_database_url: str, given: dict[str, Any], setting: str, contents: str, problem: str
 ) -> None:
     given[setting].write_text(contents)
@@ -184,7 +184,7 @@ async def test_file_that_is_of_no_use_stops_the_start_in_one_line(
 
 
 @pytest.mark.parametrize("which", ["port", "health_port"])
-async def test_port_that_is_taken_is_named(which: str) -> None:
+async def test_taken_port_is_named_in_the_error(which: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         port, health_port = (number, 0) if which == "port" else (0, number)
