@@ -20,7 +20,7 @@ OFFERED = {"service", "inputs", "envelope", "derivation"}
 def test_slices_import_only_the_public_modules_of_other_slices() -> None:
     graph = grimp.build_graph("stagely_rpc")
 
-    trespasses = {
+    violations = {
         f"{importer} imports {imported}"
         for importer in graph.modules
         for imported in graph.find_modules_directly_imported_by(importer)
@@ -29,7 +29,7 @@ def test_slices_import_only_the_public_modules_of_other_slices() -> None:
     }
 
     assert len(SLICES) == 9
-    assert trespasses == set()
+    assert violations == set()
 
 
 def _slice(module: str) -> str | None:

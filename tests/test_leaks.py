@@ -1,4 +1,4 @@
-"""The leak hunt itself: what is let out on purpose here must be found, or nothing that it does not find means much."""
+"""Tests of the leak hunt: it must find secrets that are leaked here on purpose."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 SECRET = marked_secret("planted")
 
-# The letters that surrogates are made of can't be encoded.
+# Surrogates can't be encoded as UTF-8.
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 secrets = st.builds("{}{}{}".format, texts, st.sampled_from(MARKERS), texts)
 
 FORMS: dict[str, Callable[[bytes], str | bytes]] = {
-    "as it is": lambda secret: secret,
+    "unchanged": lambda secret: secret,
     "text": bytes.decode,
     "repr": repr,
     "repr of text": lambda secret: repr(secret.decode()),
@@ -100,13 +100,13 @@ def test_secrets_of_the_suite_are_found() -> None:
 async def test_secret_in_a_status_is_found(teams: TeamServiceAsyncStub) -> None:
     found: list[str] = []
 
-    async def look() -> bool:
+    async def is_found() -> bool:
         found.extend(HUNT.take())
         return any(leak.startswith("trailing metadata") for leak in found)
 
     with refused(grpc.StatusCode.NOT_FOUND):
         await teams.GetTeam(team_pb2.GetTeamRequest(slug="hunter2"))
-    await eventually(look, expected=True)
+    await eventually(is_found, expected=True)
 
     method = "/stagely.v1.TeamService/GetTeam"
     assert found == [

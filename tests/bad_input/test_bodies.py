@@ -32,21 +32,21 @@ def noise(chance: random.Random, valid: bytes) -> bytes:
     return chance.randbytes(chance.choice((1, 2, 3, 5, 8, 13, 100, 1000)))
 
 
-def with_a_changed_byte(chance: random.Random, valid: bytes) -> bytes:
+def with_changed_byte(chance: random.Random, valid: bytes) -> bytes:
     changed = bytearray(valid or b"\0")
     changed[chance.randrange(len(changed))] ^= chance.randrange(1, 256)
     return bytes(changed)
 
 
-def cut(chance: random.Random, valid: bytes) -> bytes:
+def truncated(chance: random.Random, valid: bytes) -> bytes:
     return valid[: chance.randrange(len(valid) or 1)]
 
 
 async def complaints_about(
     fuzz_server: FuzzServer, world: World, method: Method, corruptions: list[Corruption]
 ) -> list[str]:
-    """Send what is left of valid requests; return what is wrong with the answers."""
-    chance = random.Random(f"{RANDOM_SEED} {method.name}")  # noqa: S311 - repeatable is what it has to be
+    """Send corrupted forms of valid requests. Return descriptions of wrong answers."""
+    chance = random.Random(f"{RANDOM_SEED} {method.name}")  # noqa: S311 - must be reproducible
 
     def worker() -> Callable[[tuple[int, Corruption]], Awaitable[list[str]]]:
         renewable = Renewable(fuzz_server.channel, method.name, world)
@@ -69,7 +69,7 @@ async def complaints_about(
 async def test_corrupted_bodies_are_refused(fuzz_server: FuzzServer, module_world: World, method: Method) -> None:
     async with fuzz_server.unharmed():
         found = await complaints_about(
-            fuzz_server, module_world, method, [*[noise] * 8, *[with_a_changed_byte] * 8, *[cut] * 4]
+            fuzz_server, module_world, method, [*[noise] * 8, *[with_changed_byte] * 8, *[truncated] * 4]
         )
     assert not found, "\n".join(found[:40])
 

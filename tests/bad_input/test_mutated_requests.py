@@ -28,7 +28,7 @@ every_method = pytest.mark.parametrize("method", METHODS, ids=str)
 
 
 def cases_of(method: Method) -> list[tuple[int, tuple[Mutation, ...]]]:
-    """Return what to mutation in which variant of an RPC's requests."""
+    """Return the mutations to apply to each variant of an RPC's requests."""
     cases = []
     for variant in range(len(SEEDS[method.name])):
         mutations = mutations_of(seed(method.name, paper_world(), variant))
@@ -40,9 +40,9 @@ def cases_of(method: Method) -> list[tuple[int, tuple[Mutation, ...]]]:
 @every_method
 async def test_seeds_succeed(fuzz_server: FuzzServer, module_world: World, method: Method) -> None:
     for variant in range(len(SEEDS[method.name])):
-        about = await Renewable(fuzz_server.channel, method.name, module_world).ready()
+        current = await Renewable(fuzz_server.channel, method.name, module_world).ready()
 
-        await call_rpc(fuzz_server.channel, method.name, seed(method.name, about, variant))
+        await call_rpc(fuzz_server.channel, method.name, seed(method.name, current, variant))
 
 
 @every_method
@@ -60,7 +60,7 @@ def paths_of(message: Descriptor, outer: str = "") -> Iterator[str]:
 def test_there_are_thousands_of_cases() -> None:
     count = sum(len(cases_of(method)) for method in METHODS)
 
-    print(f"{count} cases of bad input")  # noqa: T201 - with -s, how many there are today
+    print(f"{count} cases of bad input")  # noqa: T201 - shows the number of cases with -s
     assert count >= 5_000
 
 

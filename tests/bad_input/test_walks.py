@@ -21,7 +21,7 @@ PAGE_SIZES = (1, 2, 3, 7)
 
 
 async def fill(fuzz_server: FuzzServer, world: World, name: str) -> list[Any]:
-    """Make rows to list, and return them as one page has them."""
+    """Add rows to list, and return all rows in one page."""
     for _ in range(ROWS):
         await LISTINGS[name].add(fuzz_server.channel, world)
     rows = await walk(fuzz_server.channel, name, list_request(name, world), 500)

@@ -1,4 +1,4 @@
-"""Traces of real processes."""
+"""Traces of real server processes."""
 
 from __future__ import annotations
 

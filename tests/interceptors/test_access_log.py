@@ -21,7 +21,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
 class Lines:
-    """Takes lines, and writes them nowhere."""
+    """A line writer that only stores the lines."""
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
@@ -37,7 +37,7 @@ def call_of(service: str = "api", user: User | None = None, **overrides: Any) ->
 
 
 def line_of(call: Call, code: str = "OK", level: int = logging.INFO) -> bytes:
-    """Return what is put for a call."""
+    """Return the log line of a call."""
     lines = Lines()
     JsonCallLog(call.method, level, cast("Any", lines)).end(call, code)
     (line,) = lines.lines

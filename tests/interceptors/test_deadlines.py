@@ -1,4 +1,4 @@
-"""When a call ends early, at its deadline or because its caller left, what it does in PostgreSQL ends too."""
+"""When a call ends early, at its deadline or because its caller left, its statement in PostgreSQL ends too."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _WAITING = """
 
 
 class Blocked:
-    """A service of whose database another session has locked the teams: whatever is about them waits."""
+    """A service whose calls wait, because another session has locked the table of teams."""
 
     def __init__(self, teams: TeamServiceAsyncStub, blocker: psycopg.AsyncConnection[Any]) -> None:
         self.teams = teams
         self._blocker = blocker
 
     async def waiting(self) -> int:
-        """Return how many of the service's statements wait for the lock."""
+        """Return the number of the service's statements that wait for the lock."""
         row = await (await self._blocker.execute(_WAITING)).fetchone()
         return row[0] if row else 0
 
@@ -162,7 +162,7 @@ async def test_write_that_ended_early_has_no_effect(fresh_database_url: str) -> 
 
 @pytest.mark.parametrize("read", [point_read, list_])
 async def test_read_survives_the_loss_of_every_connection(fresh_database_url: str, read: Start) -> None:
-    # Without a key nothing is sealed: what works in the background would find the loss first.
+    # No encryption key, so that no sealer runs: a background job could notice the lost connections first.
     async with running_server(fresh_database_url, encryption_key=None) as server, connected(server) as channel:
         teams = team_pb2_grpc.TeamServiceStub(channel)
         await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
@@ -175,7 +175,7 @@ async def test_write_with_a_lost_connection_is_unavailable_and_can_be_retried(fr
     async with running_server(fresh_database_url, encryption_key=None) as server, connected(server) as channel:
         teams = team_pb2_grpc.TeamServiceStub(channel)
         await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
-        # Background work that lost its connection meanwhile would have had all of them replaced.
+        # Wait for background jobs: one that lost its connection would have replaced all connections.
         await eventually(lambda: in_use(server), 0)
         await terminate_all(fresh_database_url)
 

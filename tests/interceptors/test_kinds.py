@@ -1,4 +1,4 @@
-"""Every interceptor of the chain, with every kind of RPC."""
+"""Tests every interceptor of the chain with every kind of RPC."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ NOWHERE = "postgresql://nowhere/stagely"
 
 @asynccontextmanager
 async def behind(notes: Notes, *interceptors: grpc.aio.ServerInterceptor) -> AsyncIterator[grpc.aio.Channel]:
-    """Serve a form behind interceptors, which stand inside of the context and of the error table."""
+    """Serve a form behind the context interceptor, the error interceptor and these interceptors, in this order."""
     chain = ContextInterceptor(), ErrorInterceptor(), *interceptors
     async with chained(notes.handler(), *chain) as channel:
         yield channel
@@ -188,19 +188,19 @@ async def decoding_refuses_malformed_bytes(form: Form) -> None:
 
 
 async def idempotency_returns_the_stored_response_except_for_streamed_requests(form: Form) -> None:
-    kept = message_class(f"{form.rpc}Response")(text="kept")
+    stored = message_class(f"{form.rpc}Response")(text="stored")
 
     async def answered() -> None:
-        raise AlreadyAnsweredError(kept.SerializeToString())
+        raise AlreadyAnsweredError(stored.SerializeToString())
 
-    responses = {form.path: type(kept)}
+    responses = {form.path: type(stored)}
     async with behind(Notes(form, first=answered), IdempotencyInterceptor(responses)) as channel:
         call = started(channel, form, request_id=str(uuid.uuid4()))
         if form.streams_requests:
             with refused(grpc.StatusCode.INTERNAL):
                 await texts_of(call)
         else:
-            assert await texts_of(call) == ["kept"]
+            assert await texts_of(call) == ["stored"]
 
 
 async def rerun_repeats_unless_a_message_of_a_stream_has_passed(form: Form) -> None:
@@ -268,7 +268,7 @@ async def expect_runs(notes: Notes, count: int) -> None:
 
 
 class Denials:
-    """Keeps denials."""
+    """Stores denials."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -278,7 +278,7 @@ class Denials:
 
 
 class Loses:
-    """Loses a race so many times."""
+    """Loses a race a number of times, then succeeds."""
 
     def __init__(self, times: int) -> None:
         self._left = times

@@ -48,13 +48,13 @@ async def channel(servicer: WaitingServicer, metrics: Metrics) -> AsyncIterator[
 
 
 def start(channel: grpc.aio.Channel, kind: str) -> Any:
-    """Begin a call of a method of some kind."""
+    """Start a call of the method of a kind."""
     method = getattr(channel, kind)(f"/{SERVICE}/{kind}", Empty.SerializeToString, Empty.FromString)
     return method(Empty() if kind.startswith("unary") else iter([Empty()]))
 
 
 async def code_of(call: Any) -> grpc.StatusCode:
-    """Read the answer of a call to its end, and return the code."""
+    """Read the responses of a call to their end, and return the code."""
     try:
         if hasattr(call, "__aiter__"):
             async for _ in call:
@@ -71,7 +71,7 @@ def counted(registry: CollectorRegistry, kind: str, code: grpc.StatusCode) -> fl
 
 
 async def expect_counted(metrics: Metrics, kind: str, code: grpc.StatusCode) -> None:
-    """Expect that one call has ended with this code and no other, and that none is under way."""
+    """Expect that exactly one call has ended, with this code, and that none is in progress."""
 
     registry = metrics.registry
     assert registry is not None

@@ -46,7 +46,7 @@ def start(channel: grpc.aio.Channel, kind: str, service: str = SERVICE) -> Any:
 
 
 async def end_of(call: Any) -> None:
-    """Read the answer of a call to its end."""
+    """Read the responses of a call to their end."""
     if hasattr(call, "__aiter__"):
         async for _ in call:
             pass
@@ -54,8 +54,8 @@ async def end_of(call: Any) -> None:
         await call
 
 
-async def expect_room(limits: ConcurrencyInterceptor) -> None:
-    """Expect that every call was given back, and none twice."""
+async def expect_no_calls(limits: ConcurrencyInterceptor) -> None:
+    """Wait until no call counts. A call that was subtracted twice makes the count negative."""
 
     async def in_use() -> tuple[int, int]:
         return limits.calls, limits.streams
@@ -80,7 +80,7 @@ async def test_call_above_the_limit_is_refused_until_another_ends(
 
     assert refusal.details["RetryInfo"].retry_delay.seconds == 1
     assert servicer.calls == LIMIT + 1
-    await expect_room(limits)
+    await expect_no_calls(limits)
 
 
 @KINDS
@@ -109,7 +109,7 @@ async def test_cancelled_calls_no_longer_count(
     for call in calls:
         call.cancel()
 
-    await expect_room(limits)
+    await expect_no_calls(limits)
 
 
 @KINDS
@@ -123,7 +123,7 @@ async def test_failed_calls_no_longer_count(
         with refused(grpc.StatusCode.NOT_FOUND):
             await end_of(start(channel, kind))
 
-    await expect_room(limits)
+    await expect_no_calls(limits)
 
 
 async def test_unread_stream_no_longer_counts_after_its_caller_disconnects(
@@ -134,7 +134,7 @@ async def test_unread_stream_no_longer_counts_after_its_caller_disconnects(
 
     await channel.close()
 
-    await expect_room(limits)
+    await expect_no_calls(limits)
     assert all(call.done() for call in calls)
 
 

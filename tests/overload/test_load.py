@@ -1,4 +1,4 @@
-"""A server at its limits: what is refused, and what is not."""
+"""A server at its limits: which calls it refuses."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 
 @asynccontextmanager
 async def busy_with_one_call(database_url: str, server: Server) -> AsyncIterator[None]:
-    """Have a call wait for a row that is locked, for as long as the block runs."""
+    """Keep a call waiting for a locked row while the block runs."""
     async with (
         connected(server) as channel,
         await psycopg.AsyncConnection.connect(database_url) as holder,
-        await psycopg.AsyncConnection.connect(database_url, autocommit=True) as look,
+        await psycopg.AsyncConnection.connect(database_url, autocommit=True) as observer,
     ):
         teams = team_pb2_grpc.TeamServiceStub(channel)
         team = (await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="busy", name="Busy"))).team
@@ -38,7 +38,7 @@ async def busy_with_one_call(database_url: str, server: Server) -> AsyncIterator
 
         async def waiting() -> int:
             locks = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            return (await look.execute(locks)).rowcount
+            return (await observer.execute(locks)).rowcount
 
         await eventually(waiting, 1)
         yield

@@ -1,4 +1,4 @@
-"""The load that begins calls at a rate, whatever becomes of those before them."""
+"""The open-loop load of the benchmarks: it starts calls at a fixed rate, even if earlier calls have not ended."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_refused_calls_do_not_count_as_goodput(server: Server) -> None:
     assert outcome.good == 0
 
 
-def test_row_shows_the_goodput_and_its_share_of_capacity() -> None:
+def test_row_shows_the_goodput_and_its_share_of_the_best() -> None:
     line = row(3, 1000, Outcome(offered=6000, good=1600, late=400, refused=4000, seconds=2), 123.4)
 
     assert line.split() == ["3x", "3000", "800", "0.80", "2000", "200", "123.4"]

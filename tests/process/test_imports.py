@@ -1,4 +1,4 @@
-"""What the running service has imported: each module costs its start time and every process memory."""
+"""The modules that the running service imports. Each costs startup time, and memory in every process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEEDED_BY_OTHERS = {
     "unittest": "tests",
     "hypothesis": "tests",
     "grpc_tools.protoc": "generating code",
-    "redis": "signals, which are not sent yet",
+    "redis": "signals between replicas, which are not implemented yet",
 }
 SERVE = """
 import os, signal, sys

@@ -1,4 +1,4 @@
-"""A server that is told to stop: what it still does, and how soon it is gone."""
+"""A server that gets a signal to stop: which calls it still serves, and how soon it ends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SOON_SECONDS = 10
 
 
 def channel_of(server: Running) -> grpc.Channel:
-    """Connect anew, as one does who has not called before."""
+    """Connect like a new client, with a new connection."""
     return grpc.insecure_channel(server.address, options=[("grpc.use_local_subchannel_pool", 1)])
 
 

@@ -1,4 +1,4 @@
-"""Several workers that share one port, and what is limited."""
+"""Several workers share one port and the limits."""
 
 from __future__ import annotations
 
@@ -95,14 +95,14 @@ def test_connections_of_all_workers_stay_within_the_pool_size(fresh_database_url
     ):
         clients = [connect(server, stack) for _ in range(CONNECTIONS)]
         with (
-            psycopg.connect(fresh_database_url, autocommit=True) as look,
+            psycopg.connect(fresh_database_url, autocommit=True) as observer,
             psycopg.connect(fresh_database_url) as holder,
         ):
             holder.execute("LOCK TABLE teams")
             calls = [client.ListTeams.future(team_pb2.ListTeamsRequest(), timeout=30) for client in clients]
             seen = set()
             for _ in range(100):
-                seen |= {count for (count,) in look.execute(of_the_pools, [name])}
+                seen |= {count for (count,) in observer.execute(of_the_pools, [name])}
                 time.sleep(0.02)
             holder.rollback()
         for call in calls:

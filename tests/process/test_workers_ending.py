@@ -1,4 +1,4 @@
-"""Workers that die, and workers that are told to stop."""
+"""Workers that die, and workers that are stopped."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ def test_workers_end_when_their_supervisor_is_killed(fresh_database_url: str) ->
 
 def test_delay_grows_for_a_worker_that_dies_repeatedly(fresh_database_url: str) -> None:
     with two_workers(fresh_database_url) as server:
-        kept, killed = workers_of(server)
+        surviving, killed = workers_of(server)
         delays = []
         for _ in range(3):
             killed.kill()
             delays.append(float(server.wait_for(r"restart_in_seconds=([\d.]+)")))
             until(lambda: len(workers_of(server)) == 2)
-            (killed,) = [worker for worker in workers_of(server) if worker != kept]
+            (killed,) = [worker for worker in workers_of(server) if worker != surviving]
 
     assert delays == [0.5, 1.0, 2.0]
 

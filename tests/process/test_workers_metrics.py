@@ -1,4 +1,4 @@
-"""The metrics of several workers, in one place."""
+"""The metrics of several workers at one endpoint."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def test_calls_of_all_workers_are_added_up(pair: Running) -> None:
 
 
 def test_memory_of_each_worker_is_in_the_metrics(pair: Running) -> None:
-    told = [metrics_of(pair)[f'stagely_rpc_worker_resident_bytes{{worker="{number}"}}'] for number in (1, 2)]
+    found = [metrics_of(pair)[f'stagely_rpc_worker_resident_bytes{{worker="{number}"}}'] for number in (1, 2)]
 
-    assert told == pytest.approx([worker.memory_info().rss for worker in workers_of(pair)], rel=0.1)
+    assert found == pytest.approx([worker.memory_info().rss for worker in workers_of(pair)], rel=0.1)
 
 
 def test_counters_outlive_a_worker_but_not_the_supervisor(fresh_database_url: str, tmp_path: Path) -> None:

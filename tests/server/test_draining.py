@@ -1,4 +1,4 @@
-"""A server that stops ends its streams after the pause, and lets unary calls end."""
+"""A stopping server ends its streams after the pause, and waits for unary calls."""
 
 from __future__ import annotations
 

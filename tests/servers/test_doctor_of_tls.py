@@ -1,4 +1,4 @@
-"""What `stagely-rpc doctor` says of TLS to real servers."""
+"""The findings of `stagely-rpc doctor` about TLS to real servers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNTRUSTED = r'unreachable: .*server at "127.0.0.1", port \d+ failed: SSL error: 
 
 
 def examined(url: str, check: str, *, ends_with: int) -> dict[str, str]:
-    """Return what the command finds of one check."""
+    """Return the finding of one check."""
     ended = run("doctor", "--json", env=settings_for(url))
 
     assert (ended.returncode, ended.stderr) == (ends_with, "")
@@ -110,7 +110,7 @@ def test_no_tls_over_the_network_is_a_warning() -> None:
 
 
 def address_of_this_host() -> str:
-    """Return an address of this host that is not its loopback's."""
+    """Return an address of this host that is not a loopback address."""
     for addresses in psutil.net_if_addrs().values():
         for each in addresses:
             if each.family is socket.AF_INET and not ipaddress.ip_address(each.address).is_loopback:

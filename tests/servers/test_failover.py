@@ -1,4 +1,4 @@
-"""Failover to the other of two hosts in the URL, under load."""
+"""Failover between two hosts in the URL, under load."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 WRITERS = 8
 RECOVERED = 30
-"""So many writes are acknowledged after a failover, before it counts as over."""
+"""The number of acknowledged writes after which a failover counts as complete."""
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def pair() -> Iterator[Pair]:
 
 
 class Load:
-    """Callers, each of which makes teams and reads them back, until told to stop."""
+    """Callers that create teams and read them back, until `stop`."""
 
     def __init__(self, stagely: Stagely) -> None:
         self.acknowledged: set[str] = set()
@@ -59,13 +59,13 @@ class Load:
         self._stopping = True
 
     async def expect_progress(self) -> None:
-        """Wait until so many more writes are acknowledged that everything must be well."""
+        """Wait until `RECOVERED` more writes are acknowledged."""
         before = len(self.acknowledged)
 
-        async def is_well() -> bool:
+        async def has_recovered() -> bool:
             return len(self.acknowledged) >= before + RECOVERED
 
-        await eventually(is_well, expected=True, seconds=RECOVERY_SECONDS)
+        await eventually(has_recovered, expected=True, seconds=RECOVERY_SECONDS)
 
     async def _write(self) -> None:
         while not self._stopping:
@@ -80,7 +80,7 @@ class Load:
 
 @asynccontextmanager
 async def loaded(server: Server) -> AsyncIterator[Load]:
-    """Put a load on a server, which goes on when the block begins."""
+    """Put load on a server. Its first writes are acknowledged before the block starts."""
     async with connect(f"127.0.0.1:{server.port}") as stagely:
         load = Load(stagely)
         running = asyncio.create_task(load.run())
@@ -121,7 +121,7 @@ async def test_service_moves_from_a_read_only_primary_to_the_new_one(pair: Pair)
         await load.expect_progress()
         await eventually(lambda: status_of(server), SERVING, seconds=RECOVERY_SECONDS)
 
-    # Whoever had read on the old one would not have found what was just written.
+    # No NotFoundError: a read on the old primary would have missed the newest writes.
     assert set(load.refused) <= {"UnavailableError"}
     assert load.acknowledged <= slugs_in(pair.standby)
 

@@ -1,4 +1,4 @@
-"""TLS to the database, with verification, as libpq's parameters in the URL ask for it."""
+"""TLS to the database with verification, configured by libpq's parameters in the URL."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_every_connection_presents_the_client_certificate(
     tls_server: PostgreSQL, authority: Certificate, right: Path, tmp_path: Path
 ) -> None:
     client = make_certificate(authority, common_name="postgres")
-    shown = {
+    client_cert = {
         "sslcert": written(tmp_path / "client.crt", client.pem),
         "sslkey": written(tmp_path / "client.key", client.key),
     }
@@ -75,7 +75,10 @@ async def test_every_connection_presents_the_client_certificate(
     tls_server.place("pg_hba.conf", HBA_OF_CERTIFICATES)
     tls_server.execute("SELECT pg_reload_conf()")
     try:
-        async with running_server(url_of(tls_server, **trusted, **shown)) as service, connected(service) as channel:
+        async with (
+            running_server(url_of(tls_server, **trusted, **client_cert)) as service,
+            connected(service) as channel,
+        ):
             await tour(channel)
         assert refusal(url_of(tls_server, **trusted)).endswith("connection requires a valid client certificate\n")
     finally:

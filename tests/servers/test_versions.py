@@ -1,4 +1,4 @@
-"""Every supported PostgreSQL: the schema up and down, and every RPC; and one that is too old."""
+"""Every supported PostgreSQL version: migrations up and down, and every RPC. Also one unsupported version."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module", params=installed.POSTGRESQL)
 def server(request: pytest.FixtureRequest) -> Iterator[PostgreSQL]:
-    """One of each version."""
+    """A server of each supported version."""
     with running(installed.postgresql(request.param)) as server:
         yield server
 

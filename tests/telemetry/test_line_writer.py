@@ -1,4 +1,4 @@
-"""Lines on their way out, through a real pipe."""
+"""The line writer with a real pipe."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Pipe:
     writer: int
 
     def read_to_the_end(self) -> list[bytes]:
-        """Return every line; nobody must write any more."""
+        """Close the writing end, and return all remaining lines."""
         self.close_writer()
         with os.fdopen(self.reader, "rb") as file:
             self.reader = -1
@@ -60,7 +60,7 @@ def pipe() -> Iterator[Pipe]:
 
 @contextmanager
 def reading(pipe: Pipe) -> Iterator[list[bytes]]:
-    """Read while the block runs; the lines are there when it ends, and the pipe is closed."""
+    """Read lines while the block runs. After the block, the pipe is closed and the list has all lines."""
     found: list[bytes] = []
     file, pipe.reader = os.fdopen(pipe.reader, "rb"), -1
 
@@ -80,7 +80,7 @@ def writer_to(pipe: Pipe) -> LineWriter:
 
 
 def wait_until_full(pipe: Pipe) -> None:
-    """Wait until the writer is in the midst of a write that the pipe has no room for."""
+    """Wait until the pipe is full, so that the writer blocks in a write."""
     deadline = time.monotonic() + 5
     while unread(pipe) < PIPE_BYTES:
         assert time.monotonic() < deadline
@@ -167,11 +167,11 @@ def test_stalled_reader_does_not_delay_put_and_dropped_lines_are_counted(pipe: P
 
     with reading(pipe) as found:
         writer.close()
-    kept = found.count(line[:-1]) - 100
+    written = found.count(line[:-1]) - 100
     assert took < 2
-    assert kept <= line_writer.MAX_WAITING_BYTES // len(line) + 1
-    assert found[-1] == b"dropped %d" % (TOO_MANY - kept)
-    assert writer.dropped == TOO_MANY - kept
+    assert written <= line_writer.MAX_WAITING_BYTES // len(line) + 1
+    assert found[-1] == b"dropped %d" % (TOO_MANY - written)
+    assert writer.dropped == TOO_MANY - written
 
 
 def test_writing_continues_when_the_reader_continues(pipe: Pipe) -> None:
@@ -232,7 +232,7 @@ def test_writer_survives_a_closed_reader(pipe: Pipe) -> None:
     pipe.close_reader()
 
     for _ in range(3):
-        writer.put(b"nobody reads this\n")
+        writer.put(b"not read\n")
         time.sleep(2 * line_writer.INTERVAL_SECONDS)
     writer.close()
 

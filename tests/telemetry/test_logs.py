@@ -1,4 +1,4 @@
-"""Logs as production writes them: by processes of their own, because loggers keep the set-up that they had first."""
+"""Logs as production writes them. Each test runs a new process, because loggers keep their first configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = structlog.get_logger("test")
 
 
 def run(program: str) -> list[str]:
-    """Run a program to its end, and return what it wrote to standard error, line by line."""
+    """Run a program to its end. Return the lines that it wrote to standard error."""
     ended = subprocess.run(
         [sys.executable, "-c", PREAMBLE + program],
         cwd=ROOT,

@@ -84,11 +84,11 @@ async def test_dropped_lines_and_spans_are_counted_once(metrics: Metrics, regist
 
 def test_health_metric_shows_one_cause_at_a_time(metrics: Metrics, registry: CollectorRegistry) -> None:
     causes = ("database_silent", "schema_behind")
-    tell = metrics.health(causes)
+    publish = metrics.health(causes)
     seen = []
 
     for cause in (None, *causes, None):
-        tell(cause)
+        publish(cause)
         seen.append([registry.get_sample_value("stagely_rpc_health", {"cause": each}) for each in causes])
 
     assert seen == [[0, 0], [1, 0], [0, 1], [0, 0]]

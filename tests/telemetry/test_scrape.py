@@ -1,4 +1,4 @@
-"""What Prometheus reads of a server that has done a bit of everything."""
+"""The metrics that Prometheus reads from a server after calls of several kinds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Traces, as a collector gets them from a server that is called over a socket."""
+"""The traces that a collector receives from a server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ UNSAMPLED = ("traceparent", f"00-{TRACE_ID}-{PARENT_ID}-00")
 
 @pytest.fixture(scope="module")
 async def collector(database_url: str) -> AsyncIterator[Collector]:
-    """What a collector has got of a server that has done a bit of everything."""
+    """A collector with the spans of a server after calls of several kinds."""
     with collecting() as (collector, endpoint):
         async with running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server:
             await work(server, database_url)
@@ -55,7 +55,7 @@ def test_call_is_a_server_span_with_its_method_and_code(collector: Collector) ->
         "rpc.method": "GetTeam",
         "rpc.grpc.status_code": grpc.StatusCode.NOT_FOUND.value[0],
     }
-    # A caller's mistake is no error of the server.
+    # NOT_FOUND is not an error of the server.
     assert span.status.code == Status.STATUS_CODE_UNSET
 
 
@@ -113,7 +113,7 @@ def test_uses_of_keys_are_child_spans_of_the_call_with_the_key_ids(collector: Co
 
 
 def test_no_value_of_a_request_or_a_row_is_exported(collector: Collector) -> None:
-    # The collector itself looks for secrets; these are values that are none.
+    # The collector itself searches for secrets. These values are not secret, but must not be exported either.
     for value in (VALUE, b"TOKEN", b"https://github.com/pallets/flask", b"nobody"):
         assert value not in collector.received
 
@@ -176,8 +176,8 @@ async def test_server_error_marks_the_spans_of_the_call_and_of_the_failed_step(f
         async with running_server(fresh_database_url, otel_exporter_otlp_endpoint=endpoint) as server:
             await work(server, fresh_database_url)
             async with await psycopg.AsyncConnection.connect(fresh_database_url, autocommit=True) as database:
-                spoil = "UPDATE secrets SET encrypted_value = overlay(encrypted_value placing 'AAAA' from 60)"
-                cursor = await database.execute(f"{spoil} RETURNING id::text")
+                corrupt = "UPDATE secrets SET encrypted_value = overlay(encrypted_value placing 'AAAA' from 60)"
+                cursor = await database.execute(f"{corrupt} RETURNING id::text")
                 [[secret_id]] = await cursor.fetchall()
             async with connected(server) as channel:
                 secrets = secret_pb2_grpc.SecretServiceStub(channel)
@@ -250,7 +250,7 @@ async def test_span_queue_is_bounded_and_dropped_spans_are_counted() -> None:
         for _ in range(6000):
             tracing.tracer.start_span("call").end()
 
-        # A batch of 512 is on its way, and 4096 wait.
+        # A batch of 512 spans is being sent, and 4096 are queued.
         assert 6000 - 4096 - 512 <= tracing.dropped() <= 6000 - 4096
 
         await tracing.stop()

@@ -11,7 +11,7 @@ from stagely_rpc.transport.handlers import without_registration
 
 
 def waiting_for_calls() -> int:
-    """Return how many tasks of this loop wait for the next call of some method."""
+    """Return the number of tasks of this loop that wait for a call of a registered method."""
     coroutines: list[Any] = [task.get_coro() for task in asyncio.all_tasks()]
     return [coroutine.__name__ for coroutine in coroutines].count("_request_registered_call")
 

@@ -44,7 +44,7 @@ PERMISSIONS = '[identities]\n"spiffe://stagely.dev/router" = ["teams.*"]\n'
 
 @pytest.fixture
 def given(tmp_path: Path) -> dict[str, Any]:
-    """The settings of a server that is reached by TLS from both sides, with a port for health."""
+    """The settings of a server with mutual TLS and a health port."""
     files = Files(tmp_path / "tls.crt", tmp_path / "tls.key", tmp_path / "ca.crt")
     files.write(make_server_certificate(AUTHORITY))
     files.client_ca.write_bytes(AUTHORITY.pem)
@@ -129,7 +129,7 @@ async def test_health_port_reports_not_serving_until_the_last_call_has_ended(
 
             async with await psycopg.AsyncConnection.connect(fresh_database_url) as holder:
                 await holder.execute("LOCK TABLE teams")
-                under_way = asyncio.ensure_future(teams.ListTeams(team_pb2.ListTeamsRequest()))
+                pending = asyncio.ensure_future(teams.ListTeams(team_pb2.ListTeamsRequest()))
                 await eventually(lambda: waiting_on_a_lock(holder), expected=True)
 
                 stopping = asyncio.create_task(server.stop())
@@ -138,7 +138,7 @@ async def test_health_port_reports_not_serving_until_the_last_call_has_ended(
                 assert await status() == NOT_SERVING
                 assert not stopping.done()
 
-            await under_way
+            await pending
             await stopping
             with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
                 await status()
