@@ -1,4 +1,4 @@
-"""The PostgreSQL of the suite, and the automatic marks of tests."""
+"""The PostgreSQL of the suite and its databases, and the markers that tests get automatically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
-# No deadline, because the cores are shared.
+# No deadline per example: on a busy machine, the time of an example means nothing.
 hypothesis.settings.register_profile("suite", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("suite")
 
@@ -30,11 +30,11 @@ NO_SKIPS_VARIABLE = "STAGELY_TEST_NO_SKIPS"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Prepare to start PostgreSQL in the main process."""
+    """Register the markers. In the main process, prepare PostgreSQL, which starts when a test needs it."""
     config.addinivalue_line("markers", "integration: uses a PostgreSQL, through one of its fixtures")
     config.addinivalue_line("markers", "external: needs other programs, many processes or minutes")
-    config.addinivalue_line("markers", "process: starts a process other than PostgreSQL")
-    config.addinivalue_line("markers", "slow: waits for seconds, or goes through every request, statement or revision")
+    config.addinivalue_line("markers", "process: starts a process in addition to PostgreSQL")
+    config.addinivalue_line("markers", "slow: waits for seconds, or covers every request, statement or revision")
     if not hasattr(config, "workerinput"):
         config.stash[POSTGRES] = PostgresOfRun()
         # Handle SIGTERM like Ctrl-C, so that a run under `timeout` or in a cancelled job leaves no server behind.
@@ -43,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: WorkerController) -> None:
-    """Pass the broker's address to a worker."""
+    """Give each worker the address of the broker, from which it gets the server."""
     stash = node.config.stash
     if BROKER not in stash:
         stash[BROKER] = PostgresBroker(stash[POSTGRES])
@@ -51,13 +51,13 @@ def pytest_configure_node(node: WorkerController) -> None:
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Use the event loop of the service."""
+    """Run async tests on uvloop, as the service does."""
     return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Add the marks before `-m` selects by them."""
+    """Add the markers, before `-m` selects tests by them."""
     for item in items:
         if is_external(item.path):
             item.add_marker("external")
@@ -77,7 +77,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run with skipped tests in CI, where no program may be missing."""
+    """Fail a run with skipped tests if the variable is set. CI sets it, because no program may be missing there."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and reporter.stats.get("skipped") and os.environ.get(NO_SKIPS_VARIABLE):
         reporter.write_line(f"{NO_SKIPS_VARIABLE} is set, and tests were skipped: see their reasons", red=True)
@@ -85,7 +85,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop what was started, after Ctrl-C too."""
+    """Stop the broker and PostgreSQL, after Ctrl-C too."""
     if BROKER in config.stash:
         config.stash[BROKER].close()
     if POSTGRES in config.stash:
@@ -102,7 +102,7 @@ def postgres_server(pytestconfig: pytest.Config) -> PostgresServer:
 
 @pytest.fixture(scope="session")
 def template_database(postgres_server: PostgresServer) -> str:
-    """The name of a database migrated to head, for copies alone: nobody can connect to it."""
+    """The name of a database migrated to head. It is only for copying: it accepts no connections."""
     return postgres_server.migrated_template()
 
 
@@ -116,7 +116,7 @@ def database_url(postgres_server: PostgresServer, template_database: str) -> Ite
 
 @pytest.fixture
 def clone_database(postgres_server: PostgresServer, template_database: str) -> Iterator[Callable[[], str]]:
-    """A factory of migrated databases for this test alone, each call making one and returning its URL."""
+    """A function that creates a migrated database for this test only, and returns its URL."""
     clones: list[str] = []
 
     def clone() -> str:
@@ -130,13 +130,13 @@ def clone_database(postgres_server: PostgresServer, template_database: str) -> I
 
 @pytest.fixture
 def fresh_database_url(clone_database: Callable[[], str]) -> str:
-    """A migrated database for this test alone, for what the shared one can't bear: races, DDL, counting all rows."""
+    """A migrated database for this test only, for tests with races or DDL, or that count all rows."""
     return clone_database()
 
 
 @pytest.fixture
 def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
-    """An empty database for this test alone: no revision has been applied."""
+    """An empty database for this test only. No revision has been applied."""
     url = postgres_server.create_database()
     yield url
     postgres_server.drop_database(url)

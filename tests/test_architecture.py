@@ -17,10 +17,10 @@ TESTS = ROOT / "tests"
 OFFERED = {"service", "inputs", "envelope", "derivation"}
 
 
-def test_of_another_slice_only_the_service_and_what_it_takes_are_used() -> None:
+def test_slices_import_only_the_public_modules_of_other_slices() -> None:
     graph = grimp.build_graph("stagely_rpc")
 
-    trespasses = {
+    violations = {
         f"{importer} imports {imported}"
         for importer in graph.modules
         for imported in graph.find_modules_directly_imported_by(importer)
@@ -29,7 +29,7 @@ def test_of_another_slice_only_the_service_and_what_it_takes_are_used() -> None:
     }
 
     assert len(SLICES) == 9
-    assert trespasses == set()
+    assert violations == set()
 
 
 def _slice(module: str) -> str | None:
@@ -37,7 +37,7 @@ def _slice(module: str) -> str | None:
     return parts[1] if len(parts) > 1 and parts[1] in SLICES else None
 
 
-def test_only_tests_stand_outside_of_the_support_folder() -> None:
+def test_only_test_modules_are_outside_the_support_folder() -> None:
     files = {path.relative_to(TESTS) for path in TESTS.rglob("*.py") if not path.is_relative_to(TESTS / "support")}
 
     assert {file for file in files if not re.fullmatch(r"test_\w+|conftest|__init__", file.stem)} == set()
@@ -49,11 +49,11 @@ def test_no_test_module_imports_another() -> None:
     assert {path.name for path in TESTS.rglob("*.py") if importing.search(path.read_text())} == set()
 
 
-def test_every_file_that_is_marked_exists() -> None:
+def test_every_file_with_a_marker_exists() -> None:
     assert {name for name in (*EXTERNAL, *SLOW) if not (ROOT / name).exists()} == set()
 
 
-def test_command_line_imports_what_a_command_needs_when_it_runs() -> None:
+def test_command_line_imports_heavy_modules_only_when_a_command_runs() -> None:
     heavy = {"alembic", "grpc", "psycopg", "pydantic", "sqlalchemy", "structlog"}
     program = "import sys, stagely_rpc.cli.app; print(*sys.modules)"
 

@@ -1,4 +1,4 @@
-"""The leak hunt itself: what is let out on purpose here must be found, or nothing that it does not find means much."""
+"""Tests of the leak hunt: it must find secrets that are leaked here on purpose."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 SECRET = marked_secret("planted")
 
-# The letters that surrogates are made of can't be encoded.
+# Surrogates can't be encoded as UTF-8.
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 secrets = st.builds("{}{}{}".format, texts, st.sampled_from(MARKERS), texts)
 
 FORMS: dict[str, Callable[[bytes], str | bytes]] = {
-    "as it is": lambda secret: secret,
+    "unchanged": lambda secret: secret,
     "text": bytes.decode,
     "repr": repr,
     "repr of text": lambda secret: repr(secret.decode()),
@@ -70,7 +70,7 @@ def test_secret_is_found_in_every_form(
 
 
 @given(secret=secrets, before=st.binary(), after=st.binary())
-def test_secret_is_found_inside_of_what_is_encoded(secret: str, before: bytes, after: bytes) -> None:
+def test_secret_inside_encoded_content_is_found(secret: str, before: bytes, after: bytes) -> None:
     around = before + secret.encode() + after
 
     for encode in (base64.b64encode, base64.urlsafe_b64encode, bytes.hex):
@@ -80,7 +80,7 @@ def test_secret_is_found_inside_of_what_is_encoded(secret: str, before: bytes, a
 @pytest.mark.parametrize(
     "content", ["", b"\xff\0", "hunter", MARKERS[0][:-1], MARKERS[0].lower(), base64.b64encode(b"hunter 2"), "\ud800"]
 )
-def test_what_is_no_secret_is_not_found(content: str | bytes) -> None:
+def test_content_without_a_secret_is_not_reported(content: str | bytes) -> None:
     assert forms_in(content) == []
 
 
@@ -100,13 +100,13 @@ def test_secrets_of_the_suite_are_found() -> None:
 async def test_secret_in_a_status_is_found(teams: TeamServiceAsyncStub) -> None:
     found: list[str] = []
 
-    async def look() -> bool:
+    async def is_found() -> bool:
         found.extend(HUNT.take())
         return any(leak.startswith("trailing metadata") for leak in found)
 
     with refused(grpc.StatusCode.NOT_FOUND):
         await teams.GetTeam(team_pb2.GetTeamRequest(slug="hunter2"))
-    await eventually(look, expected=True)
+    await eventually(is_found, expected=True)
 
     method = "/stagely.v1.TeamService/GetTeam"
     assert found == [
@@ -126,7 +126,7 @@ async def test_secret_in_a_status_is_found(teams: TeamServiceAsyncStub) -> None:
         ("text[]", [ENCRYPTION_KEY.hex()], "hex"),
     ],
 )
-def test_secret_in_a_row_is_found_whoever_holds_its_table(
+def test_secret_in_a_row_is_found_even_if_its_table_is_locked(
     empty_database_url: str, kind: LiteralString, value: object, form: str
 ) -> None:
     hunt = Hunt()
@@ -162,7 +162,7 @@ def test_secret_in_the_output_of_a_process_is_found() -> None:
     assert HUNT.take() == ["output of probe --target: plain"]
 
 
-def test_secret_in_the_output_of_a_process_that_serves_is_found() -> None:
+def test_secret_in_the_output_of_a_serving_process_is_found() -> None:
     spoken = f"print('listening address=127.0.0.1:1 {MARKERS[0]}', flush=True)"
 
     with serving(["-c", spoken], environment(), program=Path(sys.executable)):
@@ -193,7 +193,7 @@ def test_test_that_writes_a_secret_fails(stream: str) -> None:
     assert report.longreprtext == f"secrets leaked:\n  Captured {stream} call: plain"
 
 
-def test_test_that_fails_anyway_tells_its_leaks_too() -> None:
+def test_failed_test_reports_its_leaks_too() -> None:
     hunt, report = Hunt(), report_of("failed")
     hunt.search("a place", SECRET)
 
@@ -202,7 +202,7 @@ def test_test_that_fails_anyway_tells_its_leaks_too() -> None:
     assert report.sections == [("leaks", "secrets leaked:\n  a place: plain")]
 
 
-def test_test_that_lets_nothing_out_passes() -> None:
+def test_test_without_leaks_passes() -> None:
     report = report_of("passed", ("Captured stdout setup", SECRET), ("Captured stdout call", "nothing"))
 
     judge(report, Hunt())
@@ -210,7 +210,7 @@ def test_test_that_lets_nothing_out_passes() -> None:
     assert report.passed
 
 
-def test_a_run_in_which_a_secret_is_written_fails(tmp_path: Path) -> None:
+def test_run_with_a_leaked_secret_fails(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").touch()
     (tmp_path / "test_planted.py").write_text(
         "import sys\n"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 async def fuzz_server(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[FuzzServer]:
-    """A server, over a database of its own, that is sent what should not be sent."""
+    """A server with its own database, for bad requests."""
     url = postgres_server.create_database(template_database)
     async with AsyncExitStack() as undo:
         undo.callback(postgres_server.drop_database, url)
@@ -29,11 +29,11 @@ async def fuzz_server(postgres_server: PostgresServer, template_database: str) -
 
 @pytest.fixture
 async def world(fuzz_server: FuzzServer) -> World:
-    """Resources of one team that no other test knows."""
+    """Resources of one team, for this test only."""
     return await make_world(fuzz_server.channel)
 
 
 @pytest.fixture(scope="module")
 async def module_world(fuzz_server: FuzzServer) -> World:
-    """Resources of one team that the tests of a module share, for those that can bear what the others do."""
+    """Resources of one team that the tests of a module share, for tests that don't conflict."""
     return await make_world(fuzz_server.channel)

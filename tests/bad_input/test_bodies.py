@@ -32,21 +32,21 @@ def noise(chance: random.Random, valid: bytes) -> bytes:
     return chance.randbytes(chance.choice((1, 2, 3, 5, 8, 13, 100, 1000)))
 
 
-def with_a_changed_byte(chance: random.Random, valid: bytes) -> bytes:
+def with_changed_byte(chance: random.Random, valid: bytes) -> bytes:
     changed = bytearray(valid or b"\0")
     changed[chance.randrange(len(changed))] ^= chance.randrange(1, 256)
     return bytes(changed)
 
 
-def cut(chance: random.Random, valid: bytes) -> bytes:
+def truncated(chance: random.Random, valid: bytes) -> bytes:
     return valid[: chance.randrange(len(valid) or 1)]
 
 
 async def complaints_about(
     fuzz_server: FuzzServer, world: World, method: Method, corruptions: list[Corruption]
 ) -> list[str]:
-    """Send what is left of valid requests; return what is wrong with the answers."""
-    chance = random.Random(f"{RANDOM_SEED} {method.name}")  # noqa: S311 - repeatable is what it has to be
+    """Send corrupted forms of valid requests. Return descriptions of wrong answers."""
+    chance = random.Random(f"{RANDOM_SEED} {method.name}")  # noqa: S311 - must be reproducible
 
     def worker() -> Callable[[tuple[int, Corruption]], Awaitable[list[str]]]:
         renewable = Renewable(fuzz_server.channel, method.name, world)
@@ -66,16 +66,16 @@ async def complaints_about(
 
 
 @every_method
-async def test_broken_bodies_are_refused(fuzz_server: FuzzServer, module_world: World, method: Method) -> None:
+async def test_corrupted_bodies_are_refused(fuzz_server: FuzzServer, module_world: World, method: Method) -> None:
     async with fuzz_server.unharmed():
         found = await complaints_about(
-            fuzz_server, module_world, method, [*[noise] * 8, *[with_a_changed_byte] * 8, *[cut] * 4]
+            fuzz_server, module_world, method, [*[noise] * 8, *[with_changed_byte] * 8, *[truncated] * 4]
         )
     assert not found, "\n".join(found[:40])
 
 
 @pytest.mark.parametrize("name", ["TeamService.CreateTeam", "ProjectService.UpdateProject", "SecretService.SetSecret"])
-async def test_a_body_cut_anywhere_is_refused(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
+async def test_truncated_body_is_refused(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
     length = len(seed(name, module_world).SerializeToString())
     prefixes: list[Corruption] = [lambda _, valid, end=end: valid[:end] for end in range(length)]  # type: ignore[misc]
 
@@ -84,7 +84,7 @@ async def test_a_body_cut_anywhere_is_refused(fuzz_server: FuzzServer, module_wo
     assert not found, "\n".join(found[:40])
 
 
-async def test_a_body_over_the_limit_is_refused_unread(fuzz_server: FuzzServer) -> None:
+async def test_body_over_the_limit_is_refused_without_being_read(fuzz_server: FuzzServer) -> None:
     method = METHOD["CryptoService.Encrypt"]
     field = method.request.DESCRIPTOR.fields_by_name["plaintext"].number
 
@@ -98,7 +98,7 @@ async def test_a_body_over_the_limit_is_refused_unread(fuzz_server: FuzzServer) 
     assert at_most.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_request_of_another_rpc_is_no_fault(fuzz_server: FuzzServer, module_world: World) -> None:
+async def test_request_of_another_rpc_causes_no_internal_error(fuzz_server: FuzzServer, module_world: World) -> None:
     raw = seed("ProjectService.CreateProject", module_world).SerializeToString()
     harmless = [method for method in METHODS if not method.name.endswith(("DeleteTeam", "DeleteProject"))]
 

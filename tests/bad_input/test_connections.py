@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.support.fuzz_server import FuzzServer
 
 OPEN = PREFACE + frame(SETTINGS)
-NOISE = random.Random(20261122).randbytes(4096)  # noqa: S311 - repeatable is what it has to be
+NOISE = random.Random(20261122).randbytes(4096)  # noqa: S311 - must be reproducible
 BODY = b"\x0a\x08liveness"
 SERVING = b"\x08\x01"
 
@@ -41,34 +41,34 @@ CONNECTIONS = {
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + NOISE[:500],
     "nothing": b"",
     "half a preface": PREFACE[:12],
-    "a preface alone": PREFACE,
+    "only a preface": PREFACE,
     "noise after the preface": PREFACE + NOISE,
     "noise after the settings": OPEN + NOISE,
     "a frame longer than its connection": OPEN + frame(HEADERS, b"", flags=END_HEADERS, stream=1, length=1000),
     "a frame longer than allowed": OPEN + frame(DATA, b"", stream=1, length=2**24 - 1),
     "data before headers": OPEN + frame(DATA, message(BODY), flags=END_STREAM, stream=1),
-    "data of the connection": OPEN + frame(DATA, message(BODY), stream=0),
-    "headers of no end": OPEN + frame(HEADERS, fields(), stream=1) + frame(DATA, b"", stream=1),
-    "a continuation of nothing": OPEN + frame(CONTINUATION, fields(), flags=END_HEADERS, stream=1),
-    "headers that are no HPACK": OPEN + frame(HEADERS, b"\xff" * 100, flags=END_HEADERS, stream=1),
+    "data on stream 0": OPEN + frame(DATA, message(BODY), stream=0),
+    "headers without an end": OPEN + frame(HEADERS, fields(), stream=1) + frame(DATA, b"", stream=1),
+    "a continuation without headers": OPEN + frame(CONTINUATION, fields(), flags=END_HEADERS, stream=1),
+    "headers that are not HPACK": OPEN + frame(HEADERS, b"\xff" * 100, flags=END_HEADERS, stream=1),
     "an even stream": OPEN + frame(HEADERS, fields(), flags=END_HEADERS, stream=2),
     "bad settings": PREFACE + frame(SETTINGS, b"\x00\x04\xff\xff\xff\xff\x00"),
-    "a window of nothing": OPEN + frame(WINDOW_UPDATE, bytes(4)),
+    "a window update of zero": OPEN + frame(WINDOW_UPDATE, bytes(4)),
     "a short ping": OPEN + frame(PING, b"abc"),
-    "a farewell at once": OPEN + frame(GOAWAY, bytes(8)),
+    "an immediate GOAWAY": OPEN + frame(GOAWAY, bytes(8)),
     "no path": call(message(BODY), changes={":path": None}),
     "no method": call(message(BODY), changes={":method": None}),
     "another method": call(message(BODY), changes={":method": "GET"}),
     "an unknown path": call(message(BODY), changes={":path": "/grpc.health.v1.Health/../../etc/passwd"}),
-    "another content": call(message(BODY), changes={"content-type": "application/json"}),
+    "another content type": call(message(BODY), changes={"content-type": "application/json"}),
     "an unknown encoding": call(message(BODY, compressed=1), changes={"grpc-encoding": "lzma"}),
     "compressed without an encoding": call(message(BODY, compressed=1)),
-    "compressed, and is not": call(message(NOISE, compressed=1), changes={"grpc-encoding": "gzip"}),
+    "a false compressed flag": call(message(NOISE, compressed=1), changes={"grpc-encoding": "gzip"}),
     "an unknown flag": call(message(BODY, compressed=0x7F)),
     "a bad timeout": call(message(BODY), changes={"grpc-timeout": "soon"}),
     "no data": call(),
-    "data of no length": call(b"", b""),
-    "a message of no length": call(message(b"")),
+    "empty data": call(b"", b""),
+    "an empty message": call(message(b"")),
     "half a length": call(message(BODY)[:3]),
     "a length without a message": call(message(BODY)[:5]),
     "a message longer than its data": call(message(BODY, length=1000)),
@@ -79,13 +79,13 @@ CONNECTIONS = {
     "a cut in the middle of a frame": call(message(BODY), end=False)[:-4],
     "a cut in the middle of a message": call(message(BODY, length=1000), end=False),
     "a cut after the message": call(message(BODY), end=False),
-    "a reset at once": call(message(BODY), end=False) + frame(RST_STREAM, b"\x00\x00\x00\x08", stream=1),
-    "data after its end": call(message(BODY)) + frame(DATA, message(BODY), stream=1),
+    "an immediate reset": call(message(BODY), end=False) + frame(RST_STREAM, b"\x00\x00\x00\x08", stream=1),
+    "data after the end of the stream": call(message(BODY)) + frame(DATA, message(BODY), stream=1),
 }
 
 
 @pytest.mark.parametrize("what", CONNECTIONS.values(), ids=CONNECTIONS)
-async def test_a_broken_connection_breaks_nothing_else(fuzz_server: FuzzServer, what: bytes) -> None:
+async def test_broken_connection_does_not_affect_others(fuzz_server: FuzzServer, what: bytes) -> None:
     tasks = len(asyncio.all_tasks())
 
     await asyncio.gather(*(exchange(fuzz_server.port, what) for _ in range(5)))
@@ -94,7 +94,7 @@ async def test_a_broken_connection_breaks_nothing_else(fuzz_server: FuzzServer, 
     await expect_no_more_tasks(tasks)
 
 
-async def test_many_cut_calls_leave_nothing_behind(fuzz_server: FuzzServer) -> None:
+async def test_many_aborted_calls_leave_no_tasks_behind(fuzz_server: FuzzServer) -> None:
     tasks = len(asyncio.all_tasks())
     cut = call(message(BODY, length=1000), end=False)
 
@@ -104,15 +104,15 @@ async def test_many_cut_calls_leave_nothing_behind(fuzz_server: FuzzServer) -> N
     await expect_no_more_tasks(tasks)
 
 
-async def test_a_call_by_hand_is_answered(fuzz_server: FuzzServer) -> None:
-    """The frames are right where nothing is made wrong in them: a good call of theirs is granted."""
+async def test_handwritten_call_is_answered(fuzz_server: FuzzServer) -> None:
+    """The handwritten frames are right: a valid call with them succeeds."""
     answer = await exchange(fuzz_server.port, call(message(b"")), seconds=10, until=SERVING)
 
     assert payloads(answer, DATA) == [message(SERVING)]
 
 
 async def expect_no_more_tasks(than: int) -> None:
-    """Expect that what was started for the connections ends with them."""
+    """Wait until the tasks of the connections have ended."""
 
     async def are_left() -> bool:
         return len(asyncio.all_tasks()) > than

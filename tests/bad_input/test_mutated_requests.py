@@ -28,7 +28,7 @@ every_method = pytest.mark.parametrize("method", METHODS, ids=str)
 
 
 def cases_of(method: Method) -> list[tuple[int, tuple[Mutation, ...]]]:
-    """Return what to mutation in which variant of an RPC's requests."""
+    """Return the mutations to apply to each variant of an RPC's requests."""
     cases = []
     for variant in range(len(SEEDS[method.name])):
         mutations = mutations_of(seed(method.name, paper_world(), variant))
@@ -38,11 +38,11 @@ def cases_of(method: Method) -> list[tuple[int, tuple[Mutation, ...]]]:
 
 
 @every_method
-async def test_seeds_are_granted(fuzz_server: FuzzServer, module_world: World, method: Method) -> None:
+async def test_seeds_succeed(fuzz_server: FuzzServer, module_world: World, method: Method) -> None:
     for variant in range(len(SEEDS[method.name])):
-        about = await Renewable(fuzz_server.channel, method.name, module_world).ready()
+        current = await Renewable(fuzz_server.channel, method.name, module_world).ready()
 
-        await call_rpc(fuzz_server.channel, method.name, seed(method.name, about, variant))
+        await call_rpc(fuzz_server.channel, method.name, seed(method.name, current, variant))
 
 
 @every_method
@@ -60,12 +60,12 @@ def paths_of(message: Descriptor, outer: str = "") -> Iterator[str]:
 def test_there_are_thousands_of_cases() -> None:
     count = sum(len(cases_of(method)) for method in METHODS)
 
-    print(f"{count} cases of bad input")  # noqa: T201 - with -s, how many there are today
+    print(f"{count} cases of bad input")  # noqa: T201 - shows the number of cases with -s
     assert count >= 5_000
 
 
 @every_method
-async def test_mutated_requests_are_refused_with_the_field_named(
+async def test_mutated_requests_are_refused_and_the_error_names_the_field(
     fuzz_server: FuzzServer, world: World, method: Method
 ) -> None:
     def worker() -> Callable[[tuple[int, tuple[Mutation, ...]]], Awaitable[list[str]]]:

@@ -26,7 +26,7 @@ every_list = pytest.mark.parametrize("name", [method.name for method in LISTS])
 
 
 async def token_of(fuzz_server: FuzzServer, world: World, name: str) -> str:
-    """Return the token of the second page, of one row each."""
+    """Return the page token of the second page. Pages have one row."""
     for _ in range(2):
         await LISTINGS[name].add(fuzz_server.channel, world)
     page = await call_rpc(fuzz_server.channel, name, with_changes(list_request(name, world), page_size=1))
@@ -35,7 +35,7 @@ async def token_of(fuzz_server: FuzzServer, world: World, name: str) -> str:
 
 
 async def accepted(fuzz_server: FuzzServer, name: str, requests: list[Message]) -> list[str]:
-    """Return those requests that are not refused for their page token."""
+    """Return descriptions of the requests that are not refused because of their page token."""
 
     async def complain(request: Message) -> list[str]:
         error = await fuzz_server.send(METHOD[name], request.SerializeToString())
@@ -48,13 +48,13 @@ async def accepted(fuzz_server: FuzzServer, name: str, requests: list[Message]) 
     return await run_concurrently(requests, lambda: complain)
 
 
-def changed_at(token: str, place: int, letter: str) -> str:
-    return token[:place] + letter + token[place + 1 :]
+def changed_at(token: str, index: int, letter: str) -> str:
+    return token[:index] + letter + token[index + 1 :]
 
 
 def malformed(token: str) -> list[str]:
-    """Return what is no token, from what is none at all to what differs from one in a single letter."""
-    chance = random.Random(20261122)  # noqa: S311 - repeatable is what it has to be
+    """Return invalid tokens, from arbitrary text to tokens with a single changed letter."""
+    chance = random.Random(20261122)  # noqa: S311 - must be reproducible
     other = {letter: ALPHABET.replace(letter, "") for letter in ALPHABET}
     return [
         *("x", "%", "0", "null", "🦄", "\0", "\n", "=", "====", "../../etc/passwd", "'; DROP TABLE teams;--"),
@@ -63,9 +63,9 @@ def malformed(token: str) -> list[str]:
         *(token[:length] for length in range(1, len(token), 5)),
         *(token[1:], token * 2, token[::-1], token.swapcase(), f"A{token}", f"{token}A", f"{token}AA"),
         *(f"{token}=", f"{token}==", f" {token}", f"{token}\n", f"{token[:20]}\n{token[20:]}", f"{token}\0"),
-        *(changed_at(token, place, chance.choice(other[letter])) for place, letter in enumerate(token)),
+        *(changed_at(token, index, chance.choice(other[letter])) for index, letter in enumerate(token)),
         *(changed_at(token, len(token) - 1, letter) for letter in other[token[-1]][::4]),
-        *(changed_at(token, place, "+") for place in (0, 20, 40)),
+        *(changed_at(token, index, "+") for index in (0, 20, 40)),
     ]
 
 
@@ -102,7 +102,7 @@ async def test_tokens_of_other_filters_are_refused(fuzz_server: FuzzServer, modu
 
 
 def other_filters(name: str, world: World) -> list[tuple[str, Any]]:
-    """Return the filters of a call beside the one that it is made with, each with a valid value."""
+    """Return the filters that the request of the token does not use, each with a valid value."""
     ours = {"page_size", "page_token", LISTINGS[name].field}
     filters = [(field.name, value) for field, value in seed(name, world).ListFields() if field.name not in ours]
     assert filters
@@ -110,7 +110,7 @@ def other_filters(name: str, world: World) -> list[tuple[str, Any]]:
 
 
 @every_list
-async def test_a_token_serves_pages_of_any_size(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
+async def test_page_token_works_with_any_page_size(fuzz_server: FuzzServer, module_world: World, name: str) -> None:
     request = list_request(name, module_world)
     token = await token_of(fuzz_server, module_world, name)
 
@@ -120,5 +120,5 @@ async def test_a_token_serves_pages_of_any_size(fuzz_server: FuzzServer, module_
     assert [row.id for row in rows_of(rest)] == [row.id for row in rows_of(everything)[1:]]
 
 
-def test_every_list_is_tried() -> None:
+def test_every_list_is_tested() -> None:
     assert set(LISTINGS) == {method.name for method in LISTS}

@@ -21,7 +21,7 @@ PAGE_SIZES = (1, 2, 3, 7)
 
 
 async def fill(fuzz_server: FuzzServer, world: World, name: str) -> list[Any]:
-    """Make rows to list, and return them as one page has them."""
+    """Add rows to list, and return all rows in one page."""
     for _ in range(ROWS):
         await LISTINGS[name].add(fuzz_server.channel, world)
     rows = await walk(fuzz_server.channel, name, list_request(name, world), 500)
@@ -30,7 +30,7 @@ async def fill(fuzz_server: FuzzServer, world: World, name: str) -> list[Any]:
 
 
 @every_list
-async def test_each_row_comes_once_and_newest_first(fuzz_server: FuzzServer, world: World, name: str) -> None:
+async def test_each_row_is_listed_once_and_newest_first(fuzz_server: FuzzServer, world: World, name: str) -> None:
     rows = await fill(fuzz_server, world, name)
 
     walks = [await walk(fuzz_server.channel, name, list_request(name, world), size) for size in PAGE_SIZES]
@@ -40,7 +40,7 @@ async def test_each_row_comes_once_and_newest_first(fuzz_server: FuzzServer, wor
 
 
 @every_list
-async def test_rows_of_one_moment_come_once_each(fuzz_server: FuzzServer, world: World, name: str) -> None:
+async def test_rows_with_the_same_time_are_listed_once_each(fuzz_server: FuzzServer, world: World, name: str) -> None:
     rows = await fill(fuzz_server, world, name)
     await make_contemporary(fuzz_server, LISTINGS[name], [row.id for row in rows])
 
@@ -61,7 +61,9 @@ async def make_contemporary(fuzz_server: FuzzServer, listing: Listing, ids: list
 
 
 @every_list
-async def test_rows_that_come_meanwhile_disturb_no_walk(fuzz_server: FuzzServer, world: World, name: str) -> None:
+async def test_rows_added_while_listing_cause_no_gaps_or_duplicates(
+    fuzz_server: FuzzServer, world: World, name: str
+) -> None:
     await fill(fuzz_server, world, name)
 
     for size in PAGE_SIZES:

@@ -1,4 +1,4 @@
-"""The access log of a real process: every call once, whoever reads it and however the process is told to stop."""
+"""The access log of a real process: every call is logged once, even if the log reader stalls or the process stops."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 CALLS = 10_000
 IN_FLIGHT = 64
-# What is logged of so many calls is several times what a pipe holds.
-CALLS_NOBODY_READS = 1500
+# The log lines of these calls are several times larger than a pipe's buffer.
+UNREAD_CALLS = 1500
 
 
 def production(database_url: str, **overrides: str) -> dict[str, str]:
@@ -32,12 +32,12 @@ def production(database_url: str, **overrides: str) -> dict[str, str]:
 
 
 def serving_to_a_pipe(database_url: str) -> subprocess.Popen[str]:
-    """Start a server whose log nobody reads but the test."""
+    """Start a server whose log goes to a pipe that only the test reads."""
     return subprocess.Popen([STAGELY_RPC, "serve"], env=production(database_url), stderr=subprocess.PIPE, text=True)
 
 
 async def make_calls(address: str, request_ids: Sequence[str]) -> None:
-    """Make a call with each id, some at a time."""
+    """Make a call with each request id, several at a time."""
     pending = iter(request_ids)
     headers = headers_of(token("api", "ids.*"))
     async with grpc.aio.insecure_channel(address) as channel:
@@ -52,7 +52,7 @@ async def make_calls(address: str, request_ids: Sequence[str]) -> None:
 
 
 def calls_in(lines: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Return the entries of calls; every line is one of JSON."""
+    """Return the log entries of calls. Every line must be JSON."""
     return [entry for entry in map(json.loads, lines) if entry["event"] == "call"]
 
 
@@ -67,13 +67,13 @@ async def test_every_call_is_logged_once_before_a_stopped_process_ends(fresh_dat
 
 
 def address_in(log: IO[str]) -> str:
-    """Read until it is said where the service listens."""
-    said = (json.loads(line) for line in log)
-    return next(str(entry["address"]) for entry in said if "address" in entry)
+    """Read the log until it shows the address of the service."""
+    entries = (json.loads(line) for line in log)
+    return next(str(entry["address"]) for entry in entries if "address" in entry)
 
 
-async def test_calls_succeed_with_a_stalled_log_reader_and_no_line_is_lost(fresh_database_url: str) -> None:
-    request_ids = [f"call-{number}" for number in range(CALLS_NOBODY_READS)]
+async def test_calls_succeed_and_no_line_is_lost_while_the_log_is_not_read(fresh_database_url: str) -> None:
+    request_ids = [f"call-{number}" for number in range(UNREAD_CALLS)]
     process = serving_to_a_pipe(fresh_database_url)
     assert process.stderr
     with process, process.stderr as log:

@@ -1,4 +1,4 @@
-"""The leak hunt through a real process: all that it says and keeps, after every RPC was called in every way."""
+"""The leak hunt in a real process: searches its output and its database after calls of every RPC."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Walked:
-    """What is left of a process through which a walk went.
+    """The results of a walk through the RPCs of a process.
 
     Attributes:
-        database_url: its database.
-        lines: all that it wrote.
-        refusals: how calls were refused.
+        database_url: the URL of its database.
+        lines: its output.
+        refusals: the errors of its calls.
     """
 
     database_url: str
@@ -51,7 +51,7 @@ async def walked(postgres_server: PostgresServer, template_database: str) -> Any
         with_password(url),
         ENVIRONMENT="production",
         LOG_LEVEL="debug",
-        JWT_SECRET_PREVIOUS=marked_secret("the secret before"),
+        JWT_SECRET_PREVIOUS=marked_secret("the previous secret"),
         **settings,
     )
     with serving(["serve"], env) as server:
@@ -63,7 +63,7 @@ async def walked(postgres_server: PostgresServer, template_database: str) -> Any
 
 
 def with_password(url: str) -> str:
-    """Return a database's URL with a password, unless there is one: where none is asked for, any will do."""
+    """Return the URL with a password, if it has none. A server that needs no password accepts any."""
     parts = urlsplit(url)
     if parts.password:
         return url
@@ -75,7 +75,7 @@ def found_in(*contents: str | bytes) -> list[str]:
     return sorted({form for content in contents for form in forms_in(content)})
 
 
-def test_walk_was_refused_in_every_way(walked: Walked) -> None:
+def test_walk_met_every_kind_of_error(walked: Walked) -> None:
     codes = {refusal.code() for refusal in walked.refusals}
 
     assert codes >= {
@@ -116,7 +116,7 @@ def test_dump_of_the_database_holds_no_secret(walked: Walked) -> None:
     assert found_in(dump) == hunt.take() == []
 
 
-def test_exported_audit_log_contains_no_secret(walked: Walked) -> None:
+def test_exported_audit_log_holds_no_secret(walked: Walked) -> None:
     exported = run("audit", "export", env=environment(DATABASE_URL=with_password(walked.database_url)))
 
     actions = {json.loads(line)["action"] for line in exported.stdout.splitlines()}
@@ -124,7 +124,7 @@ def test_exported_audit_log_contains_no_secret(walked: Walked) -> None:
     assert found_in(exported.stdout, exported.stderr) == []
 
 
-def test_database_and_redis_that_are_away_are_told_without_their_passwords() -> None:
+def test_error_for_an_unreachable_database_shows_no_password() -> None:
     ended = run("serve", env=settings_for(f"postgresql://stagely:{marked_password()}@127.0.0.1:1/stagely"))
 
     assert ended.returncode == 2
@@ -132,25 +132,25 @@ def test_database_and_redis_that_are_away_are_told_without_their_passwords() -> 
     assert found_in(ended.stdout, ended.stderr) == []
 
 
-async def test_nothing_that_a_server_or_a_client_is_made_of_shows_a_secret() -> None:
+async def test_no_part_of_a_server_or_client_shows_a_secret_in_its_repr() -> None:
     settings = settings_of(f"postgresql://stagely:{marked_password()}@127.0.0.1:1/stagely", **AUTHENTICATION)
     server = Server(settings)
     await server._authenticator._tokens.verify(token("reaper", "*"))  # type: ignore[union-attr]
     async with connect("127.0.0.1:1", token=token("reaper")) as client:
         with connect_sync("127.0.0.1:1", token=token("reaper")) as sync_client:
             parts = [part for whole in (settings, server, client, sync_client) for part in parts_of(whole)]
-            telling = {type(part).__name__ for part in parts if found_in(repr(part), str(part))}
+            leaking = {type(part).__name__ for part in parts if found_in(repr(part), str(part))}
     await server.stop()
 
     kinds = {type(part).__name__ for part in parts}
     assert kinds >= {"Settings", "Server", "Database", "IdempotencyStore", "Keyring", "ChainKey"}
     assert kinds >= {"TokenVerifier", "VerificationKey", "Stagely", "SyncStagely", "FixedToken"}
-    assert telling == set()
+    assert leaking == set()
     assert found_in(settings.model_dump_json(), str(settings.model_dump())) == []
 
 
 def parts_of(whole: object) -> Iterator[object]:
-    """Yield an object of ours and all of ours that it holds."""
+    """Yield all objects of this package that are reachable from an object, including the object itself."""
     seen: dict[int, object] = {}
     left = [whole]
     while left:

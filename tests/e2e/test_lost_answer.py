@@ -24,7 +24,7 @@ def effects(url: str) -> list[int]:
         return [len(connection.execute(f"TABLE {table}").fetchall()) for table in tables]
 
 
-def test_retry_after_a_lost_response_has_one_effect(fresh_database_url: str) -> None:
+def test_retry_after_a_lost_response_has_no_second_effect(fresh_database_url: str) -> None:
     request = team_pb2.CreateTeamRequest(slug="web", name="Web", request_id=str(uuid.uuid4()))
     env, python = settings_for(fresh_database_url), Path(sys.executable)
 

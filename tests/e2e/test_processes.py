@@ -38,7 +38,7 @@ def test_server_serves_until_a_signal(fresh_database_url: str, number: signal.Si
     assert "stopped" in server.lines[-1]
 
 
-def test_running_call_succeeds_before_the_stop(fresh_database_url: str) -> None:
+def test_call_in_progress_is_answered_before_the_server_ends(fresh_database_url: str) -> None:
     with (
         serving(["serve"], settings_for(fresh_database_url)) as server,
         grpc.insecure_channel(server.address) as channel,
@@ -47,13 +47,13 @@ def test_running_call_succeeds_before_the_stop(fresh_database_url: str) -> None:
         team = teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"), timeout=10).team
         with (
             psycopg.connect(fresh_database_url) as holder,
-            psycopg.connect(fresh_database_url, autocommit=True) as look,
+            psycopg.connect(fresh_database_url, autocommit=True) as observer,
         ):
             holder.execute("SELECT FROM teams FOR UPDATE")
             pending = teams.UpdateTeam.future(team_pb2.UpdateTeamRequest(id=team.id, name="New"), timeout=20)
             waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
             deadline = time.monotonic() + 10
-            while not look.execute(waiting).fetchall():
+            while not observer.execute(waiting).fetchall():
                 assert time.monotonic() < deadline
             server.process.send_signal(signal.SIGTERM)
             time.sleep(0.3)
@@ -64,7 +64,7 @@ def test_running_call_succeeds_before_the_stop(fresh_database_url: str) -> None:
         assert server.wait() == 0
 
 
-def test_call_is_cancelled_after_the_grace_period(fresh_database_url: str) -> None:
+def test_call_is_cancelled_at_the_end_of_the_grace_period(fresh_database_url: str) -> None:
     env = settings_for(fresh_database_url, SHUTDOWN_GRACE_SECONDS="0.5")
     with serving(["serve"], env) as server, grpc.insecure_channel(server.address) as channel:
         teams = team_stub(channel)
@@ -112,45 +112,45 @@ def test_production_logs_one_json_object_a_line(fresh_database_url: str) -> None
 def test_production_does_not_start_with_authentication_off(fresh_database_url: str) -> None:
     result = run("serve", env=settings_for(fresh_database_url, ENVIRONMENT="production"))
 
-    assert_gave_up(result, "JWT_SECRET")
+    assert_failed_with(result, "JWT_SECRET")
 
 
-def assert_gave_up(result: object, *lines: str) -> None:
-    """The command ended with code 2 and said why, in these lines and no other."""
+def assert_failed_with(result: object, *lines: str) -> None:
+    """Expect that the command ended with code 2, and printed exactly these errors, one per line."""
     assert result.returncode == 2, result  # type: ignore[attr-defined]
-    said = result.stderr.splitlines()  # type: ignore[attr-defined]
-    assert len(said) == len(lines), said
-    for line, expected in zip(said, lines, strict=True):
+    printed = result.stderr.splitlines()  # type: ignore[attr-defined]
+    assert len(printed) == len(lines), printed
+    for line, expected in zip(printed, lines, strict=True):
         assert line.startswith("stagely-rpc: ")
         assert expected in line
 
 
-def test_each_missing_setting_is_one_line() -> None:
-    assert_gave_up(run("serve", env=environment()), "DATABASE_URL: is required", "REDIS_URL: is required")
+def test_each_missing_setting_is_reported_in_one_line() -> None:
+    assert_failed_with(run("serve", env=environment()), "DATABASE_URL: is required", "REDIS_URL: is required")
 
 
-def test_unreachable_database_is_one_line() -> None:
+def test_unreachable_database_is_reported_in_one_line() -> None:
     url = "postgresql://stagely:hunter2@127.0.0.1:1/stagely"
 
     result = run("serve", env=settings_for(url))
 
-    assert_gave_up(result, "the database is unreachable: connection failed: ")
+    assert_failed_with(result, "the database is unreachable: connection failed: ")
     assert "hunter2" not in result.stderr
 
 
-def test_empty_database_is_one_line_with_the_command_to_run(empty_database_url: str) -> None:
+def test_error_for_an_empty_database_names_the_command_to_run(empty_database_url: str) -> None:
     result = run("serve", env=settings_for(empty_database_url))
 
-    assert_gave_up(result, f"needs revision {head_revision()}: run `stagely-rpc migrate up`")
+    assert_failed_with(result, f"needs revision {head_revision()}: run `stagely-rpc migrate up`")
 
 
-def test_taken_port_is_one_line(database_url: str) -> None:
+def test_taken_port_is_reported_in_one_line(database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
         result = run("serve", env=settings_for(database_url, PORT=str(port)))
 
-    assert_gave_up(result, f"can't listen on 127.0.0.1:{port}: is the port taken?")
+    assert_failed_with(result, f"can't listen on 127.0.0.1:{port}: is the port taken?")
 
 
 def test_migrations_go_up_and_down(empty_database_url: str) -> None:
@@ -172,19 +172,19 @@ def test_migrations_go_up_and_down(empty_database_url: str) -> None:
     assert migrate("current") == f"none (needed: {head})"
 
 
-def test_unknown_revision_and_bad_name_are_one_line(empty_database_url: str) -> None:
+def test_unknown_revision_and_bad_name_are_reported_in_one_line(empty_database_url: str) -> None:
     env = environment(DATABASE_URL=empty_database_url)
 
-    assert_gave_up(run("migrate", "up", "999", env=env), "999")
-    assert_gave_up(run("migrate", "create", "Bad Name", env=env), "'Bad Name'")
-    assert_gave_up(run("migrate", "up", env=environment()), "DATABASE_URL: is required")
+    assert_failed_with(run("migrate", "up", "999", env=env), "999")
+    assert_failed_with(run("migrate", "create", "Bad Name", env=env), "'Bad Name'")
+    assert_failed_with(run("migrate", "up", env=environment()), "DATABASE_URL: is required")
 
 
-def test_probe_reports_by_its_exit_code(fresh_database_url: str) -> None:
+def test_exit_code_of_probe_shows_health(fresh_database_url: str) -> None:
     with serving(["serve"], settings_for(fresh_database_url)) as server:
         healthy = run("probe", "--target", server.address)
         liveness = run("probe", "--target", server.address, "--service", "liveness")
-        # A proxy that the environment names is not asked.
+        # The probe ignores the proxy in the environment.
         proxied = environment(PORT=server.address.partition(":")[2], http_proxy="http://127.0.0.1:1")
         one = run("probe", env=proxied)
         unknown = run("probe", "--target", server.address, "--service", "nothing")
@@ -196,14 +196,14 @@ def test_probe_reports_by_its_exit_code(fresh_database_url: str) -> None:
     assert (gone.returncode, gone.stderr) == (1, f"{server.address}: UNAVAILABLE\n")
 
 
-def test_generated_keys_are_valid_settings_and_differ() -> None:
+def test_generated_keys_are_valid_and_different() -> None:
     keys = [run("keys", "generate").stdout.strip() for _ in range(2)]
 
     assert [len(bytes.fromhex(key)) for key in keys] == [32, 32]
     assert keys[0] != keys[1]
 
 
-def test_version_names_the_schema_that_it_needs() -> None:
+def test_version_command_shows_the_needed_schema_revision() -> None:
     assert run("version").stdout == f"stagely-rpc {__version__}, schema {head_revision()}\n"
 
 

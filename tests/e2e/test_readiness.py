@@ -1,4 +1,4 @@
-"""What the service says of itself while what it needs is away: a real process, and a real PostgreSQL that is harmed."""
+"""The health that a real process reports during outages of a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 SERVICE = "stagely.v1.TeamService"
 WITHIN_SECONDS = 5
-LOOKS_SECONDS = 3
-"""A few looks long."""
+QUIET_SECONDS = 3
+"""The time of a few health checks."""
 
 OUTAGES = {
     "database_unreachable": outages.stopped,
@@ -55,12 +55,12 @@ def server(request: pytest.FixtureRequest, postgres: OwnPostgres) -> Iterator[Ru
     workers = request.param
     env = settings_for(postgres.url, DATABASE_POOL_SIZE=str(workers * POOL_SIZE), METRICS_PORT="0")
     with serving(["serve", "--workers", str(workers)], env) as server:
-        until(lambda: told_by_log(server.lines) == ["serving"] * workers)
+        until(lambda: logged_changes(server.lines) == ["serving"] * workers)
         yield server
 
 
 class Watching:
-    """A Watch stream of one name: what it says next, and after how long."""
+    """A Watch stream of one service name: its next status, and the time until then."""
 
     def __init__(self, health: health_pb2_grpc.HealthStub, service: str) -> None:
         self._stream = health.Watch(health_pb2.HealthCheckRequest(service=service))
@@ -74,8 +74,8 @@ class Watching:
         except grpc.RpcError:
             return
 
-    def says(self, expected: object) -> float:
-        """Expect what it says next within the time that is promised; return the seconds that it took."""
+    def expect(self, expected: object) -> float:
+        """Expect a status next, within the documented time. Return the seconds that it took."""
         began = time.monotonic()
         assert self._statuses.get(timeout=WITHIN_SECONDS) == expected
         return time.monotonic() - began
@@ -94,8 +94,8 @@ def health_of(server: Running) -> Iterator[health_pb2_grpc.HealthStub]:
         yield health_pb2_grpc.HealthStub(channel)
 
 
-def told_by_check_and_list(health: health_pb2_grpc.HealthStub) -> set[object]:
-    """Return what Check and List say of every name but liveness, which is SERVING."""
+def reported_statuses(health: health_pb2_grpc.HealthStub) -> set[object]:
+    """Return the statuses that Check and List report for all names except liveness, which must be SERVING."""
     listed = {
         name: answer.status for name, answer in health.List(health_pb2.HealthListRequest(), timeout=5).statuses.items()
     }
@@ -106,34 +106,36 @@ def told_by_check_and_list(health: health_pb2_grpc.HealthStub) -> set[object]:
     return set(listed.values())
 
 
-def told_by_log(lines: list[str]) -> list[str]:
-    """Return the lines that tell of health: the cause for "not serving"."""
+def logged_changes(lines: list[str]) -> list[str]:
+    """Return the changes of health in the log: "serving", or the cause of "not serving"."""
     found = (re.search(r"\b(not serving|serving)\b.*?(?:cause=(\w+)|$)", line) for line in lines)
     return [each[2] or each[1] for each in found if each]
 
 
 @pytest.mark.parametrize("cause", OUTAGES)
-def test_outage_and_recovery_are_reported_in_time(
+def test_outage_and_its_end_are_reported_in_time(
     postgres: OwnPostgres, server: Running, cause: str, request: pytest.FixtureRequest
 ) -> None:
     outage: Outage = OUTAGES[cause]
     gauge = f'stagely_rpc_health{{cause="{cause}"}}'
     with health_of(server) as health:
         watching = Watching(health, SERVICE)
-        watching.says(SERVING)
+        watching.expect(SERVING)
         line = len(server.lines)
 
         with outage(postgres, server.address):
-            off = watching.says(NOT_SERVING)
-            assert told_by_check_and_list(health) == {NOT_SERVING}
+            off = watching.expect(NOT_SERVING)
+            assert reported_statuses(health) == {NOT_SERVING}
             assert metrics_of(server)[gauge] == 1
-            time.sleep(LOOKS_SECONDS)
+            time.sleep(QUIET_SECONDS)
             assert watching.is_quiet()
-        on = watching.says(SERVING)
+        on = watching.expect(SERVING)
 
-        assert told_by_check_and_list(health) == {SERVING}
+        assert reported_statuses(health) == {SERVING}
         until(lambda: metrics_of(server)[gauge] == 0)
         watching.end()
     request.node.user_properties += [("off after seconds", f"{off:.2f}"), ("on after seconds", f"{on:.2f}")]
-    until(lambda: told_by_log(server.lines[line:]).count("serving") == told_by_log(server.lines[line:]).count(cause))
-    assert set(told_by_log(server.lines[line:])) == {cause, "serving"}
+    until(
+        lambda: logged_changes(server.lines[line:]).count("serving") == logged_changes(server.lines[line:]).count(cause)
+    )
+    assert set(logged_changes(server.lines[line:])) == {cause, "serving"}

@@ -1,4 +1,4 @@
-"""Three replicas behind one address, each replaced in its turn, while clients read and write."""
+"""A rolling update: three replicas behind a balancer are replaced one by one while clients read and write."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 REPLICAS = 3
 CLIENTS = 3
-"""Of each kind, sync and async."""
+"""The number of clients of each kind, sync and async."""
 BETWEEN_CALLS_SECONDS = 0.01
 
 
 class Clients:
-    """Clients that create teams and read them again, until they are told to stop; they keep what went wrong."""
+    """Clients that create teams and read them back until `is_over` is set. They collect all errors."""
 
     def __init__(self) -> None:
         self.created: list[str] = []
@@ -42,7 +42,7 @@ class Clients:
                     team = await stagely.teams.create(slug=slug, name="Team")
                     await stagely.teams.get(team.id)
                     self.created.append(slug)
-                except Exception as failure:  # noqa: BLE001 - whatever it is, there must be none
+                except Exception as failure:  # noqa: BLE001 - the test expects no error of any kind
                     self.failures.append(failure)
                 await asyncio.sleep(BETWEEN_CALLS_SECONDS)
 
@@ -65,7 +65,7 @@ class Clients:
 
 
 class Replicas:
-    """Processes that serve over one database."""
+    """Server processes with one database."""
 
     def __init__(self, database_url: str, balancer: Balancer, stack: ExitStack, **overrides: str) -> None:
         self._settings = settings_for(database_url, SHUTDOWN_GRACE_SECONDS="10", **overrides)
@@ -74,13 +74,13 @@ class Replicas:
         self.running: list[Running] = []
 
     async def start(self) -> None:
-        """Start one."""
+        """Start a replica, and add it to the balancer."""
         replica = await asyncio.to_thread(self._stack.enter_context, serving(["serve"], self._settings))
         self.running.append(replica)
         self._balancer.add(replica.address)
 
     async def replace(self, replica: Running) -> int:
-        """Stop one, start another and wait until the balancer knows it; return the exit code."""
+        """Stop a replica, start another, and wait until the balancer finds it ready. Return the exit code."""
         code = await asyncio.to_thread(replica.stop)
         self.running.remove(replica)
         await self._balancer.remove(replica.address)
@@ -89,8 +89,8 @@ class Replicas:
         return code
 
 
-async def rolled(database_url: str, **overrides: str) -> tuple[Clients, list[int]]:
-    """Replace every replica under load; return what the clients met, and how the replicas ended."""
+async def roll(database_url: str, **overrides: str) -> tuple[Clients, list[int]]:
+    """Replace every replica under load. Return the clients, and the exit codes of the replicas."""
     clients = Clients()
     with ExitStack() as stack:
         async with balancing(2 * CLIENTS) as balancer:
@@ -110,7 +110,7 @@ async def rolled(database_url: str, **overrides: str) -> tuple[Clients, list[int
 
 @pytest.mark.timeout(300)
 async def test_no_call_fails_while_every_replica_is_replaced(fresh_database_url: str) -> None:
-    clients, codes = await rolled(fresh_database_url, SHUTDOWN_PAUSE_SECONDS="2")
+    clients, codes = await roll(fresh_database_url, SHUTDOWN_PAUSE_SECONDS="2")
 
     assert clients.failures == []
     assert codes == [0] * REPLICAS

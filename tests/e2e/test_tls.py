@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_probe_of_a_server_with_tls_asks_its_health_port(fresh_database_url: str, tmp_path: Path) -> None:
+def test_probe_of_a_server_with_tls_uses_its_health_port(fresh_database_url: str, tmp_path: Path) -> None:
     files = Files(tmp_path / "tls.crt", tmp_path / "tls.key", tmp_path / "ca.crt")
     with serving(["serve"], settings_with_tls(fresh_database_url, files)) as server:
         health = next(found for line in server.lines if (found := HEALTH.search(line)))
@@ -26,7 +26,9 @@ def test_probe_of_a_server_with_tls_asks_its_health_port(fresh_database_url: str
         assert server.stop() == 0
 
 
-def test_key_of_another_certificate_stops_the_start_with_one_line(fresh_database_url: str, tmp_path: Path) -> None:
+def test_key_that_does_not_match_the_certificate_prevents_startup_with_one_line(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
     files = Files(tmp_path / "tls.crt", tmp_path / "tls.key", tmp_path / "ca.crt")
     settings = settings_with_tls(fresh_database_url, files)
     replace(files.key, make_authority().key)

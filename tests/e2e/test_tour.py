@@ -1,4 +1,4 @@
-"""The README's tour, run exactly as it stands there."""
+"""Runs the commands of the README's tour and of the page for callers, unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.processes.service import ROOT, STAGELY_RPC, environment, serving, settings_for
 
-# What grpcurl is called with in the tour, said to buf.
+# Translates the grpcurl commands of the tour for `buf curl`.
 BUF_AS_GRPCURL = """#!/usr/bin/env bash
 set -eu
 [ "$1" = -plaintext ]; shift
@@ -38,7 +38,7 @@ esac
 
 
 def lines_of(name: str) -> str:
-    """Return the lines that stand under a comment of this name, in the README or in the page for callers."""
+    """Return the commands below the comment of this name, in the README or in the page for callers."""
     pages = [(ROOT / page).read_text() for page in ("README.md", "docs/callers.md")]
     found = re.search(rf"<!-- {name}:.*?-->\n```sh\n(.*?)```", "".join(pages), re.DOTALL)
     assert found is not None
@@ -46,7 +46,7 @@ def lines_of(name: str) -> str:
 
 
 def pasted(lines: str, client_path: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run lines as if they were pasted into a shell that ends at the first that fails."""
+    """Run lines in a shell that ends at the first failing command."""
     return subprocess.run(
         ["bash", "-euo", "pipefail"],
         input=lines,
@@ -61,7 +61,7 @@ def pasted(lines: str, client_path: str, cwd: Path = ROOT) -> subprocess.Complet
 
 @pytest.fixture(params=["grpcurl", "buf"])
 def client_path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A PATH on which `grpcurl` is grpcurl itself, or buf in its clothes."""
+    """A PATH on which `grpcurl` is either the real grpcurl, or a script that calls buf."""
     if request.param == "grpcurl":
         if shutil.which("grpcurl") is None:
             pytest.skip("grpcurl is not installed")
@@ -72,7 +72,7 @@ def client_path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"{tmp_path}:{os.environ['PATH']}"
 
 
-def test_tour_of_the_readme_runs_line_by_line(fresh_database_url: str, client_path: str) -> None:
+def test_tour_of_the_readme_works(fresh_database_url: str, client_path: str) -> None:
     with serving(["serve"], settings_for(fresh_database_url)) as server:
         result = pasted(lines_of("tour").replace("127.0.0.1:8080", server.address), client_path)
 
@@ -96,7 +96,7 @@ def test_tour_of_the_readme_runs_line_by_line(fresh_database_url: str, client_pa
         assert secret not in log
 
 
-def test_lines_about_authentication_run_line_by_line(fresh_database_url: str, client_path: str, tmp_path: Path) -> None:
+def test_lines_about_trust_work(fresh_database_url: str, client_path: str, tmp_path: Path) -> None:
     secret = tmp_path / ".stagely" / "jwt.secret"
     secret.parent.mkdir()
     secret.write_text("a-secret-of-the-test-of-the-readme-lines")

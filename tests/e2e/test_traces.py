@@ -1,4 +1,4 @@
-"""Traces of real processes."""
+"""Traces of real server processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.tokens import JWT_SECRET, token
 GET_TEAM = "stagely.v1.TeamService/GetTeam"
 
 
-def test_calls_of_all_workers_are_traced_and_their_lines_name_their_traces(fresh_database_url: str) -> None:
+def test_calls_of_all_workers_are_traced_and_their_log_lines_have_the_trace_ids(fresh_database_url: str) -> None:
     headers = headers_of(token("api", "teams.*"))
     with collecting() as (collector, endpoint):
         settings = {"ENVIRONMENT": "production", "JWT_SECRET": JWT_SECRET, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
@@ -38,7 +38,7 @@ def test_calls_of_all_workers_are_traced_and_their_lines_name_their_traces(fresh
     assert {attributes_of(each)["service.name"] for each in collector.resources} == {"control-plane"}
 
 
-def test_invalid_endpoint_is_one_line_without_its_password(fresh_database_url: str) -> None:
+def test_invalid_collector_url_is_reported_in_one_line_without_its_password(fresh_database_url: str) -> None:
     settings = settings_for(fresh_database_url, OTEL_EXPORTER_OTLP_ENDPOINT="http://stagely:hunter2@collector:4317")
 
     ended = run("serve", env=settings)

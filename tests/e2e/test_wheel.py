@@ -1,4 +1,4 @@
-"""The wheel, as somebody gets it who has nothing else of the project."""
+"""The wheel in an environment with nothing else of the project."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_wheel_contains_only_the_package_the_contract_and_the_migrations(wheel: Path) -> None:
+def test_wheel_contains_the_contract_and_the_migrations_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
 
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
@@ -45,7 +45,7 @@ def test_wheel_contains_only_the_package_the_contract_and_the_migrations(wheel: 
 
 
 class Environment:
-    """A virtual environment of its own, with nothing in it but what it is given."""
+    """A new virtual environment, which contains only what `install` adds."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -75,10 +75,10 @@ def _uv(*arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def client_alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """The wheel without extras: what it asks for itself, in the versions that the lock file has."""
-    made = Environment(tmp_path_factory.mktemp("client") / "venv")
-    made.install(wheel, "--constraint", ROOT / "requirements.lock")
-    return made
+    """An environment with the wheel without extras, and its dependencies in the versions of the lock file."""
+    venv = Environment(tmp_path_factory.mktemp("client") / "venv")
+    venv.install(wheel, "--constraint", ROOT / "requirements.lock")
+    return venv
 
 
 def test_installed_wheel_migrates_and_serves(wheel: Path, tmp_path: Path, empty_database_url: str) -> None:
@@ -99,7 +99,7 @@ def test_installed_wheel_migrates_and_serves(wheel: Path, tmp_path: Path, empty_
     assert created.team.slug == "web"
 
 
-def test_client_installs_only_grpc_and_protobuf(client_alone: Environment) -> None:
+def test_client_installs_grpc_and_protobuf_but_no_server_packages(client_alone: Environment) -> None:
     listed = "from importlib.metadata import distributions as d; print(*sorted(each.name for each in d()))"
 
     installed = client_alone.run("python", "-c", listed).stdout.split()
@@ -107,9 +107,11 @@ def test_client_installs_only_grpc_and_protobuf(client_alone: Environment) -> No
     assert installed == ["googleapis-common-protos", "grpcio", "protobuf", "stagely-rpc", "typing_extensions"]
 
 
-def test_documented_lines_run_with_only_the_client(client_alone: Environment, fresh_database_url: str) -> None:
+def test_example_in_the_docs_runs_with_only_the_client_installed(
+    client_alone: Environment, fresh_database_url: str
+) -> None:
     with serving(["serve"], settings_for(fresh_database_url)) as server:
-        lines = lines_of_the_readme().replace("127.0.0.1:8080", server.address)
+        lines = example_in_the_docs().replace("127.0.0.1:8080", server.address)
         result = client_alone.run("python", "-W", "error", "-c", lines)
 
     assert result.returncode == 0, result
@@ -119,13 +121,13 @@ def test_documented_lines_run_with_only_the_client(client_alone: Environment, fr
     ]
 
 
-def lines_of_the_readme() -> str:
+def example_in_the_docs() -> str:
     found = re.search(r"<!-- python.*?-->\n```python\n(.*?)```", (ROOT / "docs" / "callers.md").read_text(), re.DOTALL)
     assert found is not None
     return found[1]
 
 
-def test_command_without_the_server_extra_says_what_to_install(client_alone: Environment) -> None:
+def test_command_without_the_server_extra_names_what_to_install(client_alone: Environment) -> None:
     result = client_alone.run("stagely-rpc", "serve")
 
     assert (result.returncode, result.stdout) == (2, "")

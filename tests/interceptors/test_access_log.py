@@ -21,7 +21,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
 class Lines:
-    """Takes lines, and writes them nowhere."""
+    """A line writer that only stores the lines."""
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
@@ -37,7 +37,7 @@ def call_of(service: str = "api", user: User | None = None, **overrides: Any) ->
 
 
 def line_of(call: Call, code: str = "OK", level: int = logging.INFO) -> bytes:
-    """Return what is put for a call."""
+    """Return the log line of a call."""
     lines = Lines()
     JsonCallLog(call.method, level, cast("Any", lines)).end(call, code)
     (line,) = lines.lines
@@ -65,7 +65,7 @@ def test_line_has_these_fields_in_order() -> None:
 
 @pytest.mark.parametrize("user", [None, USER])
 @pytest.mark.parametrize("service", ["", "api"])
-def test_development_line_is_readable(service: str, user: User | None) -> None:
+def test_json_line_has_the_same_values_as_the_structlog_entry(service: str, user: User | None) -> None:
     call = call_of(service, user)
 
     with capture_logs() as logs:
@@ -92,7 +92,7 @@ def test_no_value_breaks_a_line(service: str, peer: str, request_id: str, method
     )
 
 
-def test_health_is_logged_at_debug_and_other_calls_at_info() -> None:
+def test_health_calls_are_logged_at_debug_and_others_at_info() -> None:
     interceptor = AccessLogInterceptor()
     health, other = interceptor.observer("/grpc.health.v1.Health/Check"), interceptor.observer(METHOD)
     assert health

@@ -1,4 +1,4 @@
-"""When a call ends early, at its deadline or because its caller left, what it does in PostgreSQL ends too."""
+"""When a call ends early, at its deadline or because its caller left, its statement in PostgreSQL ends too."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _WAITING = """
 
 
 class Blocked:
-    """A service of whose database another session has locked the teams: whatever is about them waits."""
+    """A service whose calls wait, because another session has locked the table of teams."""
 
     def __init__(self, teams: TeamServiceAsyncStub, blocker: psycopg.AsyncConnection[Any]) -> None:
         self.teams = teams
         self._blocker = blocker
 
     async def waiting(self) -> int:
-        """Return how many of the service's statements wait for the lock."""
+        """Return the number of the service's statements that wait for the lock."""
         row = await (await self._blocker.execute(_WAITING)).fetchone()
         return row[0] if row else 0
 
@@ -112,7 +112,7 @@ async def test_statement_ends_at_the_default_deadline(fresh_database_url: str, s
         await eventually(service.waiting, 0)
 
 
-async def test_call_can_set_a_later_deadline_than_the_default(fresh_database_url: str) -> None:
+async def test_call_may_set_a_later_deadline_than_the_default(fresh_database_url: str) -> None:
     async with blocked(fresh_database_url, default_deadline_seconds=0.1) as service:
         call = asyncio.ensure_future(point_read(service.teams, timeout=20))
         await eventually(service.waiting, 1)
@@ -122,7 +122,7 @@ async def test_call_can_set_a_later_deadline_than_the_default(fresh_database_url
         assert (await call).team.slug == "web"
 
 
-async def test_shared_statement_continues_until_its_last_caller_cancels(fresh_database_url: str) -> None:
+async def test_batched_statement_runs_until_its_last_caller_has_left(fresh_database_url: str) -> None:
     async with blocked(fresh_database_url) as service:
         impatient = asyncio.ensure_future(point_read(service.teams, timeout=0.5))
         patient = asyncio.ensure_future(point_read(service.teams, timeout=20))
@@ -135,7 +135,7 @@ async def test_shared_statement_continues_until_its_last_caller_cancels(fresh_da
 
 
 @CALLS
-async def test_connection_of_a_cancelled_statement_is_reused(fresh_database_url: str, start: Start) -> None:
+async def test_connection_is_reused_after_a_cancelled_statement(fresh_database_url: str, start: Start) -> None:
     async with blocked(fresh_database_url, database_pool_size=1) as service:
         for _ in range(3):
             with pytest.raises(grpc.aio.AioRpcError):
@@ -145,7 +145,7 @@ async def test_connection_of_a_cancelled_statement_is_reused(fresh_database_url:
         assert (await point_read(service.teams, timeout=20)).team.slug == "web"
 
 
-async def test_cancelled_write_changes_nothing(fresh_database_url: str) -> None:
+async def test_write_that_ended_early_has_no_effect(fresh_database_url: str) -> None:
     async with blocked(fresh_database_url) as service:
         with pytest.raises(grpc.aio.AioRpcError):
             await write(service.teams, timeout=0.5)
@@ -162,7 +162,7 @@ async def test_cancelled_write_changes_nothing(fresh_database_url: str) -> None:
 
 @pytest.mark.parametrize("read", [point_read, list_])
 async def test_read_survives_the_loss_of_every_connection(fresh_database_url: str, read: Start) -> None:
-    # Without a key nothing is sealed: what works in the background would find the loss first.
+    # No encryption key, so that no sealer runs: a background job could notice the lost connections first.
     async with running_server(fresh_database_url, encryption_key=None) as server, connected(server) as channel:
         teams = team_pb2_grpc.TeamServiceStub(channel)
         await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
@@ -171,11 +171,11 @@ async def test_read_survives_the_loss_of_every_connection(fresh_database_url: st
         await read(teams)
 
 
-async def test_write_whose_connection_is_lost_is_unavailable_and_can_be_retried(fresh_database_url: str) -> None:
+async def test_write_with_a_lost_connection_is_unavailable_and_can_be_retried(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url, encryption_key=None) as server, connected(server) as channel:
         teams = team_pb2_grpc.TeamServiceStub(channel)
         await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="web", name="Web"))
-        # Background work that lost its connection meanwhile would have had all of them replaced.
+        # Wait for background jobs: one that lost its connection would have replaced all connections.
         await eventually(lambda: in_use(server), 0)
         await terminate_all(fresh_database_url)
 

@@ -60,7 +60,7 @@ DETAILS = {
 
 
 class Faults:
-    """A service whose methods, one of each call kind, raise what they are told to."""
+    """A service with one method of each call kind, which raises `error`."""
 
     def __init__(self) -> None:
         self.error: BaseException = RuntimeError()
@@ -92,14 +92,14 @@ def faults() -> Faults:
 
 @pytest.fixture(scope="module")
 async def faulty(faults: Faults) -> AsyncIterator[grpc.aio.Channel]:
-    """A client of a server with the whole chain around the service that fails."""
+    """A client of the failing service, behind interceptors."""
     chain = ContextInterceptor(), AccessLogInterceptor(), ErrorInterceptor(), DecodingInterceptor()
     async with chained(handler_of(SERVICE, faults), *chain) as channel:
         yield channel
 
 
 async def call(channel: grpc.aio.Channel, kind: str, request: bytes = b"", metadata: Any = None) -> None:
-    """Call a method of some kind, and read its answer to the end."""
+    """Call the method of a kind, and read its responses to the end."""
     multicallable = getattr(channel, kind)(f"/{SERVICE}/{kind}", bytes, Empty.FromString)
     calling = multicallable(request if kind.startswith("unary") else iter([request]), metadata=metadata)
     if kind.endswith("unary"):
@@ -125,7 +125,7 @@ def test_every_error_has_a_status_an_example_and_a_reason() -> None:
 
 
 class Large(Notes):
-    """Responds with more than the server may send."""
+    """Responds with messages that are larger than the server may send."""
 
     def _response(self, text: str) -> Any:
         return super()._response(text * 1000)
@@ -170,7 +170,7 @@ async def test_violations_name_their_fields(faults: Faults, faulty: grpc.aio.Cha
     assert refusal.message == "a: is required; b.c: is too long"
 
 
-async def test_retry_delay_is_in_the_details(faults: Faults, faulty: grpc.aio.Channel) -> None:
+async def test_retry_delay_is_in_the_error_details(faults: Faults, faulty: grpc.aio.Channel) -> None:
     faults.error = errors.OverloadedError("too much", retry_after_seconds=2.5)
 
     with refused(StatusCode.RESOURCE_EXHAUSTED) as refusal:
@@ -180,8 +180,8 @@ async def test_retry_delay_is_in_the_details(faults: Faults, faulty: grpc.aio.Ch
 
 
 @KINDS
-async def test_other_errors_contain_only_the_request_id(faults: Faults, faulty: grpc.aio.Channel, kind: str) -> None:
-    faults.error = ZeroDivisionError("for the log alone")
+async def test_other_errors_show_only_the_request_id(faults: Faults, faulty: grpc.aio.Channel, kind: str) -> None:
+    faults.error = ZeroDivisionError("only for the log")
 
     with structlog.testing.capture_logs() as logs, refused(StatusCode.INTERNAL, reason="INTERNAL") as refusal:
         await call(faulty, kind, metadata=[("x-request-id", "the-request")])

@@ -1,4 +1,4 @@
-"""Every interceptor of the chain, with every kind of RPC."""
+"""Tests every interceptor of the chain with every kind of RPC."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ NOWHERE = "postgresql://nowhere/stagely"
 
 @asynccontextmanager
 async def behind(notes: Notes, *interceptors: grpc.aio.ServerInterceptor) -> AsyncIterator[grpc.aio.Channel]:
-    """Serve a form behind interceptors, which stand inside of the context and of the error table."""
+    """Serve a form behind the context interceptor, the error interceptor and these interceptors, in this order."""
     chain = ContextInterceptor(), ErrorInterceptor(), *interceptors
     async with chained(notes.handler(), *chain) as channel:
         yield channel
 
 
-async def context_gives_each_call_its_id(form: Form) -> None:
+async def context_gives_each_call_a_request_id(form: Form) -> None:
     async with chained(Notes(form).handler(), ContextInterceptor()) as channel:
         call = started(channel, form)
 
@@ -70,7 +70,7 @@ async def context_gives_each_call_its_id(form: Form) -> None:
         assert dict(await call.trailing_metadata())["x-request-id"]
 
 
-async def tracing_makes_one_span(form: Form) -> None:
+async def tracing_creates_one_span(form: Form) -> None:
     spans, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
 
@@ -83,7 +83,7 @@ async def tracing_makes_one_span(form: Form) -> None:
         await eventually(codes, expected=[0])
 
 
-async def metrics_count_one_call(form: Form) -> None:
+async def metrics_count_the_call(form: Form) -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
 
@@ -113,7 +113,7 @@ async def errors_become_codes_after_the_last_message(form: Form) -> None:
             await texts_of(started(channel, form))
 
 
-async def concurrency_has_a_limit_for_calls_and_one_for_streams(form: Form) -> None:
+async def concurrency_limits_calls_and_streams_separately(form: Form) -> None:
     may_continue = asyncio.Event()
     notes, limits = Notes(form, first=waiting(may_continue)), ConcurrencyInterceptor(1, 1, PATHS.values())
     other = FORMS[1] if form.rpc == "GetNote" else FORMS[0]
@@ -132,7 +132,7 @@ async def concurrency_has_a_limit_for_calls_and_one_for_streams(form: Form) -> N
         assert refusal.details["RetryInfo"].retry_delay.seconds == 1
 
 
-async def deadline_ends_unary_calls_alone(form: Form) -> None:
+async def deadline_ends_only_unary_calls(form: Form) -> None:
     async def take_long() -> None:
         await asyncio.sleep(2 * SOON_SECONDS)
 
@@ -145,7 +145,7 @@ async def deadline_ends_unary_calls_alone(form: Form) -> None:
                 await texts_of(call)
 
 
-async def draining_ends_streams_alone(form: Form) -> None:
+async def draining_ends_only_streams(form: Form) -> None:
     may_continue, draining = asyncio.Event(), Draining()
     notes = Notes(form, last=waiting(may_continue))
     async with behind(notes, DrainingInterceptor(draining, PATHS.values())) as channel:
@@ -165,7 +165,7 @@ async def draining_ends_streams_alone(form: Form) -> None:
             assert await reading == expected(form)
 
 
-async def auth_denies_before_anything_runs(form: Form) -> None:
+async def auth_denies_before_the_handler_runs(form: Form) -> None:
     notes, recorded = Notes(form), Denials()
     admission = Admission(Authenticator(None, None, None), build_database(settings_of(NOWHERE), None, None))
     async with behind(notes, AuthInterceptor(admission, {}, (), recorded)) as channel:
@@ -175,7 +175,7 @@ async def auth_denies_before_anything_runs(form: Form) -> None:
     assert (notes.runs, len(recorded.entries)) == (0, 1)
 
 
-async def decoding_refuses_what_is_no_message(form: Form) -> None:
+async def decoding_refuses_malformed_bytes(form: Form) -> None:
     async with behind(Notes(form), DecodingInterceptor()) as channel:
         assert await texts_of(started(channel, form)) == expected(form)
 
@@ -187,23 +187,23 @@ async def decoding_refuses_what_is_no_message(form: Form) -> None:
             )
 
 
-async def idempotency_gives_the_kept_answer_to_one_request(form: Form) -> None:
-    kept = message_class(f"{form.rpc}Response")(text="kept")
+async def idempotency_returns_the_stored_response_except_for_streamed_requests(form: Form) -> None:
+    stored = message_class(f"{form.rpc}Response")(text="stored")
 
     async def answered() -> None:
-        raise AlreadyAnsweredError(kept.SerializeToString())
+        raise AlreadyAnsweredError(stored.SerializeToString())
 
-    responses = {form.path: type(kept)}
+    responses = {form.path: type(stored)}
     async with behind(Notes(form, first=answered), IdempotencyInterceptor(responses)) as channel:
         call = started(channel, form, request_id=str(uuid.uuid4()))
         if form.streams_requests:
             with refused(grpc.StatusCode.INTERNAL):
                 await texts_of(call)
         else:
-            assert await texts_of(call) == ["kept"]
+            assert await texts_of(call) == ["stored"]
 
 
-async def rerun_repeats_until_a_message_of_a_stream_has_passed(form: Form) -> None:
+async def rerun_repeats_unless_a_message_of_a_stream_has_passed(form: Form) -> None:
     lost = Loses(1)
     async with behind(Notes(form, first=lost), RerunInterceptor([form.path])) as channel:
         assert await texts_of(started(channel, form)) == expected(form)
@@ -220,24 +220,24 @@ async def rerun_repeats_until_a_message_of_a_stream_has_passed(form: Form) -> No
 
 
 CHECKS: dict[type, Check] = {
-    ContextInterceptor: context_gives_each_call_its_id,
-    TracingInterceptor: tracing_makes_one_span,
-    MetricsInterceptor: metrics_count_one_call,
+    ContextInterceptor: context_gives_each_call_a_request_id,
+    TracingInterceptor: tracing_creates_one_span,
+    MetricsInterceptor: metrics_count_the_call,
     AccessLogInterceptor: access_log_has_one_line,
     ErrorInterceptor: errors_become_codes_after_the_last_message,
-    ConcurrencyInterceptor: concurrency_has_a_limit_for_calls_and_one_for_streams,
-    DeadlineInterceptor: deadline_ends_unary_calls_alone,
-    DrainingInterceptor: draining_ends_streams_alone,
-    AuthInterceptor: auth_denies_before_anything_runs,
-    DecodingInterceptor: decoding_refuses_what_is_no_message,
-    IdempotencyInterceptor: idempotency_gives_the_kept_answer_to_one_request,
-    RerunInterceptor: rerun_repeats_until_a_message_of_a_stream_has_passed,
+    ConcurrencyInterceptor: concurrency_limits_calls_and_streams_separately,
+    DeadlineInterceptor: deadline_ends_only_unary_calls,
+    DrainingInterceptor: draining_ends_only_streams,
+    AuthInterceptor: auth_denies_before_the_handler_runs,
+    DecodingInterceptor: decoding_refuses_malformed_bytes,
+    IdempotencyInterceptor: idempotency_returns_the_stored_response_except_for_streamed_requests,
+    RerunInterceptor: rerun_repeats_unless_a_message_of_a_stream_has_passed,
 }
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.__name__)
-async def test_interceptor_is_right_for_every_kind_of_call(check: Check, form: Form) -> None:
+async def test_interceptor_works_for_every_kind_of_call(check: Check, form: Form) -> None:
     await check(form)
 
 
@@ -268,7 +268,7 @@ async def expect_runs(notes: Notes, count: int) -> None:
 
 
 class Denials:
-    """Keeps denials."""
+    """Stores denials."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -278,7 +278,7 @@ class Denials:
 
 
 class Loses:
-    """Loses a race so many times."""
+    """Loses a race a number of times, then succeeds."""
 
     def __init__(self, times: int) -> None:
         self._left = times

@@ -48,13 +48,13 @@ async def channel(servicer: WaitingServicer, metrics: Metrics) -> AsyncIterator[
 
 
 def start(channel: grpc.aio.Channel, kind: str) -> Any:
-    """Begin a call of a method of some kind."""
+    """Start a call of the method of a kind."""
     method = getattr(channel, kind)(f"/{SERVICE}/{kind}", Empty.SerializeToString, Empty.FromString)
     return method(Empty() if kind.startswith("unary") else iter([Empty()]))
 
 
 async def code_of(call: Any) -> grpc.StatusCode:
-    """Read the answer of a call to its end, and return the code."""
+    """Read the responses of a call to their end, and return the code."""
     try:
         if hasattr(call, "__aiter__"):
             async for _ in call:
@@ -71,7 +71,7 @@ def counted(registry: CollectorRegistry, kind: str, code: grpc.StatusCode) -> fl
 
 
 async def expect_counted(metrics: Metrics, kind: str, code: grpc.StatusCode) -> None:
-    """Expect that one call has ended with this code and no other, and that none is under way."""
+    """Expect that exactly one call has ended, with this code, and that none is in progress."""
 
     registry = metrics.registry
     assert registry is not None
@@ -109,7 +109,7 @@ async def test_call_is_counted_with_the_code_that_its_caller_gets(
 
 
 @KINDS
-async def test_cancelled_call_is_counted_as_that(
+async def test_cancelled_call_is_counted_as_cancelled(
     channel: grpc.aio.Channel, metrics: Metrics, servicer: WaitingServicer, kind: str
 ) -> None:
     servicer.may_end.clear()
@@ -124,7 +124,9 @@ async def test_cancelled_call_is_counted_as_that(
     await expect_counted(metrics, kind, grpc.StatusCode.CANCELLED)
 
 
-async def test_unknown_method_names_are_not_labels(channel: grpc.aio.Channel, registry: CollectorRegistry) -> None:
+async def test_unknown_method_names_do_not_become_labels(
+    channel: grpc.aio.Channel, registry: CollectorRegistry
+) -> None:
     for number in range(3):
         method: Any = channel.unary_unary(f"/made.up.Service/Method{number}")
         assert await code_of(method(b"")) is grpc.StatusCode.UNIMPLEMENTED
@@ -134,7 +136,7 @@ async def test_unknown_method_names_are_not_labels(channel: grpc.aio.Channel, re
     assert not any("made" in sample.labels.get("method", "") for each in registry.collect() for sample in each.samples)
 
 
-async def test_call_that_lost_a_race_is_counted_each_time_that_it_is_run_again(
+async def test_every_rerun_of_a_call_is_counted(
     metrics: Metrics, registry: CollectorRegistry, servicer: WaitingServicer
 ) -> None:
     servicer.error = AbortedError("lost", may_run_again=True)

@@ -46,7 +46,7 @@ def start(channel: grpc.aio.Channel, kind: str, service: str = SERVICE) -> Any:
 
 
 async def end_of(call: Any) -> None:
-    """Read the answer of a call to its end."""
+    """Read the responses of a call to their end."""
     if hasattr(call, "__aiter__"):
         async for _ in call:
             pass
@@ -54,8 +54,8 @@ async def end_of(call: Any) -> None:
         await call
 
 
-async def expect_room(limits: ConcurrencyInterceptor) -> None:
-    """Expect that every call was given back, and none twice."""
+async def expect_no_calls(limits: ConcurrencyInterceptor) -> None:
+    """Wait until no call counts. A call that was subtracted twice makes the count negative."""
 
     async def in_use() -> tuple[int, int]:
         return limits.calls, limits.streams
@@ -64,7 +64,7 @@ async def expect_room(limits: ConcurrencyInterceptor) -> None:
 
 
 @KINDS
-async def test_one_call_more_than_the_limit_is_refused_until_one_has_ended(
+async def test_call_above_the_limit_is_refused_until_another_ends(
     channel: grpc.aio.Channel, servicer: WaitingServicer, limits: ConcurrencyInterceptor, kind: str
 ) -> None:
     calls = [start(channel, kind) for _ in range(LIMIT)]
@@ -80,11 +80,13 @@ async def test_one_call_more_than_the_limit_is_refused_until_one_has_ended(
 
     assert refusal.details["RetryInfo"].retry_delay.seconds == 1
     assert servicer.calls == LIMIT + 1
-    await expect_room(limits)
+    await expect_no_calls(limits)
 
 
 @KINDS
-async def test_refused_calls_take_no_room(channel: grpc.aio.Channel, servicer: WaitingServicer, kind: str) -> None:
+async def test_refused_calls_do_not_count_against_the_limit(
+    channel: grpc.aio.Channel, servicer: WaitingServicer, kind: str
+) -> None:
     calls = [start(channel, kind) for _ in range(LIMIT)]
     await servicer.expect_calls(LIMIT)
     for _ in range(2 * LIMIT):
@@ -98,7 +100,7 @@ async def test_refused_calls_take_no_room(channel: grpc.aio.Channel, servicer: W
 
 
 @KINDS
-async def test_cancelled_calls_make_room(
+async def test_cancelled_calls_no_longer_count(
     channel: grpc.aio.Channel, servicer: WaitingServicer, limits: ConcurrencyInterceptor, kind: str
 ) -> None:
     calls = [start(channel, kind) for _ in range(LIMIT)]
@@ -107,11 +109,11 @@ async def test_cancelled_calls_make_room(
     for call in calls:
         call.cancel()
 
-    await expect_room(limits)
+    await expect_no_calls(limits)
 
 
 @KINDS
-async def test_failed_calls_make_room(
+async def test_failed_calls_no_longer_count(
     channel: grpc.aio.Channel, servicer: WaitingServicer, limits: ConcurrencyInterceptor, kind: str
 ) -> None:
     servicer.error = NotFoundError("Team", "web")
@@ -121,10 +123,10 @@ async def test_failed_calls_make_room(
         with refused(grpc.StatusCode.NOT_FOUND):
             await end_of(start(channel, kind))
 
-    await expect_room(limits)
+    await expect_no_calls(limits)
 
 
-async def test_stream_that_nobody_reads_makes_room_when_its_caller_is_gone(
+async def test_unread_stream_no_longer_counts_after_its_caller_disconnects(
     channel: grpc.aio.Channel, limits: ConcurrencyInterceptor, servicer: WaitingServicer
 ) -> None:
     calls = [start(channel, "unary_stream") for _ in range(LIMIT)]
@@ -132,11 +134,11 @@ async def test_stream_that_nobody_reads_makes_room_when_its_caller_is_gone(
 
     await channel.close()
 
-    await expect_room(limits)
+    await expect_no_calls(limits)
     assert all(call.done() for call in calls)
 
 
-async def test_streams_of_other_services_have_a_bound_of_their_own(servicer: WaitingServicer) -> None:
+async def test_streams_of_other_services_have_their_own_limit(servicer: WaitingServicer) -> None:
     limits = ConcurrencyInterceptor(1, 1, [f"/{SERVICE}/unary_unary"])
     chain = ContextInterceptor(), ErrorInterceptor(), limits
     async with chained(handler_of(SERVICE, servicer), *chain) as channel:

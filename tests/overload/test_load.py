@@ -1,4 +1,4 @@
-"""A server at its limits: what is refused, and what is not."""
+"""A server at its limits: which calls it refuses."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 
 @asynccontextmanager
 async def busy_with_one_call(database_url: str, server: Server) -> AsyncIterator[None]:
-    """Have a call wait for a row that is locked, for as long as the block runs."""
+    """Keep a call waiting for a locked row while the block runs."""
     async with (
         connected(server) as channel,
         await psycopg.AsyncConnection.connect(database_url) as holder,
-        await psycopg.AsyncConnection.connect(database_url, autocommit=True) as look,
+        await psycopg.AsyncConnection.connect(database_url, autocommit=True) as observer,
     ):
         teams = team_pb2_grpc.TeamServiceStub(channel)
         team = (await teams.CreateTeam(team_pb2.CreateTeamRequest(slug="busy", name="Busy"))).team
@@ -38,7 +38,7 @@ async def busy_with_one_call(database_url: str, server: Server) -> AsyncIterator
 
         async def waiting() -> int:
             locks = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            return (await look.execute(locks)).rowcount
+            return (await observer.execute(locks)).rowcount
 
         await eventually(waiting, 1)
         yield
@@ -59,7 +59,7 @@ async def test_call_above_the_limit_is_refused_with_a_retry_delay(fresh_database
     assert refusal.details["RetryInfo"].retry_delay.seconds == 1
 
 
-async def test_health_answers_while_all_other_calls_are_refused(fresh_database_url: str) -> None:
+async def test_health_check_succeeds_at_the_limit_of_calls(fresh_database_url: str) -> None:
     async with (
         running_server(fresh_database_url, max_concurrent_rpcs=1) as server,
         busy_with_one_call(fresh_database_url, server),
@@ -72,7 +72,7 @@ async def test_health_answers_while_all_other_calls_are_refused(fresh_database_u
     assert answer.status == SERVING
 
 
-async def test_watch_streams_do_not_count_against_calls(database_url: str) -> None:
+async def test_hundred_watch_streams_do_not_count_as_calls(database_url: str) -> None:
     async with running_server(database_url, max_concurrent_rpcs=1) as server, connected(server) as channel:
         health, ids = health_pb2_grpc.HealthStub(channel), id_pb2_grpc.IdServiceStub(channel)
         watchers = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(WATCHERS)]

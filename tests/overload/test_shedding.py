@@ -1,4 +1,4 @@
-"""More calls at a time than the service can begin: gRPC's core keeps some waiting, and sheds what comes on top."""
+"""More concurrent calls than the service can start: gRPC's core queues some calls and sheds the others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
 
 
 class Crowd:
-    """Callers that all call at once, each channel over a connection of its own."""
+    """Concurrent calls over several channels. Each channel has its own connection."""
 
     def __init__(self, channels: list[grpc.Channel]) -> None:
         self._stubs = [id_pb2_grpc.IdServiceStub(channel) for channel in channels]
@@ -36,7 +36,7 @@ class Crowd:
         self._ended = threading.Semaphore(0)
 
     def call(self, times: int) -> None:
-        """Begin calls, of which a connection takes 1,000 at a time."""
+        """Start calls. A connection takes up to 1,000 calls at a time."""
         for number in range(times):
             stub = self._stubs[number % len(self._stubs)]
             call = stub.GenerateId.future(id_pb2.GenerateIdRequest(), timeout=TIMEOUT_SECONDS)
@@ -44,12 +44,12 @@ class Crowd:
             self._calls.append(call)
 
     def wait_for(self, count: int) -> None:
-        """Wait until so many more calls have ended."""
+        """Wait until `count` more calls have ended."""
         for _ in range(count):
             assert self._ended.acquire(timeout=TIMEOUT_SECONDS)
 
     def codes(self) -> Counter[grpc.StatusCode]:
-        """Return how the calls, which have all ended, did."""
+        """Return the number of calls by code. All calls must have ended."""
         return Counter(call.code() for call in self._calls)
 
 
@@ -62,11 +62,11 @@ def crowd(server: Server) -> Iterator[Crowd]:
         yield Crowd(channels)
 
 
-async def test_excess_calls_are_shed_at_once_and_queued_calls_succeed(database_url: str) -> None:
+async def test_calls_above_the_queue_limit_are_shed_at_once_and_queued_calls_are_answered(database_url: str) -> None:
     async with running_server(database_url, metrics_port=0) as server:
         with crowd(server) as callers:
             callers.call(2 * MAX_PENDING_CALLS)
-            # The event loop stands still: nothing is taken on, and only the core can have ended them.
+            # This call blocks the event loop, so the server starts no call: only the core can have ended these.
             callers.wait_for(MAX_PENDING_CALLS - 1)
             await asyncio.to_thread(callers.wait_for, MAX_PENDING_CALLS + 1)
             codes = callers.codes()
@@ -78,7 +78,7 @@ async def test_excess_calls_are_shed_at_once_and_queued_calls_succeed(database_u
     assert codes[grpc.StatusCode.OK] >= UNSHED_CALLS
 
 
-async def test_short_burst_is_not_shed(database_url: str) -> None:
+async def test_burst_up_to_the_first_limit_is_not_shed(database_url: str) -> None:
     async with running_server(database_url) as server:
         with crowd(server) as callers:
             callers.call(UNSHED_CALLS)
@@ -88,7 +88,7 @@ async def test_short_burst_is_not_shed(database_url: str) -> None:
     assert codes == {grpc.StatusCode.OK: UNSHED_CALLS}
 
 
-async def test_too_large_request_counts_as_arrived_and_never_starts(database_url: str) -> None:
+async def test_too_large_request_counts_as_arrived_but_never_starts(database_url: str) -> None:
     too_large = crypto_pb2.EncryptRequest(plaintext=bytes(65_536))
     async with running_server(database_url, metrics_port=0, max_request_bytes=65_536) as server:
         async with connected(server) as channel:

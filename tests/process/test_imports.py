@@ -1,4 +1,4 @@
-"""What the running service has imported: each module costs its start time and every process memory."""
+"""The modules that the running service imports. Each costs startup time, and memory in every process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEEDED_BY_OTHERS = {
     "unittest": "tests",
     "hypothesis": "tests",
     "grpc_tools.protoc": "generating code",
-    "redis": "signals, which are not sent yet",
+    "redis": "signals between replicas, which are not implemented yet",
 }
 SERVE = """
 import os, signal, sys
@@ -63,7 +63,7 @@ def modules_of_the_server(database_url: str) -> set[str]:
     return imported_by(SERVE, settings_for(database_url))
 
 
-def test_server_does_not_import_modules_of_other_commands(modules_of_the_server: set[str]) -> None:
+def test_server_does_not_import_modules_that_it_does_not_need(modules_of_the_server: set[str]) -> None:
     assert "stagely_rpc.server.server" in modules_of_the_server
     assert modules_of_the_server & NEEDED_BY_OTHERS.keys() == set()
 

@@ -9,7 +9,7 @@ from tests.support.rpc import settings_of
 
 
 @given(total=st.integers(0, 100_000), parts=st.integers(1, 256))
-def test_parts_differ_by_at_most_one_and_add_up_to_the_whole(total: int, parts: int) -> None:
+def test_parts_differ_by_at_most_one_and_add_up_to_the_total(total: int, parts: int) -> None:
     found = divided(total, parts)
 
     assert len(found) == parts
@@ -17,7 +17,7 @@ def test_parts_differ_by_at_most_one_and_add_up_to_the_whole(total: int, parts: 
     assert max(found) - min(found) <= 1
 
 
-def test_each_worker_has_a_share_of_each_limit() -> None:
+def test_each_worker_gets_a_share_of_each_limit() -> None:
     settings = settings_of(
         "postgresql://db/stagely",
         workers=3,
@@ -38,5 +38,5 @@ def test_each_worker_has_a_share_of_each_limit() -> None:
 
 
 @pytest.mark.parametrize("parts", [1, 2, 7])
-def test_share_of_a_limit_equal_to_the_workers_is_one(parts: int) -> None:
+def test_total_equal_to_the_number_of_parts_gives_ones(parts: int) -> None:
     assert divided(parts, parts) == [1] * parts

@@ -1,4 +1,4 @@
-"""A server that is told to stop: what it still does, and how soon it is gone."""
+"""A server that gets a signal to stop: which calls it still serves, and how soon it ends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SOON_SECONDS = 10
 
 
 def channel_of(server: Running) -> grpc.Channel:
-    """Connect anew, as one does who has not called before."""
+    """Connect like a new client, with a new connection."""
     return grpc.insecure_channel(server.address, options=[("grpc.use_local_subchannel_pool", 1)])
 
 
@@ -36,7 +36,7 @@ def begin_to_stop(server: Running, number: signal.Signals = signal.SIGTERM) -> N
     server.wait_for("(stopping)")
 
 
-def test_health_is_not_serving_at_once_and_calls_are_served_during_the_pause(fresh_database_url: str) -> None:
+def test_health_reports_not_serving_at_once_and_calls_are_served_during_the_pause(fresh_database_url: str) -> None:
     env = settings_for(fresh_database_url, SHUTDOWN_PAUSE_SECONDS="3")
     with serving(["serve"], env) as server, channel_of(server) as known:
         teams = team_pb2_grpc.TeamServiceStub(known)
@@ -59,7 +59,9 @@ def test_health_is_not_serving_at_once_and_calls_are_served_during_the_pause(fre
 
 
 @SIGNALS
-def test_second_signal_ends_the_server_in_the_pause(fresh_database_url: str, number: signal.Signals) -> None:
+def test_second_signal_during_the_pause_ends_the_server_at_once(
+    fresh_database_url: str, number: signal.Signals
+) -> None:
     env = settings_for(fresh_database_url, SHUTDOWN_PAUSE_SECONDS=LONG_SECONDS)
     with serving(["serve"], env) as server:
         begin_to_stop(server, number)
@@ -71,7 +73,7 @@ def test_second_signal_ends_the_server_in_the_pause(fresh_database_url: str, num
 
 
 @SIGNALS
-def test_second_signal_ends_the_server_while_a_call_runs(fresh_database_url: str, number: signal.Signals) -> None:
+def test_second_signal_during_a_call_ends_the_server_at_once(fresh_database_url: str, number: signal.Signals) -> None:
     env = settings_for(fresh_database_url, SHUTDOWN_GRACE_SECONDS=LONG_SECONDS)
     with serving(["serve"], env) as server, call_in_progress(fresh_database_url, server) as (_, pending):
         begin_to_stop(server)
@@ -86,7 +88,7 @@ def test_second_signal_ends_the_server_while_a_call_runs(fresh_database_url: str
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_server_stops_in_time_when_the_database_hangs(workers: int) -> None:
+def test_server_stops_in_time_even_if_the_database_hangs(workers: int) -> None:
     grace_seconds = 1
     with own_postgres() as postgres:
         env = settings_for(postgres.url, SHUTDOWN_GRACE_SECONDS=str(grace_seconds))
@@ -109,7 +111,7 @@ def test_server_stops_in_time_when_the_database_hangs(workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_server_ends_at_a_signal_during_startup(fresh_database_url: str, workers: int) -> None:
+def test_signal_during_startup_ends_the_server(fresh_database_url: str, workers: int) -> None:
     command = [str(STAGELY_RPC), "serve", "--workers", str(workers)]
     with psycopg.connect(fresh_database_url) as migrating:
         migrating.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")

@@ -1,4 +1,4 @@
-"""Several workers that share one port, and what is limited."""
+"""Several workers share one port and the limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.processes.service import Running
 
 
-def test_every_worker_serves_on_the_same_port(pair: Running) -> None:
+def test_every_worker_serves_on_the_shared_port(pair: Running) -> None:
     with ExitStack() as stack:
         clients = [connect(pair, stack) for _ in range(CONNECTIONS)]
         for client in clients:
@@ -36,7 +36,7 @@ def test_every_worker_serves_on_the_same_port(pair: Running) -> None:
     assert min(shares) > 0
 
 
-def test_service_is_announced_once(pair: Running) -> None:
+def test_service_logs_its_address_once(pair: Running) -> None:
     listening = [line for line in pair.lines if "listening" in line]
 
     assert len(listening) == 1
@@ -45,7 +45,7 @@ def test_service_is_announced_once(pair: Running) -> None:
 
 
 @pytest.mark.parametrize("command", [["serve"], ["serve", "--workers", "2"]])
-def test_port_of_workers_is_refused_to_other_processes(database_url: str, pair: Running, command: list[str]) -> None:
+def test_port_of_workers_is_refused_to_another_service(database_url: str, pair: Running, command: list[str]) -> None:
     ended = run(*command, env=settings_for(database_url, PORT=pair.address.split(":")[1]))
 
     refusal = f"stagely-rpc: can't listen on {pair.address}: is the port taken?\n"
@@ -61,7 +61,7 @@ def test_port_of_another_service_is_refused(fresh_database_url: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - the default
-def test_workers_share_the_configured_port(fresh_database_url: str, host: str) -> None:
+def test_workers_share_a_fixed_port(fresh_database_url: str, host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
@@ -71,7 +71,7 @@ def test_workers_share_the_configured_port(fresh_database_url: str, host: str) -
         assert server.stop() == 0
 
 
-def test_option_overrides_the_setting_of_workers(fresh_database_url: str) -> None:
+def test_option_overrides_the_setting_of_the_number_of_workers(fresh_database_url: str) -> None:
     env = settings_for(fresh_database_url, WORKERS="3")
     with serving(["serve"], env) as server:
         assert len(workers_of(server)) == 3
@@ -86,7 +86,7 @@ def test_more_workers_than_connections_are_refused(fresh_database_url: str) -> N
     assert ended.stderr == ("stagely-rpc: WORKERS: must not be more than DATABASE_POOL_SIZE, which the workers share\n")
 
 
-def test_connections_of_all_workers_stay_within_the_setting(fresh_database_url: str) -> None:
+def test_connections_of_all_workers_stay_within_the_pool_size(fresh_database_url: str) -> None:
     of_the_pools = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stagely-rpc' AND datname = %s"
     name = psycopg.conninfo.conninfo_to_dict(fresh_database_url)["dbname"]
     with (
@@ -95,14 +95,14 @@ def test_connections_of_all_workers_stay_within_the_setting(fresh_database_url: 
     ):
         clients = [connect(server, stack) for _ in range(CONNECTIONS)]
         with (
-            psycopg.connect(fresh_database_url, autocommit=True) as look,
+            psycopg.connect(fresh_database_url, autocommit=True) as observer,
             psycopg.connect(fresh_database_url) as holder,
         ):
             holder.execute("LOCK TABLE teams")
             calls = [client.ListTeams.future(team_pb2.ListTeamsRequest(), timeout=30) for client in clients]
             seen = set()
             for _ in range(100):
-                seen |= {count for (count,) in look.execute(of_the_pools, [name])}
+                seen |= {count for (count,) in observer.execute(of_the_pools, [name])}
                 time.sleep(0.02)
             holder.rollback()
         for call in calls:
@@ -111,7 +111,7 @@ def test_connections_of_all_workers_stay_within_the_setting(fresh_database_url: 
     assert max(seen) == 5
 
 
-def test_health_port_is_shared_too(fresh_database_url: str, tmp_path: Path) -> None:
+def test_workers_share_the_health_port_too(fresh_database_url: str, tmp_path: Path) -> None:
     files = Files(tmp_path / "tls.crt", tmp_path / "tls.key", tmp_path / "ca.crt")
     with serving(["serve", "--workers", "2"], settings_with_tls(fresh_database_url, files)) as server:
         (listening,) = [line for line in server.lines if "listening" in line]

@@ -1,4 +1,4 @@
-"""Workers that die, and workers that are told to stop."""
+"""Workers that die, and workers that are stopped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_killed_worker_is_replaced_while_calls_continue(fresh_database_url: str) -> None:
+def test_killed_worker_is_replaced_without_failed_calls(fresh_database_url: str) -> None:
     with two_workers(fresh_database_url) as server:
         before = workers_of(server)
         with Callers(server.address, 8) as callers:
@@ -34,7 +34,7 @@ def test_killed_worker_is_replaced_while_calls_continue(fresh_database_url: str)
     assert before[0] not in after
 
 
-def test_workers_drain_together_when_their_last_call_has_ended(fresh_database_url: str) -> None:
+def test_service_ends_when_the_last_call_of_its_workers_has_ended(fresh_database_url: str) -> None:
     with two_workers(fresh_database_url) as server:
         workers = workers_of(server)
         with call_in_progress(fresh_database_url, server) as (holder, pending):
@@ -49,7 +49,7 @@ def test_workers_drain_together_when_their_last_call_has_ended(fresh_database_ur
         assert psutil.wait_procs(workers, timeout=0)[1] == []
 
 
-def test_second_signal_kills_all_workers(fresh_database_url: str) -> None:
+def test_second_signal_ends_all_workers_at_once(fresh_database_url: str) -> None:
     with two_workers(fresh_database_url, SHUTDOWN_GRACE_SECONDS="60") as server:
         workers = workers_of(server)
         with call_in_progress(fresh_database_url, server) as (_, pending):
@@ -64,7 +64,7 @@ def test_second_signal_kills_all_workers(fresh_database_url: str) -> None:
         assert psutil.wait_procs(workers, timeout=0)[1] == []
 
 
-def test_signal_to_every_process_like_ctrl_c_lets_calls_end(fresh_database_url: str) -> None:
+def test_signal_to_every_process_as_by_ctrl_c_lets_calls_end(fresh_database_url: str) -> None:
     with (
         two_workers(fresh_database_url) as server,
         call_in_progress(fresh_database_url, server) as (holder, pending),
@@ -87,27 +87,29 @@ def test_workers_end_when_their_supervisor_is_killed(fresh_database_url: str) ->
         assert psutil.wait_procs(workers, timeout=20)[1] == []
 
 
-def test_worker_that_dies_repeatedly_is_replaced_with_growing_delays(fresh_database_url: str) -> None:
+def test_delay_grows_for_a_worker_that_dies_repeatedly(fresh_database_url: str) -> None:
     with two_workers(fresh_database_url) as server:
-        kept, killed = workers_of(server)
+        surviving, killed = workers_of(server)
         delays = []
         for _ in range(3):
             killed.kill()
             delays.append(float(server.wait_for(r"restart_in_seconds=([\d.]+)")))
             until(lambda: len(workers_of(server)) == 2)
-            (killed,) = [worker for worker in workers_of(server) if worker != kept]
+            (killed,) = [worker for worker in workers_of(server) if worker != surviving]
 
     assert delays == [0.5, 1.0, 2.0]
 
 
-def test_reason_that_no_worker_starts_is_one_line(empty_database_url: str) -> None:
+def test_error_that_keeps_all_workers_from_starting_is_printed_once(empty_database_url: str) -> None:
     ended = run("serve", "--workers", "3", env=settings_for(empty_database_url))
 
     assert ended.returncode == 2
     assert re.fullmatch(r"stagely-rpc: .*needs revision \d+: run `stagely-rpc migrate up`\n", ended.stderr)
 
 
-def test_silent_end_of_a_worker_before_serving_ends_all(fresh_database_url: str, tmp_path: Path) -> None:
+def test_worker_that_ends_silently_before_any_worker_serves_stops_the_service(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
     paths = {"TMPDIR": str(tmp_path), "PYTHONPATH": str(tmp_path)}
     env = settings_for(fresh_database_url, METRICS_PORT="0", DATABASE_POOL_SIZE="8", **paths)
     (tmp_path / "uvloop.py").write_text("raise SystemExit(7)")

@@ -1,4 +1,4 @@
-"""The metrics of several workers, in one place."""
+"""The metrics of several workers at one endpoint."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support.processes.service import Running
 
 
-def test_metrics_add_up_the_calls_of_all_workers(pair: Running) -> None:
+def test_calls_of_all_workers_are_added_up(pair: Running) -> None:
     ended = 'stagely_rpc_calls_total{code="NOT_FOUND",method="stagely.v1.TeamService/GetTeam"}'
     with ExitStack() as stack:
         for _ in range(CONNECTIONS):
@@ -37,13 +37,13 @@ def test_metrics_add_up_the_calls_of_all_workers(pair: Running) -> None:
         until(lambda: metrics_of(pair).get(ended) == CONNECTIONS)
 
 
-def test_memory_of_each_worker_is_a_metric(pair: Running) -> None:
-    told = [metrics_of(pair)[f'stagely_rpc_worker_resident_bytes{{worker="{number}"}}'] for number in (1, 2)]
+def test_memory_of_each_worker_is_in_the_metrics(pair: Running) -> None:
+    found = [metrics_of(pair)[f'stagely_rpc_worker_resident_bytes{{worker="{number}"}}'] for number in (1, 2)]
 
-    assert told == pytest.approx([worker.memory_info().rss for worker in workers_of(pair)], rel=0.1)
+    assert found == pytest.approx([worker.memory_info().rss for worker in workers_of(pair)], rel=0.1)
 
 
-def test_counters_outlive_the_worker_but_not_the_supervisor(fresh_database_url: str, tmp_path: Path) -> None:
+def test_counters_outlive_a_worker_but_not_the_supervisor(fresh_database_url: str, tmp_path: Path) -> None:
     ended = 'stagely_rpc_calls_total{code="OK",method="stagely.v1.TeamService/ListTeams"}'
     with two_workers(fresh_database_url, METRICS_PORT="0", TMPDIR=str(tmp_path)) as server:
         with ExitStack() as stack:
@@ -65,7 +65,7 @@ def test_counters_outlive_the_worker_but_not_the_supervisor(fresh_database_url: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_call_of_a_dead_worker_is_not_in_flight(fresh_database_url: str) -> None:
+def test_call_of_a_dead_worker_no_longer_counts_as_in_flight(fresh_database_url: str) -> None:
     with (
         two_workers(fresh_database_url, METRICS_PORT="0") as server,
         call_in_progress(fresh_database_url, server) as (_, pending),

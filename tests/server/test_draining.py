@@ -1,4 +1,4 @@
-"""A server that stops ends its streams after the pause, and lets unary calls end."""
+"""A stopping server ends its streams after the pause, and waits for unary calls."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def read(call: Any, count: int) -> Sequence[str]:
     return [(await call.read()).text for _ in range(count)]
 
 
-async def test_streams_continue_in_the_pause_and_end_after_it_with_a_resume_token(database_url: str) -> None:
+async def test_streams_continue_during_the_pause_and_then_end_with_a_resume_token(database_url: str) -> None:
     board = Board()
     board.add("one")
     server = await new_server(database_url, board)
@@ -86,7 +86,7 @@ async def test_unary_call_ends_normally_while_the_server_drains(database_url: st
         await stopping
 
 
-async def test_watch_of_health_reports_not_serving_and_ends_with_ok(database_url: str) -> None:
+async def test_health_watch_reports_not_serving_and_ends_with_ok(database_url: str) -> None:
     server = await new_server(database_url, Board())
     async with connected(server) as channel:
         call = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
@@ -99,7 +99,7 @@ async def test_watch_of_health_reports_not_serving_and_ends_with_ok(database_url
         await stopping
 
 
-async def test_stream_that_arrives_while_the_server_drains_is_refused() -> None:
+async def test_new_stream_is_refused_while_the_server_drains() -> None:
     draining, notes = Draining(), Notes(FORMS[1])
     draining.begin()
     chain = ContextInterceptor(), ErrorInterceptor(), DrainingInterceptor(draining, PATHS.values())

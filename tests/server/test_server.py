@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from stagely_rpc.server.server import Server
 
 PING_SECONDS = 6
-"""Sooner than gRPC's clients in other languages do it, which take 10 s at least."""
+"""More often than gRPC clients in other languages, which wait at least 10 s."""
 
 
 async def test_keepalive_pings_of_an_idle_client_are_allowed(server: Server) -> None:
-    """By default a server takes one in five minutes, and cuts the connection at the third that comes sooner."""
+    """By default, a server allows one ping in five minutes, and closes the connection at the third early ping."""
     options = [
         ("grpc.keepalive_time_ms", PING_SECONDS * 1000),
         ("grpc.keepalive_permit_without_calls", 1),

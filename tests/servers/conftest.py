@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[PostgreSQL]:
-    """The newest supported PostgreSQL, whose database is migrated."""
+    """The newest supported PostgreSQL, with a migrated database."""
     with running(installed.postgresql(installed.POSTGRESQL[-1]), max_connections="200") as server:
         migrations.upgrade(server.url())
         yield server
@@ -33,12 +33,12 @@ def authority() -> Certificate:
 
 @pytest.fixture(scope="module")
 def tls_server(authority: Certificate) -> Iterator[PostgreSQL]:
-    """A PostgreSQL that is named localhost, speaks TLS to whoever wants it, and is migrated."""
+    """A migrated PostgreSQL that offers TLS with a certificate for localhost."""
     with running_with_tls(authority) as server:
         yield server
 
 
 @pytest.fixture
 def right(authority: Certificate, tmp_path: Path) -> Path:
-    """The authority's certificate, in a file."""
+    """A file with the authority's certificate."""
     return written(tmp_path / "right.crt", authority.pem)

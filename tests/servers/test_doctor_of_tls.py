@@ -1,4 +1,4 @@
-"""What `stagely-rpc doctor` says of TLS to real servers."""
+"""The findings of `stagely-rpc doctor` about TLS to real servers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNTRUSTED = r'unreachable: .*server at "127.0.0.1", port \d+ failed: SSL error: 
 
 
 def examined(url: str, check: str, *, ends_with: int) -> dict[str, str]:
-    """Return what the command finds of one check."""
+    """Return the finding of one check."""
     ended = run("doctor", "--json", env=settings_for(url))
 
     assert (ended.returncode, ended.stderr) == (ends_with, "")
@@ -45,7 +45,7 @@ def lines_of(url: str, *, ends_with: int) -> list[str]:
     return ended.stdout.splitlines()
 
 
-def test_verified_server_is_reported_with_the_protocol(tls_server: PostgreSQL, right: Path) -> None:
+def test_doctor_shows_the_protocol_of_a_verified_server(tls_server: PostgreSQL, right: Path) -> None:
     url = url_of(tls_server, sslmode="verify-full", sslrootcert=right)
 
     assert examined(url, "database tls", ends_with=0) == {
@@ -59,7 +59,7 @@ def test_verified_server_is_reported_with_the_protocol(tls_server: PostgreSQL, r
     )
 
 
-def test_certificate_that_expires_soon_is_a_warning_with_the_date(
+def test_certificate_that_expires_soon_is_a_warning_with_its_expiry(
     tls_server: PostgreSQL, authority: Certificate, right: Path
 ) -> None:
     ending = make_certificate(authority, dns("localhost"), common_name="localhost", lifetime=(-YEAR, 3 * DAY))
@@ -76,7 +76,7 @@ def test_certificate_that_expires_soon_is_a_warning_with_the_date(
 
 
 @pytest.mark.parametrize("mode", ["verify-ca", "require"])
-def test_verification_of_the_authority_only_is_reported(tls_server: PostgreSQL, right: Path, mode: str) -> None:
+def test_doctor_shows_that_the_name_is_not_verified(tls_server: PostgreSQL, right: Path, mode: str) -> None:
     found = examined(url_of(tls_server, sslmode=mode, sslrootcert=right), "database tls", ends_with=0)
 
     assert found["status"] == "ok"
@@ -92,13 +92,13 @@ def test_unverified_server_is_a_warning(tls_server: PostgreSQL, mode: str) -> No
     }
 
 
-def test_local_connection_without_tls_is_fine(tls_server: PostgreSQL) -> None:
+def test_no_tls_to_the_same_host_is_ok(tls_server: PostgreSQL) -> None:
     found = examined(url_of(tls_server, sslmode="disable"), "database tls", ends_with=0)
 
     assert (found["status"], found["found"]) == ("ok", "not needed: on this host")
 
 
-def test_network_connection_without_tls_is_a_warning() -> None:
+def test_no_tls_over_the_network_is_a_warning() -> None:
     address = address_of_this_host()
     with running(installed.postgresql(installed.POSTGRESQL[-1]), listen_addresses=f"127.0.0.1,{address}") as server:
         server.place("pg_hba.conf", b"host all all 127.0.0.1/32 trust\n" + f"host all all {address}/32 trust".encode())
@@ -110,7 +110,7 @@ def test_network_connection_without_tls_is_a_warning() -> None:
 
 
 def address_of_this_host() -> str:
-    """Return an address of this host that is not its loopback's."""
+    """Return an address of this host that is not a loopback address."""
     for addresses in psutil.net_if_addrs().values():
         for each in addresses:
             if each.family is socket.AF_INET and not ipaddress.ip_address(each.address).is_loopback:
@@ -118,7 +118,7 @@ def address_of_this_host() -> str:
     pytest.skip("this host has no network")
 
 
-def test_certificate_of_another_authority_is_reported_with_its_issuer(tls_server: PostgreSQL, tmp_path: Path) -> None:
+def test_certificate_of_another_authority_fails_with_its_issuer(tls_server: PostgreSQL, tmp_path: Path) -> None:
     wrong = written(tmp_path / "wrong.crt", make_authority("another").pem)
 
     found = examined(url_of(tls_server, sslmode="verify-full", sslrootcert=wrong), "database", ends_with=1)
@@ -128,9 +128,7 @@ def test_certificate_of_another_authority_is_reported_with_its_issuer(tls_server
     assert found["advice"] == "set sslrootcert in DATABASE_URL to the issuer's certificate"
 
 
-def test_expired_certificate_is_reported_with_its_expiry(
-    tls_server: PostgreSQL, authority: Certificate, right: Path
-) -> None:
+def test_expired_certificate_fails_with_its_expiry(tls_server: PostgreSQL, authority: Certificate, right: Path) -> None:
     expired = make_certificate(authority, dns("localhost"), common_name="localhost", lifetime=(-YEAR, -DAY))
     url = url_of(tls_server, sslmode="verify-full", sslrootcert=right)
     with showing(tls_server, authority, expired):
@@ -143,7 +141,7 @@ def test_expired_certificate_is_reported_with_its_expiry(
     assert [line.split()[:2] for line in lines if "expired" in line] == [["fail", "database"]]
 
 
-def test_certificate_that_is_not_valid_yet_is_reported_with_its_start(
+def test_certificate_that_is_not_yet_valid_fails_with_its_start(
     tls_server: PostgreSQL, authority: Certificate, right: Path
 ) -> None:
     early = make_certificate(authority, dns("localhost"), common_name="localhost", lifetime=(DAY, YEAR))
@@ -154,7 +152,7 @@ def test_certificate_that_is_not_valid_yet_is_reported_with_its_start(
     assert re.fullmatch(UNTRUSTED + f"the server's certificate is not valid before {begin}", found["found"])
 
 
-def test_certificate_of_another_name_is_reported(tls_server: PostgreSQL, authority: Certificate, right: Path) -> None:
+def test_certificate_for_another_name_fails(tls_server: PostgreSQL, authority: Certificate, right: Path) -> None:
     other = make_certificate(authority, dns("db.example.com"), common_name="db.example.com")
     with showing(tls_server, authority, other):
         found = examined(url_of(tls_server, sslmode="verify-full", sslrootcert=right), "database", ends_with=1)
@@ -162,7 +160,7 @@ def test_certificate_of_another_name_is_reported(tls_server: PostgreSQL, authori
     assert found["found"].endswith('server certificate for "db.example.com" does not match host name "localhost"')
 
 
-def test_protocol_is_the_one_to_the_pooler_and_not_behind_it(
+def test_protocol_version_is_not_shown_behind_a_pooler(
     tls_server: PostgreSQL, authority: Certificate, right: Path
 ) -> None:
     with pgbouncer(tls_server, certificate=certificate_of_localhost(authority)) as pooler:

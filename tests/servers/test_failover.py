@@ -1,4 +1,4 @@
-"""Failover to the other of two hosts in the URL, under load."""
+"""Failover between two hosts in the URL, under load."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 WRITERS = 8
 RECOVERED = 30
-"""So many writes are acknowledged after a failover, before it counts as over."""
+"""The number of acknowledged writes after which a failover counts as complete."""
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def pair() -> Iterator[Pair]:
 
 
 class Load:
-    """Callers, each of which makes teams and reads them back, until told to stop."""
+    """Callers that create teams and read them back, until `stop`."""
 
     def __init__(self, stagely: Stagely) -> None:
         self.acknowledged: set[str] = set()
@@ -59,13 +59,13 @@ class Load:
         self._stopping = True
 
     async def expect_progress(self) -> None:
-        """Wait until so many more writes are acknowledged that everything must be well."""
+        """Wait until `RECOVERED` more writes are acknowledged."""
         before = len(self.acknowledged)
 
-        async def is_well() -> bool:
+        async def has_recovered() -> bool:
             return len(self.acknowledged) >= before + RECOVERED
 
-        await eventually(is_well, expected=True, seconds=RECOVERY_SECONDS)
+        await eventually(has_recovered, expected=True, seconds=RECOVERY_SECONDS)
 
     async def _write(self) -> None:
         while not self._stopping:
@@ -80,7 +80,7 @@ class Load:
 
 @asynccontextmanager
 async def loaded(server: Server) -> AsyncIterator[Load]:
-    """Put a load on a server, which goes on when the block begins."""
+    """Put load on a server. Its first writes are acknowledged before the block starts."""
     async with connect(f"127.0.0.1:{server.port}") as stagely:
         load = Load(stagely)
         running = asyncio.create_task(load.run())
@@ -102,7 +102,7 @@ async def status_of(server: Server) -> int:
         return int((await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())).status)
 
 
-async def test_no_acknowledged_write_is_lost_when_the_primary_dies(pair: Pair) -> None:
+async def test_no_acknowledged_write_is_lost_when_the_primary_fails(pair: Pair) -> None:
     async with running_server(pair.url, database_pool_size=8) as server, loaded(server) as load:
         await asyncio.to_thread(pair.primary.kill)
         await promote(pair.standby)
@@ -112,7 +112,7 @@ async def test_no_acknowledged_write_is_lost_when_the_primary_dies(pair: Pair) -
     assert set(load.refused) <= {"UnavailableError"}
 
 
-async def test_connections_move_from_a_read_only_primary_to_the_new_one(pair: Pair) -> None:
+async def test_service_moves_from_a_read_only_primary_to_the_new_one(pair: Pair) -> None:
     limits = {"database_pool_size": 8, "health_interval_seconds": 0.1}
     async with running_server(pair.url, **limits) as server, loaded(server) as load:
         await pair.demote()
@@ -121,12 +121,12 @@ async def test_connections_move_from_a_read_only_primary_to_the_new_one(pair: Pa
         await load.expect_progress()
         await eventually(lambda: status_of(server), SERVING, seconds=RECOVERY_SECONDS)
 
-    # Whoever had read on the old one would not have found what was just written.
+    # No NotFoundError: a read on the old primary would have missed the newest writes.
     assert set(load.refused) <= {"UnavailableError"}
     assert load.acknowledged <= slugs_in(pair.standby)
 
 
-async def test_returned_primary_can_take_over_again(pair: Pair) -> None:
+async def test_old_primary_can_rejoin_as_standby_and_take_over_again(pair: Pair) -> None:
     async with running_server(pair.url, database_pool_size=8) as server, loaded(server) as load:
         for old, new in ((pair.primary, pair.standby), (pair.standby, pair.primary)):
             await asyncio.to_thread(old.stop)
@@ -157,7 +157,7 @@ async def backend_of(db: Database) -> int:
 
 
 @pytest.mark.parametrize("work", [write, maintain])
-async def test_connection_that_refused_a_write_is_not_reused(
+async def test_connection_is_replaced_after_a_write_is_refused_as_read_only(
     postgresql: PostgreSQL, work: Callable[[Database], Awaitable[None]]
 ) -> None:
     db = database_at(postgresql.url(), size=1)

@@ -1,4 +1,4 @@
-"""Behind a PgBouncer that lends its sessions for a transaction each."""
+"""The service behind a PgBouncer in transaction pooling mode."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from tests.support.servers.postgresql import PostgreSQL
 
 SETTINGS = (None, "true", "false")
-UNTOLD_AND_PREPARING = pytest.mark.parametrize("prepared_statements", [None, "true"])
-FORGETS = "a pooler loses prepared statements: set DATABASE_PREPARED_STATEMENTS=false"
+DEFAULT_AND_PREPARED = pytest.mark.parametrize("prepared_statements", [None, "true"])
+STATEMENTS_LOST = "a pooler loses prepared statements: set DATABASE_PREPARED_STATEMENTS=false"
 
 ADDED = Statement(select((bindparam("a", type_=BigInteger()) + 1).label("sum")))
 NAMES = Statement(select(column("name")).select_from(table("pg_prepared_statements")))
@@ -47,9 +47,9 @@ NAMES = Statement(select(column("name")).select_from(table("pg_prepared_statemen
 WITHOUT_PREPARED_KINDS = pytest.mark.parametrize("kind", [WITHOUT_PREPARED, WITHOUT_PREPARED_NEW], ids=["old", "new"])
 
 
-@pytest.fixture(scope="module", params=[WITHOUT_PREPARED, WITH_PREPARED], ids=["forgetful", "keeping"])
+@pytest.fixture(scope="module", params=[WITHOUT_PREPARED, WITH_PREPARED], ids=["without_prepared", "with_prepared"])
 def kind(request: pytest.FixtureRequest) -> Kind:
-    """What it makes of prepared statements, unless a test says so."""
+    """The kind of pooler. Tests can override it."""
     kind: Kind = request.param
     return kind
 
@@ -77,7 +77,7 @@ async def database(url: str, **limits: Any) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def serving(url: str, **overrides: object) -> AsyncIterator[grpc.aio.Channel]:
-    """Run a server over a database, and connect a client of it."""
+    """Run a server with a database, and connect a client."""
     async with running_server(url, **overrides) as server, connected(server) as channel:
         yield channel
 
@@ -89,13 +89,13 @@ async def test_every_rpc_works(url: str, prepared_statements: str) -> None:
 
 
 @pytest.mark.parametrize("prepared_statements", SETTINGS)
-async def test_fifty_concurrent_callers_all_succeed(url: str, prepared_statements: str) -> None:
+async def test_fifty_concurrent_callers_are_all_answered(url: str, prepared_statements: str) -> None:
     limits = {"database_pool_size": 20, "database_prepared_statements": prepared_statements}
     async with AsyncExitStack() as stack:
         channels = [await stack.enter_async_context(serving(url, **limits)) for _ in range(2)]
         stubs = [team_pb2_grpc.TeamServiceStub(channel) for channel in channels]
 
-        async def life(number: int) -> str:
+        async def create_list_and_get(number: int) -> str:
             stub = stubs[number % len(stubs)]
             team = await make_team(stub, name=f"Team {number}")
             listed = await stub.ListTeams(team_pb2.ListTeamsRequest(page_size=5))
@@ -103,13 +103,13 @@ async def test_fifty_concurrent_callers_all_succeed(url: str, prepared_statement
             found = await stub.GetTeam(team_pb2.GetTeamRequest(id=team.id))
             return found.team.name
 
-        names, refusals = await outcomes(life(number) for number in range(50))
+        names, refusals = await outcomes(create_list_and_get(number) for number in range(50))
 
     assert refusals == Counter()
     assert sorted(names) == sorted(f"Team {number}" for number in range(50))
 
 
-@UNTOLD_AND_PREPARING
+@DEFAULT_AND_PREPARED
 async def test_quota_is_exact(url: str, postgresql: PostgreSQL, prepared_statements: str | None) -> None:
     limits = {"database_pool_size": 20, "database_pool_wait_seconds": 60}
     async with serving(url, database_prepared_statements=prepared_statements, **limits) as channel:
@@ -125,13 +125,13 @@ async def test_quota_is_exact(url: str, postgresql: PostgreSQL, prepared_stateme
 
 @asynccontextmanager
 async def locked_teams(postgresql: PostgreSQL) -> AsyncIterator[None]:
-    """Have whatever is about teams wait."""
+    """Lock the table of teams while the block runs, so that its statements wait."""
     async with await psycopg.AsyncConnection.connect(postgresql.url()) as blocker:
         await blocker.execute("LOCK TABLE teams IN ACCESS EXCLUSIVE MODE")
         yield
 
 
-def about_teams(teams: TeamServiceAsyncStub, **options: Any) -> list[grpc.aio.UnaryUnaryCall[Any, Any]]:
+def calls_of_teams(teams: TeamServiceAsyncStub, **options: Any) -> list[grpc.aio.UnaryUnaryCall[Any, Any]]:
     """Start a call of each kind."""
     return [
         teams.GetTeam(team_pb2.GetTeamRequest(slug="web"), **options),
@@ -140,13 +140,13 @@ def about_teams(teams: TeamServiceAsyncStub, **options: Any) -> list[grpc.aio.Un
     ]
 
 
-@UNTOLD_AND_PREPARING
+@DEFAULT_AND_PREPARED
 async def test_statements_end_at_the_deadlines_of_their_calls(
     url: str, postgresql: PostgreSQL, prepared_statements: str | None
 ) -> None:
     async with serving(url, database_prepared_statements=prepared_statements) as channel, locked_teams(postgresql):
         with structlog.testing.capture_logs() as logs:
-            calls = about_teams(team_pb2_grpc.TeamServiceStub(channel), timeout=1)
+            calls = calls_of_teams(team_pb2_grpc.TeamServiceStub(channel), timeout=1)
             await until_calls_wait(postgresql.url(), len(calls))
 
             assert {await call.code() for call in calls} == {grpc.StatusCode.DEADLINE_EXCEEDED}
@@ -154,12 +154,12 @@ async def test_statements_end_at_the_deadlines_of_their_calls(
             await logged(logs, len(calls), event="call", code="DEADLINE_EXCEEDED")
 
 
-@UNTOLD_AND_PREPARING
-async def test_statements_end_when_their_callers_cancel(
+@DEFAULT_AND_PREPARED
+async def test_statements_end_when_their_callers_leave(
     url: str, postgresql: PostgreSQL, prepared_statements: str | None
 ) -> None:
     async with serving(url, database_prepared_statements=prepared_statements) as channel, locked_teams(postgresql):
-        calls = about_teams(team_pb2_grpc.TeamServiceStub(channel))
+        calls = calls_of_teams(team_pb2_grpc.TeamServiceStub(channel))
         await until_calls_wait(postgresql.url(), len(calls))
 
         with structlog.testing.capture_logs() as logs:
@@ -170,7 +170,7 @@ async def test_statements_end_when_their_callers_cancel(
 
 
 async def names_in_a_session(db: Database) -> list[str]:
-    """Return the names of the statements that are prepared in a session in which two were just asked."""
+    """Run two statements in a session, and return the names of the session's prepared statements."""
     async with writing(db) as session:
         await session.ask(ADDED.value(a=1))
         (found,) = await session.ask(NAMES.all())
@@ -183,7 +183,7 @@ async def added(db: Database, number: int) -> int:
     return int(found)
 
 
-async def test_nothing_is_prepared_behind_a_pooler(postgresql: PostgreSQL, kind: Kind) -> None:
+async def test_nothing_is_prepared_behind_a_pooler_by_default(postgresql: PostgreSQL, kind: Kind) -> None:
     with structlog.testing.capture_logs() as logs, pgbouncer(postgresql, kind) as pooler:
         async with database(pooler.url(DATABASE)) as pooled, database(postgresql.url()) as direct:
             assert await names_in_a_session(pooled) == []
@@ -193,13 +193,13 @@ async def test_nothing_is_prepared_behind_a_pooler(postgresql: PostgreSQL, kind:
 
 
 def forget(pooler: PgBouncer) -> None:
-    """Have the one session of a pooler be as another one that it might have lent."""
+    """Deallocate the prepared statements of the pooler's only connection, as if it were another connection."""
     with psycopg.connect(pooler.url(DATABASE), autocommit=True) as connection:
         connection.execute("DEALLOCATE ALL")
 
 
 @WITHOUT_PREPARED_KINDS
-async def test_read_whose_statement_was_forgotten_is_asked_again_and_nothing_is_prepared_from_then_on(
+async def test_read_with_a_lost_statement_is_retried_and_preparing_is_turned_off(
     postgresql: PostgreSQL, kind: Kind
 ) -> None:
     with structlog.testing.capture_logs() as logs, pgbouncer(postgresql, kind, size=1) as pooler:
@@ -210,11 +210,11 @@ async def test_read_whose_statement_was_forgotten_is_asked_again_and_nothing_is_
 
             assert await names_in_a_session(db) == []
 
-    assert [log["event"] for log in logs] == [FORGETS]
+    assert [log["event"] for log in logs] == [STATEMENTS_LOST]
 
 
 @WITHOUT_PREPARED_KINDS
-async def test_calls_are_answered_whose_statements_were_forgotten(postgresql: PostgreSQL, kind: Kind) -> None:
+async def test_calls_succeed_when_their_statements_are_lost(postgresql: PostgreSQL, kind: Kind) -> None:
     with structlog.testing.capture_logs() as logs, pgbouncer(postgresql, kind, size=1) as pooler:
         async with serving(pooler.url(DATABASE), database_prepared_statements=True) as channel:
             teams = team_pb2_grpc.TeamServiceStub(channel)
@@ -222,13 +222,11 @@ async def test_calls_are_answered_whose_statements_were_forgotten(postgresql: Po
                 await make_team(teams)
                 forget(pooler)
 
-    assert [log["event"] for log in logs if log["log_level"] == "error"] == [FORGETS]
+    assert [log["event"] for log in logs if log["log_level"] == "error"] == [STATEMENTS_LOST]
 
 
 @WITHOUT_PREPARED_KINDS
-async def test_forgotten_statement_within_a_transaction_has_the_call_run_again(
-    postgresql: PostgreSQL, kind: Kind
-) -> None:
+async def test_lost_statement_within_a_transaction_lets_the_call_run_again(postgresql: PostgreSQL, kind: Kind) -> None:
     with pgbouncer(postgresql, kind, size=1) as pooler:
         async with database(pooler.url(DATABASE), prepared_statements=True, size=1) as db:
             with pytest.raises(AbortedError) as lost:

@@ -1,4 +1,4 @@
-"""Behind a PgBouncer that keeps prepared statements, with DATABASE_PREPARED_STATEMENTS=true."""
+"""The service behind a PgBouncer with prepared statements, with DATABASE_PREPARED_STATEMENTS=true."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 
 SESSIONS = 3
 MOST = 100
-"""There are fewer statements than this; PgBouncer keeps 200 unless told."""
+"""An upper limit of the number of statements. PgBouncer's default limit is 200."""
 FEW = WITH_PREPARED._replace(prepared_statements=25)
-"""Fewer than there are statements, so that it often closes one for another; more than are ever sent together."""
-
+"""Fewer than all statements, so that PgBouncer often closes one for another; more than are ever sent together."""
 
 PREPARED_AGAIN = "column types changed: preparing all statements again"
 MIGRATIONS: tuple[LiteralString, ...] = (
@@ -49,7 +48,7 @@ def pooler(postgresql: PostgreSQL, kind: Kind) -> Iterator[PgBouncer]:
 
 @pytest.fixture
 def kind() -> Kind:
-    """What it makes of prepared statements, unless a test says so."""
+    """The kind of pooler. Tests can override it."""
     return WITH_PREPARED
 
 
@@ -66,7 +65,7 @@ def teams(channel: grpc.aio.Channel) -> TeamServiceAsyncStub:
 
 @asynccontextmanager
 async def serving(url: str, **overrides: object) -> AsyncIterator[grpc.aio.Channel]:
-    """Run a server that prepares its statements, and connect a client of it."""
+    """Run a server with prepared statements, and connect a client."""
     async with (
         running_server(url, database_prepared_statements=True, **overrides) as server,
         connected(server) as channel,
@@ -75,7 +74,7 @@ async def serving(url: str, **overrides: object) -> AsyncIterator[grpc.aio.Chann
 
 
 @pytest.mark.parametrize("kind", [WITH_PREPARED, FEW], ids=["all", "few"])
-async def test_nothing_is_forgotten(channel: grpc.aio.Channel, teams: TeamServiceAsyncStub) -> None:
+async def test_no_prepared_statement_is_lost(channel: grpc.aio.Channel, teams: TeamServiceAsyncStub) -> None:
     with structlog.testing.capture_logs() as logs:
         await tour(channel)
         await asyncio.gather(*(make_team(teams) for _ in range(100)))
@@ -83,19 +82,19 @@ async def test_nothing_is_forgotten(channel: grpc.aio.Channel, teams: TeamServic
     assert [log for log in logs if log["log_level"] in ("warning", "error")] == []
 
 
-async def test_each_statement_is_prepared_once_per_session_for_all_clients(
+async def test_each_statement_is_prepared_once_per_session_for_any_number_of_clients(
     postgresql: PostgreSQL,
 ) -> None:
     with pgbouncer(postgresql, WITH_PREPARED, size=1) as pooler:
         for _ in range(2):
             async with serving(pooler.url(DATABASE)) as channel:
                 await tour(channel)
-        kept = statements_in_a_session(pooler)
+        prepared = statements_in_a_session(pooler)
         (counts,) = [row for row in pooler.show("SHOW STATS") if row["database"] == DATABASE]
 
-    assert any("INSERT INTO teams" in statement for statement in kept)
-    assert len(set(kept)) == len(kept) < MOST
-    assert counts["total_server_parse_count"] == len(kept)
+    assert any("INSERT INTO teams" in statement for statement in prepared)
+    assert len(set(prepared)) == len(prepared) < MOST
+    assert counts["total_server_parse_count"] == len(prepared)
 
 
 def statements_in_a_session(pooler: PgBouncer) -> list[str]:
@@ -103,8 +102,8 @@ def statements_in_a_session(pooler: PgBouncer) -> list[str]:
         return [text for (text,) in connection.execute("SELECT statement FROM pg_prepared_statements")]
 
 
-async def test_call_after_a_failed_one_succeeds(postgresql: PostgreSQL, pooler: PgBouncer) -> None:
-    """What was sent together with what was refused was not prepared, though the pooler takes its name for used."""
+async def test_call_after_a_refused_one_is_answered(postgresql: PostgreSQL, pooler: PgBouncer) -> None:
+    """Statements after a failed one in a pipeline are not prepared, but the pooler records their names as prepared."""
     async with serving(postgresql.url()) as channel:
         taken = await make_team(team_pb2_grpc.TeamServiceStub(channel))
     async with serving(pooler.url(DATABASE), database_pool_size=1) as channel:
@@ -115,8 +114,8 @@ async def test_call_after_a_failed_one_succeeds(postgresql: PostgreSQL, pooler: 
         assert (await make_team(teams, name="Other")).name == "Other"
 
 
-async def keep_asking(teams: TeamServiceAsyncStub, stopped: asyncio.Event) -> int:
-    """Call for as long as wanted, and return how often; no call may fail."""
+async def call_repeatedly(teams: TeamServiceAsyncStub, stopped: asyncio.Event) -> int:
+    """Call until the event is set. Return the number of calls. No call may fail."""
     calls = 0
     while not stopped.is_set():
         team = await make_team(teams)
@@ -136,7 +135,7 @@ async def test_no_call_fails_during_migrations(
 ) -> None:
     stopped = asyncio.Event()
     with structlog.testing.capture_logs() as logs:
-        callers = [asyncio.create_task(keep_asking(teams, stopped)) for _ in range(6)]
+        callers = [asyncio.create_task(call_repeatedly(teams, stopped)) for _ in range(6)]
         for statement in MIGRATIONS:
             await asyncio.sleep(0.2)
             await asyncio.to_thread(alter, postgresql, statement)
@@ -146,7 +145,7 @@ async def test_no_call_fails_during_migrations(
 
     assert all(calls)
     assert 1 <= [log["event"] for log in logs].count(PREPARED_AGAIN) <= len(MIGRATIONS)
-    # The sessions still have what was prepared before, which a server that starts is not to be refused for either.
+    # The sessions still have the old prepared statements. A new server must start in spite of them.
     async with serving(pooler.url(DATABASE)) as channel:
         started = team_pb2_grpc.TeamServiceStub(channel)
         team = await make_team(started)

@@ -1,4 +1,4 @@
-"""TLS to the database, with verification, as libpq's parameters in the URL ask for it."""
+"""TLS to the database with verification, configured by libpq's parameters in the URL."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_every_connection_is_encrypted_and_every_rpc_works(tls_server: Pos
     assert encrypted == [("stagely-rpc", True), ("stagely-rpc health", True)]
 
 
-def test_certificate_of_another_authority_stops_the_start(tls_server: PostgreSQL, tmp_path: Path) -> None:
+def test_certificate_of_another_authority_prevents_startup(tls_server: PostgreSQL, tmp_path: Path) -> None:
     wrong = written(tmp_path / "wrong.crt", make_authority("another").pem)
 
     line = refusal(url_of(tls_server, sslmode="verify-full", sslrootcert=wrong))
@@ -46,7 +46,7 @@ def test_certificate_of_another_authority_stops_the_start(tls_server: PostgreSQL
     assert re.fullmatch(r"stagely-rpc: the database is unreachable: .*certificate verify failed\n", line)
 
 
-def test_certificate_of_another_name_stops_the_start(
+def test_certificate_for_another_name_prevents_startup(
     tls_server: PostgreSQL, authority: Certificate, right: Path
 ) -> None:
     other = make_certificate(authority, dns("db.example.com"), common_name="db.example.com")
@@ -56,7 +56,7 @@ def test_certificate_of_another_name_stops_the_start(
     assert 'server certificate for "db.example.com" does not match host name "localhost"' in line
 
 
-def test_server_without_tls_stops_the_start(postgresql: PostgreSQL) -> None:
+def test_server_without_tls_prevents_startup(postgresql: PostgreSQL) -> None:
     line = refusal(url_of(postgresql, sslmode="require"))
 
     assert line.endswith("server does not support SSL, but SSL was required\n")
@@ -66,7 +66,7 @@ async def test_every_connection_presents_the_client_certificate(
     tls_server: PostgreSQL, authority: Certificate, right: Path, tmp_path: Path
 ) -> None:
     client = make_certificate(authority, common_name="postgres")
-    shown = {
+    client_cert = {
         "sslcert": written(tmp_path / "client.crt", client.pem),
         "sslkey": written(tmp_path / "client.key", client.key),
     }
@@ -75,7 +75,10 @@ async def test_every_connection_presents_the_client_certificate(
     tls_server.place("pg_hba.conf", HBA_OF_CERTIFICATES)
     tls_server.execute("SELECT pg_reload_conf()")
     try:
-        async with running_server(url_of(tls_server, **trusted, **shown)) as service, connected(service) as channel:
+        async with (
+            running_server(url_of(tls_server, **trusted, **client_cert)) as service,
+            connected(service) as channel,
+        ):
             await tour(channel)
         assert refusal(url_of(tls_server, **trusted)).endswith("connection requires a valid client certificate\n")
     finally:

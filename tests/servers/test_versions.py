@@ -1,4 +1,4 @@
-"""Every supported PostgreSQL: the schema up and down, and every RPC; and one that is too old."""
+"""Every supported PostgreSQL version: migrations up and down, and every RPC. Also one unsupported version."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module", params=installed.POSTGRESQL)
 def server(request: pytest.FixtureRequest) -> Iterator[PostgreSQL]:
-    """One of each version."""
+    """A server of each supported version."""
     with running(installed.postgresql(request.param)) as server:
         yield server
 
 
-def test_schema_goes_up_down_and_up_again(server: PostgreSQL) -> None:
+def test_schema_migrates_up_down_and_up_again(server: PostgreSQL) -> None:
     url = server.create_database("migrated")
     migrations.upgrade(url)
     migrations.check(url)
@@ -53,7 +53,7 @@ async def test_every_rpc_works(server: PostgreSQL, prepared_statements: object) 
         await tour(channel)
 
 
-def test_too_old_server_is_refused_by_doctor_serve_and_migrate() -> None:
+def test_unsupported_postgresql_version_fails_doctor_and_prevents_serving_and_migrating() -> None:
     with running(installed.postgresql(installed.TOO_OLD)) as old:
         ended = run("doctor", "--json", env=settings_for(old.url()))
         line = refusal(old.url())

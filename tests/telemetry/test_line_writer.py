@@ -1,4 +1,4 @@
-"""Lines on their way out, through a real pipe."""
+"""The line writer with a real pipe."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Pipe:
     writer: int
 
     def read_to_the_end(self) -> list[bytes]:
-        """Return every line; nobody must write any more."""
+        """Close the writing end, and return all remaining lines."""
         self.close_writer()
         with os.fdopen(self.reader, "rb") as file:
             self.reader = -1
@@ -60,7 +60,7 @@ def pipe() -> Iterator[Pipe]:
 
 @contextmanager
 def reading(pipe: Pipe) -> Iterator[list[bytes]]:
-    """Read while the block runs; the lines are there when it ends, and the pipe is closed."""
+    """Read lines while the block runs. After the block, the pipe is closed and the list has all lines."""
     found: list[bytes] = []
     file, pipe.reader = os.fdopen(pipe.reader, "rb"), -1
 
@@ -80,7 +80,7 @@ def writer_to(pipe: Pipe) -> LineWriter:
 
 
 def wait_until_full(pipe: Pipe) -> None:
-    """Wait until the writer is in the midst of a write that the pipe has no room for."""
+    """Wait until the pipe is full, so that the writer blocks in a write."""
     deadline = time.monotonic() + 5
     while unread(pipe) < PIPE_BYTES:
         assert time.monotonic() < deadline
@@ -105,7 +105,7 @@ def test_lines_are_written_whole_once_and_in_order(pipe: Pipe) -> None:
     assert found == sent
 
 
-def test_single_line_is_written_without_a_following_one(pipe: Pipe) -> None:
+def test_line_is_written_without_waiting_for_another(pipe: Pipe) -> None:
     writer = writer_to(pipe)
 
     for line in (b"first\n", b"second\n", b"third\n"):
@@ -154,7 +154,7 @@ for _ in range(10_000):
     assert sorted(found) == sorted(letter.encode() * 300 for letter in letters for _ in range(10_000))
 
 
-def test_stalled_reader_does_not_block_and_dropped_lines_are_counted(pipe: Pipe) -> None:
+def test_stalled_reader_does_not_delay_put_and_dropped_lines_are_counted(pipe: Pipe) -> None:
     writer = writer_to(pipe)
     line = b"x" * 999 + b"\n"
     writer.put(line * 100)
@@ -167,14 +167,14 @@ def test_stalled_reader_does_not_block_and_dropped_lines_are_counted(pipe: Pipe)
 
     with reading(pipe) as found:
         writer.close()
-    kept = found.count(line[:-1]) - 100
+    written = found.count(line[:-1]) - 100
     assert took < 2
-    assert kept <= line_writer.MAX_WAITING_BYTES // len(line) + 1
-    assert found[-1] == b"dropped %d" % (TOO_MANY - kept)
-    assert writer.dropped == TOO_MANY - kept
+    assert written <= line_writer.MAX_WAITING_BYTES // len(line) + 1
+    assert found[-1] == b"dropped %d" % (TOO_MANY - written)
+    assert writer.dropped == TOO_MANY - written
 
 
-def test_lines_continue_when_the_reader_recovers(pipe: Pipe) -> None:
+def test_writing_continues_when_the_reader_continues(pipe: Pipe) -> None:
     writer = writer_to(pipe)
     line = b"x" * 999 + b"\n"
     writer.put(line * 100)
@@ -191,7 +191,7 @@ def test_lines_continue_when_the_reader_recovers(pipe: Pipe) -> None:
     assert found[-1] == b"after"
 
 
-def test_close_gives_up_on_a_stalled_reader(pipe: Pipe) -> None:
+def test_close_gives_up_if_the_reader_stalls(pipe: Pipe) -> None:
     writer = writer_to(pipe)
     writer.put(b"x" * (2 * PIPE_BYTES) + b"\n")
     wait_until_full(pipe)
@@ -227,12 +227,12 @@ def test_nonblocking_file_gets_every_line(pipe: Pipe) -> None:
     assert found == [b"%0200d" % number for number in range(3000)]
 
 
-def test_closed_reader_does_not_end_the_process(pipe: Pipe) -> None:
+def test_writer_survives_a_closed_reader(pipe: Pipe) -> None:
     writer = writer_to(pipe)
     pipe.close_reader()
 
     for _ in range(3):
-        writer.put(b"nobody reads this\n")
+        writer.put(b"not read\n")
         time.sleep(2 * line_writer.INTERVAL_SECONDS)
     writer.close()
 

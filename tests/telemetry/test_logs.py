@@ -1,4 +1,4 @@
-"""Logs as production writes them: by processes of their own, because loggers keep the set-up that they had first."""
+"""Logs as production writes them. Each test runs a new process, because loggers keep their first configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = structlog.get_logger("test")
 
 
 def run(program: str) -> list[str]:
-    """Run a program to its end, and return what it wrote to standard error, line by line."""
+    """Run a program to its end. Return the lines that it wrote to standard error."""
     ended = subprocess.run(
         [sys.executable, "-c", PREAMBLE + program],
         cwd=ROOT,
@@ -38,7 +38,7 @@ def run_json(program: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("end", ["", "sys.exit(2)", "raise RuntimeError", "1/0"])
-def test_no_line_is_lost_when_the_interpreter_exits(end: str) -> None:
+def test_no_line_is_lost_when_the_interpreter_ends(end: str) -> None:
     lines = run(f"""
 configure_logs("info", json=True)
 for number in range(5000):
@@ -50,7 +50,7 @@ for number in range(5000):
     assert [entry["number"] for entry in logged] == list(range(5000))
 
 
-def test_standard_library_records_keep_their_order() -> None:
+def test_records_of_the_standard_library_are_written_in_order() -> None:
     events = run_json("""
 configure_logs("info", json=True)
 log.info("one")
@@ -86,7 +86,7 @@ log.warning("this")
     assert abs((datetime.now(UTC) - datetime.fromisoformat(entry["timestamp"])).total_seconds()) < 60
 
 
-def test_process_loses_no_line_with_a_slow_reader() -> None:
+def test_process_that_logs_until_it_ends_loses_no_line_with_a_slow_reader() -> None:
     program = """
 configure_logs("info", json=True)
 for number in range(2000):
@@ -114,7 +114,7 @@ def slowly(process: subprocess.Popen[bytes]) -> bytes:
 
 
 @pytest.mark.parametrize(("level", "logged"), [("debug", "11"), ("info", "01"), ("warn", "00")])
-def test_calls_whose_level_is_off_are_not_observed(level: str, logged: str) -> None:
+def test_calls_are_not_observed_if_their_level_is_off(level: str, logged: str) -> None:
     (observed,) = run(f"""
 from stagely_rpc.interceptors.access_log import AccessLogInterceptor
 configure_logs({level!r}, json=True)

@@ -56,7 +56,9 @@ def test_keys_of_batches_are_counted_by_statement(metrics: Metrics, registry: Co
     assert registry.get_sample_value("stagely_rpc_batch_keys_bucket", {**statement, "le": "4.0"}) == 2
 
 
-async def test_pool_metrics_show_states_size_and_waiting_calls(metrics: Metrics, registry: CollectorRegistry) -> None:
+async def test_pool_metrics_show_connections_by_state_size_and_waiting_calls(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
     metrics.database.watch_pool(lambda: PoolState(in_use=3, idle=2, size=25, waiting=7))
 
     await metrics.sample()
@@ -67,7 +69,7 @@ async def test_pool_metrics_show_states_size_and_waiting_calls(metrics: Metrics,
     assert registry.get_sample_value("stagely_rpc_pool_connections", {"state": "idle"}) == 2
 
 
-async def test_dropped_items_are_counted_once(metrics: Metrics, registry: CollectorRegistry) -> None:
+async def test_dropped_lines_and_spans_are_counted_once(metrics: Metrics, registry: CollectorRegistry) -> None:
     dropped = {"lines": 0, "spans": 0}
     metrics.watch_log_lines(lambda: dropped["lines"])
     metrics.watch_spans(lambda: dropped["spans"])
@@ -80,19 +82,19 @@ async def test_dropped_items_are_counted_once(metrics: Metrics, registry: Collec
     assert registry.get_sample_value("stagely_rpc_spans_dropped_total") == 3
 
 
-def test_only_the_current_health_cause_is_set(metrics: Metrics, registry: CollectorRegistry) -> None:
+def test_health_metric_shows_one_cause_at_a_time(metrics: Metrics, registry: CollectorRegistry) -> None:
     causes = ("database_silent", "schema_behind")
-    tell = metrics.health(causes)
+    publish = metrics.health(causes)
     seen = []
 
     for cause in (None, *causes, None):
-        tell(cause)
+        publish(cause)
         seen.append([registry.get_sample_value("stagely_rpc_health", {"cause": each}) for each in causes])
 
     assert seen == [[0, 0], [1, 0], [0, 1], [0, 0]]
 
 
-def test_replacement_worker_continues_the_counters(tmp_path: Path) -> None:
+def test_replacement_worker_continues_the_counters_in_the_file(tmp_path: Path) -> None:
     program = (
         "from stagely_rpc.telemetry.metrics.metrics import Metrics, count_as_worker;"
         "count_as_worker(7);"

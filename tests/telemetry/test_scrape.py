@@ -1,4 +1,4 @@
-"""What Prometheus reads of a server that has done a bit of everything."""
+"""The metrics that Prometheus reads from a server after calls of several kinds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stagely_rpc.server.server import Server
 
 
-async def test_statements_are_timed_by_kind(observed: Server) -> None:
+async def test_round_trips_are_timed_by_kind(observed: Server) -> None:
     found = await scrape(observed)
 
     for kind in KINDS:
@@ -45,7 +45,7 @@ async def test_pool_metrics_show_size_and_waits(observed: Server) -> None:
     assert found.value("stagely_rpc_pool_wait_seconds_count") >= 5
 
 
-async def test_waiting_calls_are_shown_while_they_wait(fresh_database_url: str) -> None:
+async def test_metrics_show_the_calls_that_wait_for_a_connection(fresh_database_url: str) -> None:
     limits = {"database_pool_size": 1, "database_pool_wait_seconds": 60}
     async with running_server(fresh_database_url, metrics_port=0, **limits) as server:
         async with connected(server) as channel, await psycopg.AsyncConnection.connect(fresh_database_url) as holder:
@@ -62,7 +62,7 @@ async def test_waiting_calls_are_shown_while_they_wait(fresh_database_url: str) 
         await scraped_until(server, lambda found: found.value("stagely_rpc_pool_waiting") == 0)
 
 
-async def test_connections_that_break_are_counted(fresh_database_url: str) -> None:
+async def test_broken_connections_are_counted(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url, metrics_port=0) as server, connected(server) as channel:
         teams = team_pb2_grpc.TeamServiceStub(channel)
         async with await psycopg.AsyncConnection.connect(fresh_database_url, autocommit=True) as other:
@@ -85,7 +85,7 @@ async def test_connections_that_break_are_counted(fresh_database_url: str) -> No
     assert sum(found.value("stagely_rpc_statement_failures_total", kind=kind) for kind in KINDS) >= 1
 
 
-async def test_use_of_keys_is_counted_by_the_id_of_the_key_encryption_key(observed: Server) -> None:
+async def test_uses_of_keys_are_counted_by_key_encryption_key(observed: Server) -> None:
     found = await scrape(observed)
     key = observed._keyring._root
     assert key is not None
@@ -97,7 +97,7 @@ async def test_use_of_keys_is_counted_by_the_id_of_the_key_encryption_key(observ
     assert found.value("stagely_rpc_data_key_cache_lookups_total", result="hit") >= 1
 
 
-async def test_value_that_does_not_authenticate_is_counted(fresh_database_url: str) -> None:
+async def test_failed_decryption_is_counted(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url, metrics_port=0) as server:
         async with await psycopg.AsyncConnection.connect(fresh_database_url, autocommit=True) as database:
             await work(server, fresh_database_url)
@@ -119,7 +119,7 @@ async def _access(channel: grpc.aio.Channel, secret_id: str) -> None:
         await secret_pb2_grpc.SecretServiceStub(channel).AccessSecret(secret_pb2.AccessSecretRequest(id=secret_id))
 
 
-async def test_sealed_entries_are_counted_and_the_lag_returns_to_zero(fresh_database_url: str) -> None:
+async def test_sealed_rows_are_counted_and_the_lag_returns_to_zero(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url, metrics_port=0) as server:
         before = time.time()
         await work(server, fresh_database_url)
@@ -130,7 +130,7 @@ async def test_sealed_entries_are_counted_and_the_lag_returns_to_zero(fresh_data
     assert found.value("stagely_rpc_audit_sealer_round_timestamp_seconds") >= before
 
 
-async def test_unsealed_entries_are_a_lag(fresh_database_url: str) -> None:
+async def test_unsealed_rows_cause_a_lag(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url, metrics_port=0) as server:
         async with await psycopg.AsyncConnection.connect(fresh_database_url) as sealing:
             await sealing.execute("SELECT pg_advisory_xact_lock(%s)", [SEALING_LOCK])
@@ -155,7 +155,7 @@ async def test_denials_are_counted_by_reason(database_url: str) -> None:
         assert found.value("stagely_rpc_denials_total", reason=reason) == 1
 
 
-async def test_build_information_is_a_metric(observed: Server) -> None:
+async def test_build_info_shows_versions_and_revision(observed: Server) -> None:
     found = await scrape(observed)
 
     [build] = found.labels_of("stagely_rpc_build_info")
@@ -167,7 +167,7 @@ async def test_build_information_is_a_metric(observed: Server) -> None:
     }
 
 
-async def test_process_metrics_match_the_system(observed: Server) -> None:
+async def test_process_metrics_match_the_operating_system(observed: Server) -> None:
     found, process = await scrape(observed), psutil.Process(os.getpid())
 
     assert found.value("stagely_rpc_worker_resident_bytes", worker="1") == pytest.approx(
@@ -183,7 +183,7 @@ async def test_process_metrics_match_the_system(observed: Server) -> None:
     )
 
 
-async def test_every_scraped_metric_is_documented(observed: Server) -> None:
+async def test_every_metric_is_documented(observed: Server) -> None:
     page = (ROOT / "docs" / "metrics.md").read_text()
 
     for family in (await scrape(observed)).families:

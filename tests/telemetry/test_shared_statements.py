@@ -1,4 +1,4 @@
-"""The spans of statements that calls share, as a collector gets them."""
+"""The spans of batched statements, as a collector receives them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.telemetry.traced import GET_TEAM, PARENT_ID, get_team, only
 
 @pytest.fixture
 def one_batch(monkeypatch: pytest.MonkeyPatch) -> int:
-    """So many reads are asked together, whatever pauses are between them."""
+    """The size of a batch. A batch waits until it has this many reads."""
     monkeypatch.setattr(batches, "MAX_ITEMS", 8)
     monkeypatch.setattr(batches, "QUIET_TURNS", 5000)
     return batches.MAX_ITEMS
@@ -29,7 +29,7 @@ def traceparent(number: int, *, sampled: bool = True) -> tuple[str, str]:
 
 
 async def collect_calls(database_url: str, *parents: tuple[str, str]) -> Collector:
-    """Return what a collector gets of calls that are made at once."""
+    """Make concurrent calls with these parents. Return the collector of their spans."""
     with collecting() as (collector, endpoint):
         async with (
             running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server,
@@ -39,7 +39,7 @@ async def collect_calls(database_url: str, *parents: tuple[str, str]) -> Collect
     return collector
 
 
-async def test_shared_statement_is_a_child_of_one_call_and_linked_to_the_others(
+async def test_batched_statement_is_a_child_of_one_call_and_linked_to_the_others(
     database_url: str, one_batch: int
 ) -> None:
     collector = await collect_calls(database_url, *map(traceparent, range(1, one_batch + 1)))
@@ -54,7 +54,7 @@ async def test_shared_statement_is_a_child_of_one_call_and_linked_to_the_others(
     assert attributes_of(statement)["db.operation.batch.size"] == one_batch
 
 
-async def test_calls_that_share_a_statement_have_their_own_wait_spans(database_url: str, one_batch: int) -> None:
+async def test_each_call_of_a_batch_has_its_own_span_for_the_wait(database_url: str, one_batch: int) -> None:
     collector = await collect_calls(database_url, *map(traceparent, range(1, one_batch + 1)))
 
     waits = {(span.trace_id, span.parent_span_id) for span in collector.named("team by slug")}
@@ -62,10 +62,10 @@ async def test_calls_that_share_a_statement_have_their_own_wait_spans(database_u
     assert len(collector.spans) == 2 * one_batch + 1
 
 
-async def test_shared_statement_has_the_number_of_calls_and_links_to_sampled_ones(
+async def test_batched_statement_counts_all_calls_and_links_the_sampled_ones(
     database_url: str, one_batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # This sampler takes what callers have sampled, and no trace that begins here.
+    # This sampler follows the decision of the caller, and samples no trace that starts here.
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
     parents = [traceparent(number, sampled=number in {3, 5}) for number in range(1, one_batch + 1)]
 
@@ -92,10 +92,10 @@ async def test_failed_batch_and_its_single_retries_are_errors(fresh_database_url
             failed = await asyncio.gather(*(call(wanted, metadata=[each]) for each in metadata), return_exceptions=True)
 
     assert {error.code() for error in failed if isinstance(error, grpc.aio.AioRpcError)} == {grpc.StatusCode.INTERNAL}
-    together, *alone = collector.named("batch")
-    assert len(together.links) == one_batch - 1
-    assert {each.trace_id.hex() for each in alone} == {f"{number:032x}" for number in range(1, one_batch + 1)}
-    assert not [each for each in alone if each.links]
-    for each in (together, *alone):
+    batch, *single = collector.named("batch")
+    assert len(batch.links) == one_batch - 1
+    assert {each.trace_id.hex() for each in single} == {f"{number:032x}" for number in range(1, one_batch + 1)}
+    assert not [each for each in single if each.links]
+    for each in (batch, *single):
         assert attributes_of(each)["error.type"] == "UndefinedTable"
         assert each.status.code == Status.STATUS_CODE_ERROR

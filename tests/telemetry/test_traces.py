@@ -1,4 +1,4 @@
-"""Traces, as a collector gets them from a server that is called over a socket."""
+"""The traces that a collector receives from a server."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ UNSAMPLED = ("traceparent", f"00-{TRACE_ID}-{PARENT_ID}-00")
 
 @pytest.fixture(scope="module")
 async def collector(database_url: str) -> AsyncIterator[Collector]:
-    """What a collector has got of a server that has done a bit of everything."""
+    """A collector with the spans of a server after calls of several kinds."""
     with collecting() as (collector, endpoint):
         async with running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server:
             await work(server, database_url)
         yield collector
 
 
-def test_call_is_a_server_span_with_its_method_and_status(collector: Collector) -> None:
+def test_call_is_a_server_span_with_its_method_and_code(collector: Collector) -> None:
     span = only(collector, GET_TEAM)
 
     assert span.kind == Span.SPAN_KIND_SERVER
@@ -55,11 +55,11 @@ def test_call_is_a_server_span_with_its_method_and_status(collector: Collector) 
         "rpc.method": "GetTeam",
         "rpc.grpc.status_code": grpc.StatusCode.NOT_FOUND.value[0],
     }
-    # A caller's mistake is no error of the server.
+    # NOT_FOUND is not an error of the server.
     assert span.status.code == Status.STATUS_CODE_UNSET
 
 
-def test_statements_are_child_spans_with_placeholders_for_values(collector: Collector) -> None:
+def test_statements_are_child_spans_of_their_call_with_placeholders_for_values(collector: Collector) -> None:
     call = only(collector, "stagely.v1.SecretService/SetSecret")
     below = [span for span in collector.below(call) if span.kind == Span.SPAN_KIND_CLIENT]
 
@@ -76,7 +76,7 @@ def test_statements_are_child_spans_with_placeholders_for_values(collector: Coll
         assert span.trace_id == call.trace_id
 
 
-def test_wait_for_a_read_and_its_statement_are_child_spans(collector: Collector) -> None:
+def test_batched_read_has_child_spans_for_the_wait_and_the_statement(collector: Collector) -> None:
     call = only(collector, GET_TEAM)
     statement, wait = sorted(collector.below(call), key=lambda span: span.name)
 
@@ -89,7 +89,7 @@ def test_wait_for_a_read_and_its_statement_are_child_spans(collector: Collector)
     assert statement.end_time_unix_nano <= wait.end_time_unix_nano
 
 
-def test_statement_of_an_audit_entry_is_a_child_span(collector: Collector) -> None:
+def test_audit_entry_of_a_read_is_a_child_span_of_the_call(collector: Collector) -> None:
     below = collector.below(only(collector, "stagely.v1.SecretService/AccessSecret"))
 
     statements = [attributes_of(span) for span in below if span.name == "batch"]
@@ -97,7 +97,7 @@ def test_statement_of_an_audit_entry_is_a_child_span(collector: Collector) -> No
     assert "INSERT INTO audit_logs" in str(recording["db.query.text"])
 
 
-def test_uses_of_keys_are_child_spans_with_key_ids(collector: Collector) -> None:
+def test_uses_of_keys_are_child_spans_of_the_call_with_the_key_ids(collector: Collector) -> None:
     sealed = collector.below(only(collector, "stagely.v1.SecretService/SetSecret"))
     opened = collector.below(only(collector, "stagely.v1.SecretService/AccessSecret"))
 
@@ -113,7 +113,7 @@ def test_uses_of_keys_are_child_spans_with_key_ids(collector: Collector) -> None
 
 
 def test_no_value_of_a_request_or_a_row_is_exported(collector: Collector) -> None:
-    # The collector itself looks for secrets; these are values that are none.
+    # The collector itself searches for secrets. These values are not secret, but must not be exported either.
     for value in (VALUE, b"TOKEN", b"https://github.com/pallets/flask", b"nobody"):
         assert value not in collector.received
 
@@ -128,14 +128,14 @@ def test_health_checks_and_background_jobs_are_not_traced(collector: Collector) 
     }
 
 
-def test_spans_have_the_service_name(collector: Collector) -> None:
+def test_resource_names_the_service(collector: Collector) -> None:
     given = attributes_of(collector.resources[0])
 
     assert given["service.name"] == "stagely-rpc"
     assert given["service.version"]
 
 
-async def test_trace_of_the_caller_continues_and_is_in_the_access_log(database_url: str) -> None:
+async def test_call_continues_the_trace_of_its_caller_and_the_access_log_has_the_trace_id(database_url: str) -> None:
     with collecting() as (collector, endpoint), structlog.testing.capture_logs() as logs:
         async with running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server:
             async with connected(server) as channel:
@@ -148,7 +148,7 @@ async def test_trace_of_the_caller_continues_and_is_in_the_access_log(database_u
     assert {each.trace_id.hex() for each in collector.spans} == {TRACE_ID}
 
 
-async def test_call_that_its_caller_does_not_sample_is_not_traced(database_url: str) -> None:
+async def test_call_that_its_caller_does_not_sample_has_no_span_and_no_trace_id(database_url: str) -> None:
     with collecting() as (collector, endpoint), structlog.testing.capture_logs() as logs:
         async with running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server:
             async with connected(server) as channel:
@@ -171,13 +171,13 @@ async def test_malformed_traceparent_starts_a_new_trace(database_url: str, malfo
     assert not only(collector, GET_TEAM).parent_span_id
 
 
-async def test_internal_error_is_an_error_of_the_call_and_of_the_failed_statement(fresh_database_url: str) -> None:
+async def test_server_error_marks_the_spans_of_the_call_and_of_the_failed_step(fresh_database_url: str) -> None:
     with collecting() as (collector, endpoint):
         async with running_server(fresh_database_url, otel_exporter_otlp_endpoint=endpoint) as server:
             await work(server, fresh_database_url)
             async with await psycopg.AsyncConnection.connect(fresh_database_url, autocommit=True) as database:
-                mutation = "UPDATE secrets SET encrypted_value = overlay(encrypted_value placing 'AAAA' from 60)"
-                cursor = await database.execute(f"{mutation} RETURNING id::text")
+                corrupt = "UPDATE secrets SET encrypted_value = overlay(encrypted_value placing 'AAAA' from 60)"
+                cursor = await database.execute(f"{corrupt} RETURNING id::text")
                 [[secret_id]] = await cursor.fetchall()
             async with connected(server) as channel:
                 secrets = secret_pb2_grpc.SecretServiceStub(channel)
@@ -211,7 +211,7 @@ async def test_unreachable_collector_is_logged_once_and_does_not_affect_calls(
     assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
 
 
-async def test_collector_that_recovers_gets_spans_again(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_export_recovers_when_the_collector_returns(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     port = _closed_port()
@@ -232,7 +232,7 @@ async def test_collector_that_recovers_gets_spans_again(database_url: str, monke
                 await logged(logs, 1, event="trace export recovered")
 
 
-async def test_server_stops_in_time_when_the_collector_hangs(database_url: str) -> None:
+async def test_server_stops_in_time_even_if_the_collector_hangs(database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         async with running_server(database_url, otel_exporter_otlp_endpoint=endpoint) as server:
@@ -244,13 +244,13 @@ async def test_server_stops_in_time_when_the_collector_hangs(database_url: str) 
     assert STOP_SECONDS <= took < STOP_SECONDS + 6
 
 
-async def test_queue_of_spans_is_bounded_and_dropped_spans_are_counted() -> None:
+async def test_span_queue_is_bounded_and_dropped_spans_are_counted() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         tracing = Tracing(f"http://127.0.0.1:{silent.getsockname()[1]}")
         for _ in range(6000):
             tracing.tracer.start_span("call").end()
 
-        # A batch of 512 is on its way, and 4096 wait.
+        # A batch of 512 spans is being sent, and 4096 are queued.
         assert 6000 - 4096 - 512 <= tracing.dropped() <= 6000 - 4096
 
         await tracing.stop()

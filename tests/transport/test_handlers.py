@@ -11,12 +11,12 @@ from stagely_rpc.transport.handlers import without_registration
 
 
 def waiting_for_calls() -> int:
-    """Return how many tasks of this loop wait for the next call of some method."""
+    """Return the number of tasks of this loop that wait for a call of a registered method."""
     coroutines: list[Any] = [task.get_coro() for task in asyncio.all_tasks()]
     return [coroutine.__name__ for coroutine in coroutines].count("_request_registered_call")
 
 
-async def test_methods_are_served_by_generic_handlers() -> None:
+async def test_methods_are_served_without_being_registered_by_name() -> None:
     waited_before = waiting_for_calls()
     server = grpc.aio.server()
     id_pb2_grpc.add_IdServiceServicer_to_server(IdServicer(), without_registration(server))

@@ -1,4 +1,4 @@
-"""How long connections live, and how they end."""
+"""The lifetime of connections and the limits on them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stagely_rpc.server.server import Server
 
 MAX_CONCURRENT_STREAMS = 3
-"""Of the settings of HTTP/2 (RFC 9113, 6.5.2)."""
+"""The number of this setting in HTTP/2 (RFC 9113, 6.5.2)."""
 SERVING = health_pb2.HealthCheckResponse.SERVING
 OPEN = PREFACE + frame(SETTINGS)
 ACK = 0x1
@@ -37,7 +37,7 @@ KIB_100 = 100 * 1024
 
 @asynccontextmanager
 async def connection(server: Server, first: bytes) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Open a connection by hand, and say something."""
+    """Open a connection without gRPC, and send bytes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(first)
     try:
@@ -46,20 +46,20 @@ async def connection(server: Server, first: bytes) -> AsyncIterator[tuple[asynci
         writer.transport.abort()
 
 
-async def heard_until_the_end(reader: asyncio.StreamReader) -> bytes:
-    """Return all that the server says until it hangs up."""
-    heard = b""
+async def read_until_closed(reader: asyncio.StreamReader) -> bytes:
+    """Return the bytes that the server sends until it closes the connection."""
+    received = b""
     try:
         async with asyncio.timeout(SOON_SECONDS):
             while part := await reader.read(65_536):
-                heard += part
+                received += part
     except ConnectionResetError:
         pass
-    return heard
+    return received
 
 
 async def repeat(action: Callable[[int], Awaitable[object]], seconds: float) -> int:
-    """Do something again and again; return how often."""
+    """Repeat an action for some seconds. Return the number of repetitions."""
     ends, count = asyncio.get_running_loop().time() + seconds, 0
     while asyncio.get_running_loop().time() < ends:
         await action(count)
@@ -86,7 +86,7 @@ async def test_no_call_fails_when_connections_reach_their_maximum_age(fresh_data
     assert len(peers) > LANES
 
 
-async def test_running_call_succeeds_on_a_connection_past_its_maximum_age(fresh_database_url: str) -> None:
+async def test_call_in_progress_succeeds_after_its_connection_reached_its_maximum_age(fresh_database_url: str) -> None:
     async with (
         running_server(fresh_database_url, max_connection_age_seconds=0.5) as server,
         connected(server) as channel,
@@ -102,7 +102,7 @@ async def test_running_call_succeeds_on_a_connection_past_its_maximum_age(fresh_
         assert (await pending).team.name == "New"
 
 
-async def test_watch_ends_after_the_grace_period_and_can_be_restarted(database_url: str) -> None:
+async def test_watch_ends_after_the_grace_period_and_can_be_started_again(database_url: str) -> None:
     async with (
         running_server(database_url, max_connection_age_seconds=0.3, max_connection_age_grace_seconds=0.3) as server,
         connected(server) as channel,
@@ -117,57 +117,57 @@ async def test_watch_ends_after_the_grace_period_and_can_be_restarted(database_u
             assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_idle_connection_gets_a_goaway(database_url: str) -> None:
+async def test_idle_connection_is_closed_with_goaway(database_url: str) -> None:
     async with (
         running_server(database_url, max_connection_idle_seconds=0.5) as server,
         connection(server, OPEN) as (reader, writer),
     ):
         writer.write(frame(SETTINGS, flags=ACK))
-        heard = await heard_until_the_end(reader)
+        received = await read_until_closed(reader)
 
-    assert payloads(heard, GOAWAY)
+    assert payloads(received, GOAWAY)
 
 
-async def test_connection_without_ping_answers_is_closed(database_url: str) -> None:
+async def test_connection_without_answers_to_pings_is_closed(database_url: str) -> None:
     async with (
         running_server(database_url, keepalive_seconds=0.5, keepalive_timeout_seconds=0.5) as server,
         connection(server, OPEN) as (reader, _),
     ):
-        heard = await heard_until_the_end(reader)
+        received = await read_until_closed(reader)
 
-    assert payloads(heard, PING)
+    assert payloads(received, PING)
 
 
 async def test_connection_with_endless_headers_is_closed(database_url: str) -> None:
-    """Slowloris: whoever dribbles is there, and is asked nothing. The age of connections holds for them too."""
-    begun = OPEN + frame(SETTINGS, flags=ACK) + frame(HEADERS, fields()[:10], stream=1)
+    """Slowloris: no ping or idle timeout ends a connection that sends slowly, but the maximum age does."""
+    endless = OPEN + frame(SETTINGS, flags=ACK) + frame(HEADERS, fields()[:10], stream=1)
     async with (
         running_server(database_url, max_connection_age_seconds=0.5, max_connection_age_grace_seconds=0.5) as server,
-        connection(server, begun) as (reader, writer),
+        connection(server, endless) as (reader, writer),
     ):
-        dribbling = asyncio.create_task(dribble(writer))
-        heard = await heard_until_the_end(reader)
-        dribbling.cancel()
+        sending = asyncio.create_task(send_slowly(writer))
+        received = await read_until_closed(reader)
+        sending.cancel()
 
-    assert payloads(heard, GOAWAY)
+    assert payloads(received, GOAWAY)
 
 
-async def dribble(writer: asyncio.StreamWriter) -> None:
-    """Send more and more of a header, a byte at a time."""
+async def send_slowly(writer: asyncio.StreamWriter) -> None:
+    """Send an endless header, one byte at a time."""
     while True:
         writer.write(frame(CONTINUATION, b"x", stream=1))
         await asyncio.sleep(0.1)
 
 
-async def test_connection_advertises_its_maximum_of_concurrent_streams(server: Server) -> None:
+async def test_server_announces_the_limit_of_calls_per_connection(server: Server) -> None:
     async with connection(server, OPEN) as (reader, _):
-        heard = await reader.read(65_536)
+        received = await reader.read(65_536)
 
-    (settings, *_) = payloads(heard, SETTINGS)
+    (settings, *_) = payloads(received, SETTINGS)
     assert dict(struct.iter_unpack(">HI", settings))[MAX_CONCURRENT_STREAMS] == 1000
 
 
-async def test_request_above_the_limit_is_refused(database_url: str) -> None:
+async def test_request_above_the_size_limit_is_refused(database_url: str) -> None:
     async with running_server(database_url, max_request_bytes=KIB_100) as server, connected(server) as channel:
         encrypt = crypto_pb2_grpc.CryptoServiceStub(channel).Encrypt
         with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -178,7 +178,7 @@ async def test_request_above_the_limit_is_refused(database_url: str) -> None:
     assert not refused.value.trailing_metadata()
 
 
-async def test_response_above_the_limit_is_refused(database_url: str) -> None:
+async def test_response_above_the_size_limit_is_refused(database_url: str) -> None:
     async with running_server(database_url, max_response_bytes=64 * 1024) as server, connected(server) as channel:
         encrypt = crypto_pb2_grpc.CryptoServiceStub(channel).Encrypt
         ids = id_pb2_grpc.IdServiceStub(channel).GenerateIds

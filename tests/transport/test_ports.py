@@ -44,7 +44,7 @@ PERMISSIONS = '[identities]\n"spiffe://stagely.dev/router" = ["teams.*"]\n'
 
 @pytest.fixture
 def given(tmp_path: Path) -> dict[str, Any]:
-    """The settings of a server that is reached by TLS from both sides, with a port for health."""
+    """The settings of a server with mutual TLS and a health port."""
     files = Files(tmp_path / "tls.crt", tmp_path / "tls.key", tmp_path / "ca.crt")
     files.write(make_server_certificate(AUTHORITY))
     files.client_ca.write_bytes(AUTHORITY.pem)
@@ -129,7 +129,7 @@ async def test_health_port_reports_not_serving_until_the_last_call_has_ended(
 
             async with await psycopg.AsyncConnection.connect(fresh_database_url) as holder:
                 await holder.execute("LOCK TABLE teams")
-                under_way = asyncio.ensure_future(teams.ListTeams(team_pb2.ListTeamsRequest()))
+                pending = asyncio.ensure_future(teams.ListTeams(team_pb2.ListTeamsRequest()))
                 await eventually(lambda: waiting_on_a_lock(holder), expected=True)
 
                 stopping = asyncio.create_task(server.stop())
@@ -138,7 +138,7 @@ async def test_health_port_reports_not_serving_until_the_last_call_has_ended(
                 assert await status() == NOT_SERVING
                 assert not stopping.done()
 
-            await under_way
+            await pending
             await stopping
             with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
                 await status()
@@ -151,7 +151,7 @@ async def waiting_on_a_lock(connection: psycopg.AsyncConnection[Any]) -> bool:
     return bool(await cursor.fetchall())
 
 
-async def test_log_announces_the_endpoints(fresh_database_url: str, given: dict[str, Any]) -> None:
+async def test_log_shows_the_endpoints_of_the_service(fresh_database_url: str, given: dict[str, Any]) -> None:
     with structlog.testing.capture_logs() as logs:
         async with running_server(fresh_database_url, **given) as server:
             pass
@@ -170,7 +170,7 @@ async def test_log_announces_the_endpoints(fresh_database_url: str, given: dict[
         ("permissions_file", "[other]", "{file}"),
     ],
 )
-async def test_unusable_file_stops_the_start_with_one_line(
+async def test_unusable_file_prevents_startup_with_one_line(
     fresh_database_url: str, given: dict[str, Any], setting: str, contents: str, problem: str
 ) -> None:
     given[setting].write_text(contents)
@@ -184,7 +184,7 @@ async def test_unusable_file_stops_the_start_with_one_line(
 
 
 @pytest.mark.parametrize("which", ["port", "health_port"])
-async def test_taken_port_is_named(which: str) -> None:
+async def test_taken_port_is_named_in_the_error(which: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         port, health_port = (number, 0) if which == "port" else (0, number)

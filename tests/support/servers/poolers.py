@@ -53,7 +53,8 @@ class Kind(NamedTuple):
 
     Attributes:
         program: finds the program, or skips the test.
-        kept: how many it keeps prepared in each session of PostgreSQL; None: as many as it does unless told.
+        prepared_statements: the limit of prepared statements per server connection; 0 turns support off, None keeps
+            PgBouncer's default.
     """
 
     program: Callable[[], Path]
