@@ -20,5 +20,5 @@ def server_ids() -> frozenset[int]:
 def calls_begun(server_id: int) -> int:
     """Return how many calls a server received, accepted or not."""
     answer = ChannelzServicer.GetServer(GetServerRequest(server_id=server_id), None)
-    begun: int = answer.server.data.calls_started
-    return begun
+    started: int = answer.server.data.calls_started
+    return started
