@@ -100,7 +100,7 @@ class AuthInterceptor(WrappingInterceptor):
         async def serve(request: object, context: Context) -> object:
             async def write(response: object) -> None:
                 # Authorize before the first response of a stream. The session has authorized a single response.
-                call.check_decided()
+                call.check_authorized()
                 await context.write(response)
 
             call = current_call.get()
