@@ -145,7 +145,7 @@ class Call:
         policy: the policy of the RPC; None if it has none, such as health.
         caller: the caller, after authentication.
         idempotent_request: set if the request has a `request_id`.
-        is_decided: whether the acting user was authorized for this call.
+        is_authorized: whether the acting user was authorized for this call.
         owners: the owners that authorization used, so that it can be repeated while a stream is open; None for a
             unary call. A list sets none: its queries authorize each row.
         trace_id: the id of the call's trace, if it is sampled: 32 hexadecimal digits.
@@ -161,7 +161,7 @@ class Call:
     policy: Policy | None = None
     caller: Caller = NOBODY
     idempotent_request: IdempotentRequest | None = None
-    is_decided: bool = False
+    is_authorized: bool = False
     owners: set[Owner] | None = None
     trace_id: str | None = None
     span: Span | None = field(default=None, repr=False)
@@ -173,14 +173,14 @@ class Call:
         service = f"service:stagely-rpc/{job}"
         return cls(method=service, peer="", request_id=str(uuid.uuid4()), caller=Caller(service, NOBODY.permissions))
 
-    def check_decided(self) -> None:
+    def check_authorized(self) -> None:
         """Check that the acting user was authorized before the call is answered.
 
         Raises:
             RuntimeError: a slice did not authorize: it did not name the owner of the resource.
         """
         policy = self.policy
-        if self.caller.user is None or self.is_decided or policy is None or policy.acting_for == "any_user":
+        if self.caller.user is None or self.is_authorized or policy is None or policy.acting_for == "any_user":
             return
         raise RuntimeError(f"{self.method} did not name the owner of its resource")
 

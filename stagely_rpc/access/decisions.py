@@ -79,7 +79,7 @@ async def require_project(session: Session, project_id: uuid.UUID, hidden: NotFo
     """
     if session.acting_user is None and not _is_recorded(session):
         # Nothing to decide or record, so the team is not read.
-        session.call.is_decided = True
+        session.call.is_authorized = True
         return
     found = await session.read(queries.TEAM_OF_PROJECT, project_id)
     if found is None:
@@ -120,7 +120,7 @@ def decide(session: Session, team_id: uuid.UUID, role: Role | None, hidden: NotF
         NotFoundError: `hidden`: the user is not a member of the team.
         PermissionDeniedError: the user's role in the team is not sufficient.
     """
-    session.team_id, session.role, session.call.is_decided = team_id, role, True
+    session.team_id, session.role, session.call.is_authorized = team_id, role, True
     user = session.acting_user
     if user is None:
         return
@@ -153,7 +153,7 @@ async def require_user(session: Session, user_id: uuid.UUID, hidden: NotFoundErr
     Raises:
         NotFoundError: `hidden`: the acting user is another user, who may not see this one.
     """
-    session.call.is_decided = True
+    session.call.is_authorized = True
     acting = session.acting_user
     if acting is None or acting.id == user_id:
         return
@@ -176,7 +176,7 @@ def require_no_user(session: Session, resource: str) -> None:
     Raises:
         PermissionDeniedError: the service acts for a user.
     """
-    session.call.is_decided = True
+    session.call.is_authorized = True
     if session.acting_user is not None:
         message = f"{resource} does not accept an acting user: omit x-stagely-user-id"
         raise PermissionDeniedError(message, reason="USER_NOT_ALLOWED")
@@ -202,7 +202,7 @@ def visible(
         session: the session of the call.
         team_id: the column with the id of the team that owns a row.
     """
-    session.call.is_decided = True
+    session.call.is_authorized = True
     if session.acting_user is None:
         return true()
     return queries.in_team_of(team_id, session.acting_user.id, _sufficient_roles(session.call.policy))
@@ -226,7 +226,7 @@ def visible_users(session: Session, team_id: uuid.UUID | None) -> ColumnElement[
         session: the session of the call.
         team_id: the team of the filter, if any. Only its members may list its members.
     """
-    session.call.is_decided = True
+    session.call.is_authorized = True
     acting = session.acting_user
     if acting is None:
         return true()

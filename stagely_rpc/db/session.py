@@ -131,7 +131,7 @@ class ReadSession(Session):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is None:
-            self.call.check_decided()
+            self.call.check_authorized()
             self._check_recorded()
 
     async def read(self, point: PointRead[RowT], *key: object) -> RowT | None:

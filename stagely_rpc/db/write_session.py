@@ -84,7 +84,7 @@ class WriteSession(Session):
     ) -> None:
         try:
             if error is None:
-                self.call.check_decided()
+                self.call.check_authorized()
                 self._check_recorded()
                 await self._commit()
         finally:

@@ -46,7 +46,7 @@ class CallLog:
         return current_call.get()
 
     def end(self, call: Call, code: str) -> None:
-        """Log it."""
+        """Log the call."""
         _log.log(self._level, _EVENT, **self._fields(call, code))
 
     def _fields(self, call: Call, code: str) -> dict[str, Any]:

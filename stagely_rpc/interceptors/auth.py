@@ -99,8 +99,8 @@ class AuthInterceptor(WrappingInterceptor):
     def _stream(self, policy: Policy | None, behavior: Behavior) -> Behavior:
         async def serve(request: object, context: Context) -> object:
             async def write(response: object) -> None:
-                # Authorize before the first response of a stream. The session has authorized a single response.
-                call.check_decided()
+                # Check before a streamed response is sent. A single response is checked when its session ends.
+                call.check_authorized()
                 await context.write(response)
 
             call = current_call.get()

@@ -66,10 +66,10 @@ class SupervisorEnd:
 
     @property
     def worker_descriptor(self) -> int:
-        """The worker's end."""
+        """The file descriptor of the worker's end."""
         return self._worker_socket.fileno()
 
-    def give_away(self) -> None:
+    def close_worker_end(self) -> None:
         """Close this process's copy of the worker's end, once the worker has inherited it."""
         self._worker_socket.close()
 
@@ -90,6 +90,6 @@ class SupervisorEnd:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close both ends of the link."""
         self._worker_socket.close()
         self._socket.close()

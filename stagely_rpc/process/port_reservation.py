@@ -52,7 +52,7 @@ def _bind(sockets: ExitStack, host: str, port: int) -> int:
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, *_, address = found[0]
     if port:
-        _check_nobody_listens(family, address)
+        _check_unused(family, address)
     reserved = sockets.enter_context(socket.socket(family))
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -60,7 +60,7 @@ def _bind(sockets: ExitStack, host: str, port: int) -> int:
     return int(reserved.getsockname()[1])
 
 
-def _check_nobody_listens(family: int, address: Address) -> None:
+def _check_unused(family: int, address: Address) -> None:
     """Raise OSError if another program listens on the port, even with SO_REUSEPORT.
 
     A bind with SO_REUSEPORT would share the port with that program, so this one goes without.

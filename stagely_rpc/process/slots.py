@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 30.0
-_GOOD_WHILE_SECONDS = 60.0
+_STABLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Backoff:
 
     def after(self, lived_seconds: float) -> float:
         """Return the next delay in seconds."""
-        if lived_seconds >= _GOOD_WHILE_SECONDS:
+        if lived_seconds >= _STABLE_SECONDS:
             self._delay_seconds = _FIRST_DELAY_SECONDS
         delay = self._delay_seconds
         self._delay_seconds = min(2 * delay, _LONGEST_DELAY_SECONDS)
@@ -142,7 +142,7 @@ class Slot:
             pass_fds=[link.worker_descriptor],
             stdin=asyncio.subprocess.DEVNULL,
         )
-        link.give_away()
+        link.close_worker_end()
         return process
 
     def _send(self, number: signal.Signals) -> None:

@@ -196,7 +196,7 @@ class Server:
             self.endpoints.announce()
 
     async def stop(self) -> None:
-        """Report NOT_SERVING, and serve on for the pause. Then end streams, wait for calls, and close everything."""
+        """Report NOT_SERVING and keep serving for the pause. Then end streams, wait for calls, and close everything."""
         await self._health.enter_graceful_shutdown()
         _log.info("stopping", pause_seconds=self._settings.shutdown_pause_seconds)
         await asyncio.sleep(self._settings.shutdown_pause_seconds)

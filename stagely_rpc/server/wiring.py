@@ -152,10 +152,10 @@ def build_metrics(settings: Settings, *, supervised: bool) -> Metrics | None:
     from stagely_rpc.telemetry.metrics.http import registry_of, this_process  # noqa: PLC0415
     from stagely_rpc.telemetry.metrics.metrics import Metrics  # noqa: PLC0415 - only metrics need prometheus-client
 
-    made = Metrics(None if supervised else registry_of(this_process, needed_revision()))
+    metrics = Metrics(None if supervised else registry_of(this_process, needed_revision()))
     if (lines := json_lines()) is not None:
-        made.watch_log_lines(lambda: lines.dropped)
-    return made
+        metrics.watch_log_lines(lambda: lines.dropped)
+    return metrics
 
 
 def build_grpc_server(
@@ -164,12 +164,12 @@ def build_grpc_server(
     """Return the gRPC server. The metrics show the number of calls that arrive."""
     if metrics is None:
         return grpc.aio.server(interceptors=interceptors, options=options)
-    from stagely_rpc.transport.channelz import calls_begun, server_ids  # noqa: PLC0415 - as in `build_metrics`
+    from stagely_rpc.transport.channelz import calls_started, server_ids  # noqa: PLC0415 - as in `build_metrics`
 
     others = server_ids()
     server = grpc.aio.server(interceptors=interceptors, options=options)
     (server_id,) = server_ids() - others
-    metrics.watch_arrivals(lambda: calls_begun(server_id))
+    metrics.watch_arrivals(lambda: calls_started(server_id))
     return server
 
 

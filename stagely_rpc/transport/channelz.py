@@ -17,8 +17,8 @@ def server_ids() -> frozenset[int]:
     return frozenset(found)
 
 
-def calls_begun(server_id: int) -> int:
+def calls_started(server_id: int) -> int:
     """Return how many calls a server received, accepted or not."""
     answer = ChannelzServicer.GetServer(GetServerRequest(server_id=server_id), None)
-    begun: int = answer.server.data.calls_started
-    return begun
+    started: int = answer.server.data.calls_started
+    return started

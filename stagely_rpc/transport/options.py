@@ -44,7 +44,7 @@ def transport_options(settings: Settings) -> tuple[tuple[str, int], ...]:
         ("grpc.max_connection_age_grace_ms", _milliseconds(settings.max_connection_age_grace_seconds)),
         ("grpc.max_connection_idle_ms", _milliseconds(settings.max_connection_idle_seconds)),
         ("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_seconds)),
-        # The core has two options for the ping timeout, and applies only this one.
+        # The core never applies `keepalive_timeout_ms` (grpc/grpc#39239). `ping_timeout_ms` ends the connection.
         ("grpc.keepalive_timeout_ms", _milliseconds(settings.keepalive_timeout_seconds)),
         ("grpc.http2.ping_timeout_ms", _milliseconds(settings.keepalive_timeout_seconds)),
     )

@@ -51,7 +51,10 @@ async def test_rows_with_the_same_time_are_listed_once_each(fuzz_server: FuzzSer
 
 
 async def make_contemporary(fuzz_server: FuzzServer, listing: Listing, ids: list[str]) -> None:
-    """Give rows the time of one transaction, as if it had made them all; no trigger keeps even the trail from it."""
+    """Give all rows the same time, as if one transaction had inserted them.
+
+    Triggers are turned off, because a trigger refuses updates of the audit log.
+    """
     names = sql.Identifier(listing.table), sql.Identifier(listing.created)
     statement = sql.SQL("UPDATE {} SET {} = now() WHERE id = ANY(%s::uuid[])").format(*names)
     async with await psycopg.AsyncConnection.connect(fuzz_server.database_url) as connection:

@@ -50,7 +50,7 @@ def postgres() -> Iterator[OwnPostgres]:
         yield postgres
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["alone", "workers"])
+@pytest.fixture(scope="module", params=[1, 2], ids=["one process", "workers"])
 def server(request: pytest.FixtureRequest, postgres: OwnPostgres) -> Iterator[Running]:
     workers = request.param
     env = settings_for(postgres.url, DATABASE_POOL_SIZE=str(workers * POOL_SIZE), METRICS_PORT="0")

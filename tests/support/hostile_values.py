@@ -173,7 +173,7 @@ def masks(names: list[str]) -> list[Bad]:
         "no path": [],
         "everything twice": ["*", "*"],
         "10,000 times everything": ["*"] * 10_000,
-    } | {f"of {name} alone": [name] for name in names}
+    } | {f"only {name}": [name] for name in names}
     return [
         *(Bad(kind, FieldMask(paths=paths), is_refused=True) for kind, paths in wrong.items()),
         *(Bad(kind, FieldMask(paths=paths)) for kind, paths in right.items()),

@@ -30,7 +30,7 @@ class Board:
 
     Attributes:
         texts: the texts of the notes, in order.
-        start_positions: the position that each stream asked to start at.
+        start_positions: the start position in the request of each stream.
         watching: the number of open streams.
         may_answer: the event that unary calls wait for. It is set at first.
     """

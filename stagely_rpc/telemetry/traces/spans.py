@@ -94,7 +94,7 @@ class DatabaseSpans(_Past):
             self._record(kind, [call], began, error, _described(steps))
 
     def waited(self, began: float, error: BaseException | None) -> None:
-        """Do nothing: a wait may belong to many calls."""
+        """Do nothing, because a wait may belong to many calls."""
 
     def opened(self) -> None:
         """Do nothing: the metrics count it."""
