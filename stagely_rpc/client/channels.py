@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
-_SCHEME = re.compile(r"(?:(?P<scheme>[a-z][a-z0-9-]*):)?(?://[^/]*/)?(?P<addresses>.*)")
+_SCHEME = re.compile(r"(?:(?P<scheme>[a-z][a-z0-9-]*):)?(?://(?P<authority>[^/]*)/)?(?P<addresses>.*)")
 _SCHEMES = {"dns", "ipv4", "ipv6", "unix", "unix-abstract"}
 
 
@@ -113,6 +113,9 @@ def is_loopback(target: str) -> bool:
     assert found is not None
     if found["scheme"] in {"unix", "unix-abstract"}:
         return True
+    if found["authority"]:
+        # A name server that the target names decides where `localhost` is.
+        return False
     addresses = found["addresses"] if found["scheme"] in _SCHEMES else target
     return all(_is_local(host) for host in _hosts(addresses))
 

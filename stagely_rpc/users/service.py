@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from stagely_rpc import access
 from stagely_rpc.db.etag import check_etag
 from stagely_rpc.db.models.rows import UserRow
-from stagely_rpc.errors import AbortedError, AlreadyExistsError, FailedPreconditionError, NotFoundError
-from stagely_rpc.users import queries
+from stagely_rpc.errors import AbortedError, FailedPreconditionError, NotFoundError
+from stagely_rpc.users import logins, queries
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Sequence
 
     from stagely_rpc.db.paging import Found, Page
     from stagely_rpc.db.session import Session
@@ -21,15 +20,6 @@ if TYPE_CHECKING:
     from stagely_rpc.db.write_session import WriteSession
     from stagely_rpc.fields import Target
     from stagely_rpc.users.inputs import UserChanges, UserFilter, UserKey, UserLogin
-
-ACCOUNT_IDS = ("github_id", "google_id")
-
-CONFLICT_REASONS = {
-    "github_id": "USER_GITHUB_ID_CONFLICT",
-    "google_id": "USER_GOOGLE_ID_CONFLICT",
-    "email": "USER_EMAIL_TAKEN",
-}
-"""The reason for refusing a login, by the field that belongs to another account. The first field decides."""
 
 _UNIQUE = {"users_email_key": "email", "users_github_id_key": "github_id", "users_google_id_key": "google_id"}
 """The unique constraints of the fields."""
@@ -47,8 +37,9 @@ async def upsert_user(session: WriteSession, login: UserLogin) -> tuple[UserRow,
         AbortedError: a concurrent login took one of the ids or the e-mail address.
     """
     (candidates,) = await session.ask(queries.lock_candidates(login))
-    if candidates:
-        return _log_in(session, _single_match(candidates, login), login), False
+    account, displaced = logins.find_account(candidates, login)
+    if account is not None:
+        return _log_in(session, account, displaced, login), False
     values = {**login.model_dump(), "last_login_at": session.now}
     user = session.insert(UserRow, values, dict.fromkeys(_UNIQUE, _concurrent_login))
     session.record(None, user)
@@ -138,64 +129,24 @@ def _refuse_deactivated(user: UserRow) -> None:
         raise FailedPreconditionError(message, subject=f"User {user.id}", reason="USER_DEACTIVATED")
 
 
-def _single_match(candidates: Sequence[UserRow], login: UserLogin) -> UserRow:
-    """Return the only account that matches a login, if there is exactly one."""
-    found = {name: user for name in CONFLICT_REASONS if (user := _owner(candidates, name, login)) is not None}
-    account = next(iter(found.values()))
-    if others := [name for name, user in found.items() if user is not account]:
-        raise _taken(login, others)
-    return account
-
-
-def _owner(candidates: Iterable[UserRow], name: str, login: UserLogin) -> UserRow | None:
-    value = getattr(login, name)
-    return next((user for user in candidates if value is not None and getattr(user, name) == value), None)
-
-
-def _log_in(session: WriteSession, before: UserRow, login: UserLogin) -> UserRow:
+def _log_in(session: WriteSession, before: UserRow, displaced: UserRow | None, login: UserLogin) -> UserRow:
     """Update an account from a login."""
     _refuse_deactivated(before)
-    _refuse_takeover(before, login)
-    values = login.model_dump(exclude_none=True)
-    values["email_verified"] = login.email_verified or (before.email_verified and before.email == login.email)
-    values["last_login_at"] = session.now
+    values = {**logins.changes(before, login), "last_login_at": session.now}
+    if displaced is not None:
+        _take_address(session, displaced)
     # A concurrent login may have taken an id or address after the candidates were locked.
-    on_constraint = {constraint: partial(_taken, login, [name]) for constraint, name in _UNIQUE.items()}
+    on_constraint = {constraint: partial(logins.taken, login, [name]) for constraint, name in _UNIQUE.items()}
     user = session.update(before, values, on_constraint)
     session.record(before, user)
     return user
 
 
+def _take_address(session: WriteSession, before: UserRow) -> None:
+    """Replace the address of an account by a placeholder, which no one can own (RFC 2606)."""
+    user = session.update(before, {"email": f"{before.id}@unclaimed.invalid"})
+    session.record(before, user)
+
+
 def _concurrent_login() -> AbortedError:
     return AbortedError("a concurrent login took an id or the e-mail address: retry", may_run_again=True)
-
-
-def _refuse_takeover(user: UserRow, login: UserLogin) -> None:
-    """Check that a login belongs to the owner of the account.
-
-    An e-mail address alone proves this only if both the login and the account have verified it. Otherwise an attacker
-    could create an account with a victim's address, and share it after the victim's first login (account
-    pre-hijacking).
-    """
-    given = {name: getattr(login, name) for name in ACCOUNT_IDS if getattr(login, name)}
-    stored = {name: getattr(user, name) for name in ACCOUNT_IDS if getattr(user, name)}
-    if others := [name for name in given if name in stored and stored[name] != given[name]]:
-        raise _conflict(login, others, f"the account is linked to another {' and another '.join(others)}")
-    by_email_alone = given and not given.keys() & stored.keys()
-    if by_email_alone and not (login.email_verified and (user.email_verified or not stored)):
-        message = f"email {login.email!r} belongs to another account and is not verified: no id can be linked"
-        raise _conflict(login, ["email"], message)
-
-
-def _taken(login: UserLogin, fields: Sequence[str]) -> AlreadyExistsError:
-    named = " and ".join(f"{name} {getattr(login, name)!r}" for name in fields)
-    return _conflict(login, fields, f"another account has {named}")
-
-
-def _conflict(login: UserLogin, fields: Sequence[str], message: str) -> AlreadyExistsError:
-    return AlreadyExistsError(
-        message,
-        resource_type="User",
-        resource_name=str(getattr(login, fields[0])),
-        reason=CONFLICT_REASONS[fields[0]],
-    )

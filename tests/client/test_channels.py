@@ -51,6 +51,7 @@ def test_token_may_go_in_the_clear_on_this_host(target: str) -> None:
         "stagely-rpc:8080",
         "dns:///stagely-rpc:8080",
         "dns://127.0.0.1/stagely-rpc:8080",
+        "dns://8.8.8.8/localhost:8080",
         "10.0.0.1:8080",
         "0.0.0.0:8080",
         "127.0.0.1.example.com:8080",

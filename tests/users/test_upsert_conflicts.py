@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 
 from tests.support.refusals import refused
-from tests.support.users import fetch, login, make_user, new_account_id, upsert
+from tests.support.users import fetch, login, make_user, new_account_id, new_address, upsert
 
 if TYPE_CHECKING:
     from stagely.v1.user_pb2_grpc import UserServiceAsyncStub
@@ -90,6 +90,63 @@ class TestConflicts:
         assert "google_id" in refusal.message
 
 
+class TestPreHijacking:
+    """An attacker creates an account with the address of a victim, who then proves the address."""
+
+    async def test_verified_login_unlinks_the_ids_of_an_unverified_account(self, users: UserServiceAsyncStub) -> None:
+        squatted = await make_user(users, github_id=new_account_id())
+
+        victim = (await upsert(users, email=squatted.email, email_verified=True)).user
+
+        assert (victim.email_verified, victim.HasField("github_id")) == (True, False)
+        attacker = await upsert(users, github_id=squatted.github_id)
+        assert attacker.created
+        assert await fetch(users, victim) == victim
+
+    @pytest.mark.parametrize("key", ["github_id", "google_id"])
+    async def test_verified_login_replaces_the_id_of_an_unverified_account(
+        self, users: UserServiceAsyncStub, key: str
+    ) -> None:
+        squatted = await make_user(users, github_id=new_account_id(), google_id=new_account_id())
+        own = new_account_id()
+
+        victim = (await upsert(users, email=squatted.email, email_verified=True, **{key: own})).user
+
+        assert {victim.github_id, victim.google_id} == {own, ""}
+
+    async def test_verified_login_takes_its_address_from_an_unverified_account(
+        self, users: UserServiceAsyncStub
+    ) -> None:
+        owner = await make_user(users, github_id=new_account_id())
+        squatted = await make_user(users, google_id=new_account_id())
+
+        found = (await upsert(users, github_id=owner.github_id, email=squatted.email, email_verified=True)).user
+
+        assert (found.id, found.email, found.email_verified) == (owner.id, squatted.email, True)
+        displaced = await fetch(users, squatted)
+        assert displaced.email == f"{squatted.id}@unclaimed.invalid"
+        assert displaced.google_id == squatted.google_id
+
+    async def test_unverified_address_does_not_replace_a_verified_one(self, users: UserServiceAsyncStub) -> None:
+        user = await make_user(users, github_id=new_account_id(), email_verified=True)
+
+        found = (await upsert(users, github_id=user.github_id, email=new_address())).user
+
+        assert (found.id, found.email, found.email_verified) == (user.id, user.email, True)
+
+    @pytest.mark.parametrize("account", [{"email_verified": True}, {"github_id": "one"}], ids=["verified", "linked"])
+    async def test_login_that_proves_nothing_is_refused(
+        self, users: UserServiceAsyncStub, account: dict[str, Any]
+    ) -> None:
+        ids = {"github_id": new_account_id()} if "github_id" in account else {}
+        user = await make_user(users, **account | ids)
+
+        with refused(ALREADY_EXISTS, reason="USER_EMAIL_TAKEN"):
+            await upsert(users, email=user.email)
+
+        assert await fetch(users, user) == user
+
+
 class TestLinkingByEmail:
     """An id is linked to an account found by e-mail address alone only if the login can't take over the account."""
 
@@ -99,7 +156,7 @@ class TestLinkingByEmail:
             (True, True, True, True),
             (True, True, False, True),
             (True, False, False, True),
-            (True, False, True, False),
+            (True, False, True, True),
             (False, True, True, False),
             (False, True, False, False),
             (False, False, True, False),

@@ -39,12 +39,20 @@ class Users:
 
         The account is looked up by `github_id` or `google_id`, then by e-mail address. The call updates the name,
         the e-mail address and, if set, `avatar_url`. It links an id of the other kind. Unset fields keep their
-        stored values. While the e-mail address stays the same, `email_verified` can become true and never false
-        again. If the address changes, `email_verified` is taken from the request.
+        stored values.
 
-        Accounts are never merged. If an account is found only by its e-mail address, an id is linked only under two
-        conditions: the request has `email_verified` set, and the account's address is verified or the account has no
-        id yet. Parallel calls for one new person create one account.
+        A login proves its ids, and its e-mail address if `email_verified` is set. The owner of a verified address
+        owns its account:
+
+        - The first verified login of an account unlinks the ids that this login does not have, because anyone could
+          have linked them.
+        - An unverified address never replaces a verified one: the account keeps its address.
+        - If a verified address belongs to an unverified account, and the ids to another account, the address moves
+          to the latter. The unverified account gets the address `<id>@unclaimed.invalid`.
+        - A login without a linked id and without a verified address gets only an account that is unverified and has
+          no ids.
+
+        Accounts are never merged. Parallel calls for one new person create one account.
 
         Codes:
         - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind.
@@ -213,12 +221,20 @@ class SyncUsers:
 
         The account is looked up by `github_id` or `google_id`, then by e-mail address. The call updates the name,
         the e-mail address and, if set, `avatar_url`. It links an id of the other kind. Unset fields keep their
-        stored values. While the e-mail address stays the same, `email_verified` can become true and never false
-        again. If the address changes, `email_verified` is taken from the request.
+        stored values.
 
-        Accounts are never merged. If an account is found only by its e-mail address, an id is linked only under two
-        conditions: the request has `email_verified` set, and the account's address is verified or the account has no
-        id yet. Parallel calls for one new person create one account.
+        A login proves its ids, and its e-mail address if `email_verified` is set. The owner of a verified address
+        owns its account:
+
+        - The first verified login of an account unlinks the ids that this login does not have, because anyone could
+          have linked them.
+        - An unverified address never replaces a verified one: the account keeps its address.
+        - If a verified address belongs to an unverified account, and the ids to another account, the address moves
+          to the latter. The unverified account gets the address `<id>@unclaimed.invalid`.
+        - A login without a linked id and without a verified address gets only an account that is unverified and has
+          no ids.
+
+        Accounts are never merged. Parallel calls for one new person create one account.
 
         Codes:
         - ALREADY_EXISTS: a field belongs to another account, or the account already has a different id of that kind.
