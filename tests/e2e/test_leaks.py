@@ -138,7 +138,7 @@ async def test_no_part_of_a_server_or_client_shows_a_secret_in_its_repr() -> Non
     await server._authenticator._tokens.verify(token("reaper", "*"))  # type: ignore[union-attr]
     async with connect("127.0.0.1:1", token=token("reaper")) as client:
         with connect_sync("127.0.0.1:1", token=token("reaper")) as sync_client:
-            parts = [part for whole in (settings, server, client, sync_client) for part in parts_of(whole)]
+            parts = [part for root in (settings, server, client, sync_client) for part in parts_of(root)]
             leaking = {type(part).__name__ for part in parts if found_in(repr(part), str(part))}
     await server.stop()
 
@@ -149,21 +149,21 @@ async def test_no_part_of_a_server_or_client_shows_a_secret_in_its_repr() -> Non
     assert found_in(settings.model_dump_json(), str(settings.model_dump())) == []
 
 
-def parts_of(whole: object) -> Iterator[object]:
+def parts_of(root: object) -> Iterator[object]:
     """Yield all objects of this package that are reachable from an object, including the object itself."""
     seen: dict[int, object] = {}
-    left = [whole]
+    left = [root]
     while left:
         part = left.pop()
         if id(part) in seen:
             continue
         seen[id(part)] = part
-        left += held_by(part)
+        left += members_of(part)
         if type(part).__module__.startswith("stagely_rpc"):
             yield part
 
 
-def held_by(part: object) -> Iterator[Any]:
+def members_of(part: object) -> Iterator[Any]:
     if isinstance(part, dict):
         yield from part.values()
     elif isinstance(part, (list, tuple, set)):

@@ -20,7 +20,7 @@ from stagely_rpc.interceptors.decoding import DecodingInterceptor
 from stagely_rpc.interceptors.errors import STATUS_BY_ERROR, ErrorInterceptor
 from tests.support.chained import CALL_KINDS, chained, handler_of
 from tests.support.eventually import logged
-from tests.support.forms import FORMS, Form, Notes, started, texts_of
+from tests.support.forms import FORMS, Form, Notes, start_call, texts_of
 from tests.support.refusals import Refusal, refused
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ async def test_too_large_response_of_a_stream_is_not_an_internal_error(form: For
     with capture_logs() as logs:
         async with chained(Large(form).handler(), *chain, options=options) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as refused_by_core:
-                await texts_of(started(channel, form))
+                await texts_of(start_call(channel, form))
             await logged(logs, 1, event="call")
 
     assert refused_by_core.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -38,7 +38,7 @@ from stagely_rpc.telemetry.metrics.metrics import Metrics
 from stagely_rpc.telemetry.traces.exporter import Tracing
 from tests.support.chained import chained
 from tests.support.eventually import eventually, logged
-from tests.support.forms import FORMS, Form, Notes, Started, expected, started, texts_of
+from tests.support.forms import FORMS, Form, Notes, StartedCall, expected, start_call, texts_of
 from tests.support.notes import PATHS, message_class
 from tests.support.refusals import refused
 from tests.support.rpc import settings_of
@@ -64,7 +64,7 @@ async def behind(notes: Notes, *interceptors: grpc.aio.ServerInterceptor) -> Asy
 
 async def context_gives_each_call_a_request_id(form: Form) -> None:
     async with chained(Notes(form).handler(), ContextInterceptor()) as channel:
-        call = started(channel, form)
+        call = start_call(channel, form)
 
         assert await texts_of(call) == expected(form)
         assert dict(await call.trailing_metadata())["x-request-id"]
@@ -75,7 +75,7 @@ async def tracing_creates_one_span(form: Form) -> None:
     provider.add_span_processor(SimpleSpanProcessor(spans))
 
     async with behind(Notes(form), TracingInterceptor(provider.get_tracer("test"))) as channel:
-        assert await texts_of(started(channel, form)) == expected(form)
+        assert await texts_of(start_call(channel, form)) == expected(form)
 
         async def codes() -> list[Any]:
             return [(span.attributes or {})["rpc.grpc.status_code"] for span in spans.get_finished_spans()]
@@ -88,7 +88,7 @@ async def metrics_count_the_call(form: Form) -> None:
     metrics = Metrics(registry)
 
     async with behind(Notes(form), MetricsInterceptor(metrics)) as channel:
-        assert await texts_of(started(channel, form)) == expected(form)
+        assert await texts_of(start_call(channel, form)) == expected(form)
 
         async def counted() -> tuple[Any, int]:
             labels = {"method": form.path.removeprefix("/"), "code": "OK"}
@@ -100,7 +100,7 @@ async def metrics_count_the_call(form: Form) -> None:
 async def access_log_has_one_line(form: Form) -> None:
     with capture_logs() as logs:
         async with behind(Notes(form), AccessLogInterceptor()) as channel:
-            assert await texts_of(started(channel, form)) == expected(form)
+            assert await texts_of(start_call(channel, form)) == expected(form)
             await logged(logs, 1, event="call", method=form.path, code="OK")
 
 
@@ -110,7 +110,7 @@ async def errors_become_codes_after_the_last_message(form: Form) -> None:
 
     async with behind(Notes(form, last=fail)) as channel:
         with refused(grpc.StatusCode.NOT_FOUND, reason="RESOURCE_NOT_FOUND"):
-            await texts_of(started(channel, form))
+            await texts_of(start_call(channel, form))
 
 
 async def concurrency_limits_calls_and_streams_separately(form: Form) -> None:
@@ -118,17 +118,17 @@ async def concurrency_limits_calls_and_streams_separately(form: Form) -> None:
     notes, limits = Notes(form, first=waiting(may_continue)), ConcurrencyInterceptor(1, 1, PATHS.values())
     other = FORMS[1] if form.rpc == "GetNote" else FORMS[0]
     async with behind(notes, limits) as channel, behind(Notes(other), limits) as second:
-        call = started(channel, form)
+        call = start_call(channel, form)
         await expect_runs(notes, 1)
 
         reason = "TOO_MANY_STREAMS" if form.is_stream else "TOO_MANY_CALLS"
         with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason=reason) as refusal:
-            await texts_of(started(channel, form))
-        assert await texts_of(started(second, other)) == expected(other)
+            await texts_of(start_call(channel, form))
+        assert await texts_of(start_call(second, other)) == expected(other)
         may_continue.set()
 
         assert await texts_of(call) == expected(form)
-        assert await texts_of(started(channel, form)) == expected(form)
+        assert await texts_of(start_call(channel, form)) == expected(form)
         assert refusal.details["RetryInfo"].retry_delay.seconds == 1
 
 
@@ -137,7 +137,7 @@ async def deadline_ends_only_unary_calls(form: Form) -> None:
         await asyncio.sleep(2 * SOON_SECONDS)
 
     async with behind(Notes(form, last=take_long), DeadlineInterceptor(SOON_SECONDS)) as channel:
-        call = started(channel, form, seconds=None)
+        call = start_call(channel, form, seconds=None)
         if form.is_stream:
             assert await texts_of(call) == expected(form)
         else:
@@ -149,7 +149,7 @@ async def draining_ends_only_streams(form: Form) -> None:
     may_continue, draining = asyncio.Event(), Draining()
     notes = Notes(form, last=waiting(may_continue))
     async with behind(notes, DrainingInterceptor(draining, PATHS.values())) as channel:
-        reading = asyncio.ensure_future(texts_of(started(channel, form)))
+        reading = asyncio.ensure_future(texts_of(start_call(channel, form)))
         await expect_runs(notes, 1)
         await asyncio.sleep(SOON_SECONDS)
         draining.begin()
@@ -170,20 +170,20 @@ async def auth_denies_before_the_handler_runs(form: Form) -> None:
     admission = Admission(Authenticator(None, None, None), build_database(settings_of(NOWHERE), None, None))
     async with behind(notes, AuthInterceptor(admission, {}, (), recorded)) as channel:
         with refused(grpc.StatusCode.PERMISSION_DENIED, reason="POLICY_MISSING"):
-            await texts_of(started(channel, form))
+            await texts_of(start_call(channel, form))
 
     assert (notes.runs, len(recorded.entries)) == (0, 1)
 
 
 async def decoding_refuses_malformed_bytes(form: Form) -> None:
     async with behind(Notes(form), DecodingInterceptor()) as channel:
-        assert await texts_of(started(channel, form)) == expected(form)
+        assert await texts_of(start_call(channel, form)) == expected(form)
 
         raw: Any = getattr(channel, form.kind)(form.path)
         malformed = b"\x0a\x05no"
         with refused(grpc.StatusCode.INVALID_ARGUMENT, reason="MALFORMED_REQUEST"):
             await texts_of(
-                Started(raw(timeout=20), [malformed]) if form.streams_requests else raw(malformed, timeout=20)
+                StartedCall(raw(timeout=20), [malformed]) if form.streams_requests else raw(malformed, timeout=20)
             )
 
 
@@ -195,7 +195,7 @@ async def idempotency_returns_the_stored_response_except_for_streamed_requests(f
 
     responses = {form.path: type(stored)}
     async with behind(Notes(form, first=answered), IdempotencyInterceptor(responses)) as channel:
-        call = started(channel, form, request_id=str(uuid.uuid4()))
+        call = start_call(channel, form, request_id=str(uuid.uuid4()))
         if form.streams_requests:
             with refused(grpc.StatusCode.INTERNAL):
                 await texts_of(call)
@@ -206,15 +206,15 @@ async def idempotency_returns_the_stored_response_except_for_streamed_requests(f
 async def rerun_repeats_unless_a_message_of_a_stream_has_passed(form: Form) -> None:
     lost = Loses(1)
     async with behind(Notes(form, first=lost), RerunInterceptor([form.path])) as channel:
-        assert await texts_of(started(channel, form)) == expected(form)
+        assert await texts_of(start_call(channel, form)) == expected(form)
 
     notes = Notes(form, last=Loses(1))
     async with behind(notes, RerunInterceptor([form.path])) as channel:
         if form.is_stream:
             with refused(grpc.StatusCode.ABORTED):
-                await texts_of(started(channel, form))
+                await texts_of(start_call(channel, form))
         else:
-            assert await texts_of(started(channel, form)) == expected(form)
+            assert await texts_of(start_call(channel, form)) == expected(form)
 
     assert notes.runs == (1 if form.is_stream else 2)
 

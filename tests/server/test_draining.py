@@ -15,7 +15,7 @@ from stagely_rpc.interceptors.draining import DrainingInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
 from tests.support.chained import chained
 from tests.support.eventually import eventually
-from tests.support.forms import FORMS, Notes, started, texts_of
+from tests.support.forms import FORMS, Notes, start_call, texts_of
 from tests.support.note_server import Board, NoteServer
 from tests.support.notes import PATHS, message_class, stub
 from tests.support.refusals import refused
@@ -106,7 +106,7 @@ async def test_new_stream_is_refused_while_the_server_drains() -> None:
 
     async with chained(notes.handler(), *chain) as channel:
         with refused(grpc.StatusCode.UNAVAILABLE, reason="SERVER_DRAINING"):
-            await texts_of(started(channel, FORMS[1]))
+            await texts_of(start_call(channel, FORMS[1]))
 
     assert notes.runs == 0
 

@@ -39,6 +39,6 @@ def tls_server(authority: Certificate) -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture
-def right(authority: Certificate, tmp_path: Path) -> Path:
+def authority_file(authority: Certificate, tmp_path: Path) -> Path:
     """A file with the authority's certificate."""
-    return written(tmp_path / "right.crt", authority.pem)
+    return written(tmp_path / "authority.crt", authority.pem)

@@ -29,42 +29,44 @@ VERIFY = "set sslmode=verify-full and sslrootcert in DATABASE_URL"
 UNTRUSTED = r'unreachable: .*server at "127.0.0.1", port \d+ failed: SSL error: certificate verify failed: '
 
 
-def examined(url: str, check: str, *, ends_with: int) -> dict[str, str]:
+def finding_of(url: str, check: str, *, exit_code: int) -> dict[str, str]:
     """Return the finding of one check."""
     ended = run("doctor", "--json", env=settings_for(url))
 
-    assert (ended.returncode, ended.stderr) == (ends_with, "")
+    assert (ended.returncode, ended.stderr) == (exit_code, "")
     [finding] = [each for each in json.loads(ended.stdout) if each["check"] == check]
     return {key: finding[key] for key in ("status", "found", "advice")}
 
 
-def lines_of(url: str, *, ends_with: int) -> list[str]:
+def lines_of(url: str, *, exit_code: int) -> list[str]:
     ended = run("doctor", env=settings_for(url))
 
-    assert (ended.returncode, ended.stderr) == (ends_with, "")
+    assert (ended.returncode, ended.stderr) == (exit_code, "")
     return ended.stdout.splitlines()
 
 
-def test_doctor_shows_the_protocol_of_a_verified_server(tls_server: PostgreSQL, right: Path) -> None:
-    url = url_of(tls_server, sslmode="verify-full", sslrootcert=right)
+def test_doctor_shows_the_protocol_of_a_verified_server(tls_server: PostgreSQL, authority_file: Path) -> None:
+    url = url_of(tls_server, sslmode="verify-full", sslrootcert=authority_file)
 
-    assert examined(url, "database tls", ends_with=0) == {
+    assert finding_of(url, "database tls", exit_code=0) == {
         "status": "ok",
         "found": "TLSv1.3, and the server's certificate and name are verified (verify-full)",
         "advice": "",
     }
     assert (
         "ok       database tls      TLSv1.3, and the server's certificate and name are verified (verify-full)"
-        in lines_of(url, ends_with=0)
+        in lines_of(url, exit_code=0)
     )
 
 
 def test_certificate_that_expires_soon_is_a_warning_with_its_expiry(
-    tls_server: PostgreSQL, authority: Certificate, right: Path
+    tls_server: PostgreSQL, authority: Certificate, authority_file: Path
 ) -> None:
     ending = make_certificate(authority, dns("localhost"), common_name="localhost", lifetime=(-YEAR, 3 * DAY))
     with showing(tls_server, authority, ending):
-        found = examined(url_of(tls_server, sslmode="verify-full", sslrootcert=right), "database tls", ends_with=0)
+        found = finding_of(
+            url_of(tls_server, sslmode="verify-full", sslrootcert=authority_file), "database tls", exit_code=0
+        )
 
     end = f"{ending.x509.not_valid_after_utc:%FT%TZ}"
     verified = "TLSv1.3, and the server's certificate and name are verified (verify-full)"
@@ -76,8 +78,8 @@ def test_certificate_that_expires_soon_is_a_warning_with_its_expiry(
 
 
 @pytest.mark.parametrize("mode", ["verify-ca", "require"])
-def test_doctor_shows_that_the_name_is_not_verified(tls_server: PostgreSQL, right: Path, mode: str) -> None:
-    found = examined(url_of(tls_server, sslmode=mode, sslrootcert=right), "database tls", ends_with=0)
+def test_doctor_shows_that_the_name_is_not_verified(tls_server: PostgreSQL, authority_file: Path, mode: str) -> None:
+    found = finding_of(url_of(tls_server, sslmode=mode, sslrootcert=authority_file), "database tls", exit_code=0)
 
     assert found["status"] == "ok"
     assert found["found"] == "TLSv1.3, and the server's certificate is verified, but not its name (verify-ca)"
@@ -85,7 +87,7 @@ def test_doctor_shows_that_the_name_is_not_verified(tls_server: PostgreSQL, righ
 
 @pytest.mark.parametrize("mode", ["require", "prefer"])
 def test_unverified_server_is_a_warning(tls_server: PostgreSQL, mode: str) -> None:
-    assert examined(url_of(tls_server, sslmode=mode), "database tls", ends_with=0) == {
+    assert finding_of(url_of(tls_server, sslmode=mode), "database tls", exit_code=0) == {
         "status": "warn",
         "found": f"TLSv1.3, and the server's certificate is not verified ({mode})",
         "advice": VERIFY,
@@ -93,7 +95,7 @@ def test_unverified_server_is_a_warning(tls_server: PostgreSQL, mode: str) -> No
 
 
 def test_no_tls_to_the_same_host_is_ok(tls_server: PostgreSQL) -> None:
-    found = examined(url_of(tls_server, sslmode="disable"), "database tls", ends_with=0)
+    found = finding_of(url_of(tls_server, sslmode="disable"), "database tls", exit_code=0)
 
     assert (found["status"], found["found"]) == ("ok", "not needed: on this host")
 
@@ -104,7 +106,7 @@ def test_no_tls_over_the_network_is_a_warning() -> None:
         server.place("pg_hba.conf", b"host all all 127.0.0.1/32 trust\n" + f"host all all {address}/32 trust".encode())
         server.execute("SELECT pg_reload_conf()")
         migrations.upgrade(server.url())
-        found = examined(server.url(host=address), "database tls", ends_with=0)
+        found = finding_of(server.url(host=address), "database tls", exit_code=0)
 
     assert found == {"status": "warn", "found": "no TLS over the network", "advice": VERIFY}
 
@@ -121,19 +123,21 @@ def address_of_this_host() -> str:
 def test_certificate_of_another_authority_fails_with_its_issuer(tls_server: PostgreSQL, tmp_path: Path) -> None:
     wrong = written(tmp_path / "wrong.crt", make_authority("another").pem)
 
-    found = examined(url_of(tls_server, sslmode="verify-full", sslrootcert=wrong), "database", ends_with=1)
+    found = finding_of(url_of(tls_server, sslmode="verify-full", sslrootcert=wrong), "database", exit_code=1)
 
     assert found["status"] == "fail"
     assert re.fullmatch(UNTRUSTED + "the server's certificate was issued by CN=authority", found["found"])
     assert found["advice"] == "set sslrootcert in DATABASE_URL to the issuer's certificate"
 
 
-def test_expired_certificate_fails_with_its_expiry(tls_server: PostgreSQL, authority: Certificate, right: Path) -> None:
+def test_expired_certificate_fails_with_its_expiry(
+    tls_server: PostgreSQL, authority: Certificate, authority_file: Path
+) -> None:
     expired = make_certificate(authority, dns("localhost"), common_name="localhost", lifetime=(-YEAR, -DAY))
-    url = url_of(tls_server, sslmode="verify-full", sslrootcert=right)
+    url = url_of(tls_server, sslmode="verify-full", sslrootcert=authority_file)
     with showing(tls_server, authority, expired):
-        found = examined(url, "database", ends_with=1)
-        lines = lines_of(url, ends_with=1)
+        found = finding_of(url, "database", exit_code=1)
+        lines = lines_of(url, exit_code=1)
 
     end = f"{expired.x509.not_valid_after_utc:%FT%TZ}"
     assert re.fullmatch(UNTRUSTED + f"the server's certificate expired at {end}", found["found"])
@@ -142,29 +146,37 @@ def test_expired_certificate_fails_with_its_expiry(tls_server: PostgreSQL, autho
 
 
 def test_certificate_that_is_not_yet_valid_fails_with_its_start(
-    tls_server: PostgreSQL, authority: Certificate, right: Path
+    tls_server: PostgreSQL, authority: Certificate, authority_file: Path
 ) -> None:
     early = make_certificate(authority, dns("localhost"), common_name="localhost", lifetime=(DAY, YEAR))
     with showing(tls_server, authority, early):
-        found = examined(url_of(tls_server, sslmode="verify-full", sslrootcert=right), "database", ends_with=1)
+        found = finding_of(
+            url_of(tls_server, sslmode="verify-full", sslrootcert=authority_file), "database", exit_code=1
+        )
 
     begin = f"{early.x509.not_valid_before_utc:%FT%TZ}"
     assert re.fullmatch(UNTRUSTED + f"the server's certificate is not valid before {begin}", found["found"])
 
 
-def test_certificate_for_another_name_fails(tls_server: PostgreSQL, authority: Certificate, right: Path) -> None:
+def test_certificate_for_another_name_fails(
+    tls_server: PostgreSQL, authority: Certificate, authority_file: Path
+) -> None:
     other = make_certificate(authority, dns("db.example.com"), common_name="db.example.com")
     with showing(tls_server, authority, other):
-        found = examined(url_of(tls_server, sslmode="verify-full", sslrootcert=right), "database", ends_with=1)
+        found = finding_of(
+            url_of(tls_server, sslmode="verify-full", sslrootcert=authority_file), "database", exit_code=1
+        )
 
     assert found["found"].endswith('server certificate for "db.example.com" does not match host name "localhost"')
 
 
 def test_protocol_version_is_not_shown_behind_a_pooler(
-    tls_server: PostgreSQL, authority: Certificate, right: Path
+    tls_server: PostgreSQL, authority: Certificate, authority_file: Path
 ) -> None:
     with pgbouncer(tls_server, certificate=certificate_of_localhost(authority)) as pooler:
-        url = f"postgresql://postgres@localhost:{pooler.port}/{DATABASE}?sslmode=verify-full&sslrootcert={right}"
-        found = examined(url, "database tls", ends_with=0)
+        url = (
+            f"postgresql://postgres@localhost:{pooler.port}/{DATABASE}?sslmode=verify-full&sslrootcert={authority_file}"
+        )
+        found = finding_of(url, "database tls", exit_code=0)
 
     assert found["found"] == "on, and the server's certificate and name are verified (verify-full)"

@@ -24,8 +24,8 @@ hostssl stagely  all 127.0.0.1/32 cert
 """
 
 
-async def test_every_connection_is_encrypted_and_every_rpc_works(tls_server: PostgreSQL, right: Path) -> None:
-    url = url_of(tls_server, sslmode="verify-full", sslrootcert=right)
+async def test_every_connection_is_encrypted_and_every_rpc_works(tls_server: PostgreSQL, authority_file: Path) -> None:
+    url = url_of(tls_server, sslmode="verify-full", sslrootcert=authority_file)
     migrations.upgrade(url)
 
     async with running_server(url) as service, connected(service) as channel:
@@ -47,11 +47,11 @@ def test_certificate_of_another_authority_prevents_startup(tls_server: PostgreSQ
 
 
 def test_certificate_for_another_name_prevents_startup(
-    tls_server: PostgreSQL, authority: Certificate, right: Path
+    tls_server: PostgreSQL, authority: Certificate, authority_file: Path
 ) -> None:
     other = make_certificate(authority, dns("db.example.com"), common_name="db.example.com")
     with showing(tls_server, authority, other):
-        line = refusal(url_of(tls_server, sslmode="verify-full", sslrootcert=right))
+        line = refusal(url_of(tls_server, sslmode="verify-full", sslrootcert=authority_file))
 
     assert 'server certificate for "db.example.com" does not match host name "localhost"' in line
 
@@ -63,14 +63,14 @@ def test_server_without_tls_prevents_startup(postgresql: PostgreSQL) -> None:
 
 
 async def test_every_connection_presents_the_client_certificate(
-    tls_server: PostgreSQL, authority: Certificate, right: Path, tmp_path: Path
+    tls_server: PostgreSQL, authority: Certificate, authority_file: Path, tmp_path: Path
 ) -> None:
     client = make_certificate(authority, common_name="postgres")
     client_cert = {
         "sslcert": written(tmp_path / "client.crt", client.pem),
         "sslkey": written(tmp_path / "client.key", client.key),
     }
-    trusted = {"sslmode": "verify-full", "sslrootcert": right}
+    trusted = {"sslmode": "verify-full", "sslrootcert": authority_file}
     given = (tls_server.data / "pg_hba.conf").read_bytes()
     tls_server.place("pg_hba.conf", HBA_OF_CERTIFICATES)
     tls_server.execute("SELECT pg_reload_conf()")

@@ -27,9 +27,9 @@ async def logged(logs: Sequence[EventDict], count: int, **fields: object) -> lis
     return matching()
 
 
-async def eventually(look: Callable[[], Awaitable[Value]], expected: Value, *, seconds: float = 5) -> None:
-    """Wait until `look` returns the expected value. Fail after the time limit."""
+async def eventually(read: Callable[[], Awaitable[Value]], expected: Value, *, seconds: float = 5) -> None:
+    """Wait until `read` returns the expected value. Fail after the time limit."""
     deadline = asyncio.get_running_loop().time() + seconds
-    while (seen := await look()) != expected:
+    while (seen := await read()) != expected:
         assert asyncio.get_running_loop().time() < deadline, f"still {seen!r}, not {expected!r}"
         await asyncio.sleep(0.01)

@@ -144,19 +144,19 @@ def expected(form: Form) -> list[str]:
     return {"unary_unary": ["one"], "stream_unary": ["one two"]}.get(form.kind, TEXTS)
 
 
-def started(channel: grpc.aio.Channel, form: Form, seconds: float | None = 20, **fields: str) -> Any:
+def start_call(channel: grpc.aio.Channel, form: Form, seconds: float | None = 20, **fields: str) -> Any:
     """Start a call of a form. Its requests have these fields in addition to their texts."""
     request = FILE.message_types_by_name[f"{form.rpc}Request"].name
     known = message_class(request)
     has_text = "text" in known.DESCRIPTOR.fields_by_name
     messages = [known(**({"text": text} if has_text else {}), **fields) for text in TEXTS]
     rpc = getattr(stub(channel), form.rpc)
-    return Started(rpc(timeout=seconds), messages) if form.streams_requests else rpc(messages[0], timeout=seconds)
+    return StartedCall(rpc(timeout=seconds), messages) if form.streams_requests else rpc(messages[0], timeout=seconds)
 
 
 @dataclass
-class Started:
-    """A call of a stream of requests that has sent no request yet."""
+class StartedCall:
+    """A call that streams its requests and has not sent one yet."""
 
     call: Any
     requests: Sequence[Any]
@@ -167,7 +167,7 @@ class Started:
 
 async def texts_of(call: Any) -> list[str]:
     """Return the texts of the responses of a call."""
-    if isinstance(call, Started):
+    if isinstance(call, StartedCall):
         async with sending(call.call, call.requests):
             return await texts_of(call.call)
     if hasattr(call, "__aiter__"):

@@ -43,7 +43,7 @@ PERMISSIONS = '[identities]\n"spiffe://stagely.dev/router" = ["teams.*"]\n'
 
 
 @pytest.fixture
-def given(tmp_path: Path) -> dict[str, Any]:
+def secure_settings(tmp_path: Path) -> dict[str, Any]:
     """The settings of a server with mutual TLS and a health port."""
     files = Files(tmp_path / "tls.crt", tmp_path / "tls.key", tmp_path / "ca.crt")
     files.write(make_server_certificate(AUTHORITY))
@@ -60,8 +60,8 @@ def given(tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def secure_server(fresh_database_url: str, given: dict[str, Any]) -> AsyncIterator[Server]:
-    async with running_server(fresh_database_url, **given) as server:
+async def secure_server(fresh_database_url: str, secure_settings: dict[str, Any]) -> AsyncIterator[Server]:
+    async with running_server(fresh_database_url, **secure_settings) as server:
         yield server
 
 
@@ -113,9 +113,9 @@ async def test_service_port_refuses_plaintext(secure_server: Server) -> None:
 
 
 async def test_health_port_reports_not_serving_until_the_last_call_has_ended(
-    fresh_database_url: str, given: dict[str, Any]
+    fresh_database_url: str, secure_settings: dict[str, Any]
 ) -> None:
-    async with running_server(fresh_database_url, **given) as server:
+    async with running_server(fresh_database_url, **secure_settings) as server:
         address = f"127.0.0.1:{server.health_port}"
         async with (
             grpc.aio.insecure_channel(address) as health_channel,
@@ -151,9 +151,9 @@ async def waiting_on_a_lock(connection: psycopg.AsyncConnection[Any]) -> bool:
     return bool(await cursor.fetchall())
 
 
-async def test_log_shows_the_endpoints_of_the_service(fresh_database_url: str, given: dict[str, Any]) -> None:
+async def test_log_shows_the_endpoints_of_the_service(fresh_database_url: str, secure_settings: dict[str, Any]) -> None:
     with structlog.testing.capture_logs() as logs:
-        async with running_server(fresh_database_url, **given) as server:
+        async with running_server(fresh_database_url, **secure_settings) as server:
             pass
 
     (listening,) = [log for log in logs if log["event"] == "listening"]
@@ -171,15 +171,15 @@ async def test_log_shows_the_endpoints_of_the_service(fresh_database_url: str, g
     ],
 )
 async def test_unusable_file_prevents_startup_with_one_line(
-    fresh_database_url: str, given: dict[str, Any], setting: str, contents: str, problem: str
+    fresh_database_url: str, secure_settings: dict[str, Any], setting: str, contents: str, problem: str
 ) -> None:
-    given[setting].write_text(contents)
+    secure_settings[setting].write_text(contents)
 
     with pytest.raises(StartupError) as refused_start:
-        async with running_server(fresh_database_url, **given):
+        async with running_server(fresh_database_url, **secure_settings):
             pass
 
-    assert problem.format(file=given[setting]) in str(refused_start.value)
+    assert problem.format(file=secure_settings[setting]) in str(refused_start.value)
     assert "\n" not in str(refused_start.value)
 
 

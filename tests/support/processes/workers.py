@@ -45,9 +45,9 @@ def connect(server: Running, stack: ExitStack) -> TeamServiceStub:
     return team_pb2_grpc.TeamServiceStub(stack.enter_context(grpc.insecure_channel(server.address, options=options)))
 
 
-def until(look: Callable[[], bool], *, seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
-    while not look():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -75,13 +75,13 @@ def call_in_progress(database_url: str, server: Running) -> Iterator[tuple[psyco
     with (
         ExitStack() as stack,
         psycopg.connect(database_url) as holder,
-        psycopg.connect(database_url, autocommit=True) as look,
+        psycopg.connect(database_url, autocommit=True) as observer,
     ):
         teams = connect(server, stack)
         team = teams.CreateTeam(team_pb2.CreateTeamRequest(slug="held", name="Held"), timeout=10).team
         holder.execute("SELECT FROM teams FOR UPDATE")
         pending = teams.UpdateTeam.future(team_pb2.UpdateTeamRequest(id=team.id, name="New"), timeout=30)
-        until(lambda: bool(look.execute(waiting).fetchall()))
+        until(lambda: bool(observer.execute(waiting).fetchall()))
         yield holder, pending
 
 

@@ -37,7 +37,7 @@ def recent_pgbouncer() -> Path:
     """Return a PgBouncer that supports prepared statements."""
     program = _tools() / "pgbouncer-1.24"
     if not program.exists():
-        pytest.skip(f"{program} is not there: `.ci/pgbouncer` builds it")
+        pytest.skip(f"{program} is missing: `.ci/pgbouncer` builds it")
     return program
 
 

@@ -53,10 +53,10 @@ async def scrape(server: Server) -> Scrape:
     return Scrape(await asyncio.to_thread(read))
 
 
-async def scraped_until(server: Server, look: Callable[[Scrape], bool], *, seconds: float = 20) -> Scrape:
-    """Scrape until `look` is satisfied. Some metrics are sampled only once a second."""
+async def scraped_until(server: Server, condition: Callable[[Scrape], bool], *, seconds: float = 20) -> Scrape:
+    """Scrape until `condition` is true. Some metrics are sampled only once a second."""
     deadline = asyncio.get_running_loop().time() + seconds
-    while not look(found := await scrape(server)):
+    while not condition(found := await scrape(server)):
         assert asyncio.get_running_loop().time() < deadline
         await asyncio.sleep(0.1)
     return found
