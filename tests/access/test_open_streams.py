@@ -21,7 +21,7 @@ from stagely_rpc.interceptors.context import ContextInterceptor
 from stagely_rpc.interceptors.errors import ErrorInterceptor
 from tests.support.chained import chained
 from tests.support.eventually import eventually
-from tests.support.forms import FORMS, Form, Notes, started, texts_of
+from tests.support.forms import FORMS, Form, Notes, start_call, texts_of
 from tests.support.identity.certificates import (
     channel_credentials,
     make_authority,
@@ -265,14 +265,14 @@ async def test_every_kind_of_stream_is_authorized_again_while_it_is_idle(form: F
     notes = Notes(form, last=sleeping(NEVER_SECONDS))
     async with guarded_channel(notes, ScriptedAdmission(denied)) as channel:
         with refused(grpc.StatusCode.PERMISSION_DENIED, reason="PERMISSION_MISSING"):
-            await asyncio.wait_for(texts_of(started(channel, form)), 10)
+            await asyncio.wait_for(texts_of(start_call(channel, form)), 10)
 
 
 @STREAMS
 async def test_failed_authorization_is_retried(form: Form) -> None:
     admission = ScriptedAdmission(*[UnavailableError("away")] * 3)
     async with guarded_channel(Notes(form, last=sleeping(12 * INTERVAL_SECONDS)), admission) as channel:
-        await texts_of(started(channel, form))
+        await texts_of(start_call(channel, form))
 
     assert admission.count > 3
 
@@ -282,7 +282,7 @@ async def test_stream_ends_after_repeated_failed_authorizations(form: Form) -> N
     admission = ScriptedAdmission(UnavailableError("away"), repeat_first=True)
     async with guarded_channel(Notes(form, last=sleeping(NEVER_SECONDS)), admission) as channel:
         with refused(grpc.StatusCode.UNAVAILABLE, reason="DATABASE_UNAVAILABLE"):
-            await asyncio.wait_for(texts_of(started(channel, form)), 10)
+            await asyncio.wait_for(texts_of(start_call(channel, form)), 10)
 
     assert admission.count == 11
 
@@ -290,6 +290,6 @@ async def test_stream_ends_after_repeated_failed_authorizations(form: Form) -> N
 async def test_unary_call_is_authorized_once() -> None:
     admission = ScriptedAdmission()
     async with guarded_channel(Notes(FORMS[0], last=sleeping(4 * INTERVAL_SECONDS)), admission) as channel:
-        await texts_of(started(channel, FORMS[0]))
+        await texts_of(start_call(channel, FORMS[0]))
 
     assert admission.count == 0
