@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
+import structlog
 from sqlalchemy import func, select
 
 from stagely_rpc.db import audit_entries
@@ -54,6 +55,8 @@ R2 = TypeVar("R2")
 R3 = TypeVar("R3")
 
 _NOW = Statement(select(func.now()))
+
+_log = structlog.get_logger(__name__)
 
 
 class WriteSession(Session):
@@ -235,7 +238,7 @@ class WriteSession(Session):
         return response
 
     def wake(self, topic: str) -> None:
-        """Notify the listeners of a topic after COMMIT. A notification may be lost."""
+        """Notify the listeners of a topic after COMMIT. A notification may be lost; an error of it is only logged."""
         self._topics[topic] = None
 
     def _queue(self, write: Query[Any], on_constraint: OnConstraint | None) -> None:
@@ -274,7 +277,13 @@ class WriteSession(Session):
         stored = [self._store.save(self.call, self._answer or b"")] if self.call.idempotent_request else []
         await self._run("commit", [*self._writes, *recorded, *stored, b"COMMIT"])
         if self._topics:
+            self._notify_listeners()
+
+    def _notify_listeners(self) -> None:
+        try:
             self._wake(tuple(self._topics))
+        except Exception:  # noqa: BLE001 - the write is committed, so its call must not fail
+            _log.exception("listeners were not notified", topics=list(self._topics))
 
     async def _run(self, kind: Kind, steps: Sequence[Query[Any] | Command]) -> list[Any]:
         assert self._lease is not None

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import BigInteger, Identity, Text, func, insert, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from structlog.testing import capture_logs
 
 from stagely_rpc.db.batching.point_read import PointRead
 from stagely_rpc.db.database import Database
@@ -183,6 +184,22 @@ async def test_each_topic_is_woken_once_after_the_commit(fresh_database_url: str
 
     assert one.topics == [("builds", "events")]
     assert one.seen == [{"Web"}]
+
+
+async def test_failed_notification_does_not_fail_the_committed_write(fresh_database_url: str) -> None:
+    def fail(_: Collection[str]) -> None:
+        raise ConnectionError("the notifier is down")
+
+    db = Database(fresh_database_url, PoolLimits(), IdempotencyStore(bytes(32), 60), wake=fail)
+    with capture_logs() as logs:
+        async with writing(db) as session:
+            await session.begin()
+            session.insert(TeamRow, {"slug": "web", "name": "Web"})
+            session.wake("builds")
+
+    assert await names(db) == ["Web"]
+    assert [(line["event"], line["topics"]) for line in logs] == [("listeners were not notified", ["builds"])]
+    await db.close()
 
 
 async def test_rollback_wakes_no_topic(fresh_database_url: str) -> None:
