@@ -41,7 +41,7 @@ REAPER = make_certificate(AUTHORITY, uri("spiffe://stagely.dev/reaper"), common_
         "unix-abstract:stagely",
     ],
 )
-def test_token_may_go_in_the_clear_on_this_host(target: str) -> None:
+def test_token_may_be_sent_in_plaintext_to_this_host(target: str) -> None:
     assert is_loopback(target)
 
 
@@ -62,19 +62,19 @@ def test_token_may_go_in_the_clear_on_this_host(target: str) -> None:
         "",
     ],
 )
-def test_token_may_not_go_in_the_clear_to_another_host(target: str) -> None:
+def test_token_may_not_be_sent_in_plaintext_to_another_host(target: str) -> None:
     assert not is_loopback(target)
     with pytest.raises(ValueError, match=r"needs tls, or allow_plaintext_token=True") as refused:
         connect_sync(target, token="correct-horse")
     assert "correct-horse" not in str(refused.value)
 
 
-async def test_token_goes_in_the_clear_if_that_is_asked_for() -> None:
+async def test_token_is_sent_in_plaintext_if_allowed() -> None:
     async with connect("stagely-rpc:8080", token="abc", allow_plaintext_token=True) as stagely:
         assert repr(stagely) == "Stagely('stagely-rpc:8080')"
 
 
-async def test_call_that_stays_on_this_host_goes_to_no_proxy(
+async def test_call_to_this_host_bypasses_proxies(
     server: Server, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("grpc_proxy", "http_proxy", "https_proxy"):
@@ -120,7 +120,9 @@ def written(path: Path, contents: bytes) -> Path:
     return path
 
 
-async def test_certificate_shows_who_calls(database_url: str, server_settings: dict[str, object], tls: Tls) -> None:
+async def test_certificate_identifies_the_caller(
+    database_url: str, server_settings: dict[str, object], tls: Tls
+) -> None:
     def call(target: str) -> str:
         with connect_sync(target, tls=tls) as stagely:
             return stagely.ids.generate().id
@@ -134,7 +136,7 @@ async def test_certificate_shows_who_calls(database_url: str, server_settings: d
         assert len(await asyncio.to_thread(call, target)) == 12
 
 
-async def test_authority_that_is_not_trusted_is_no_service(
+async def test_untrusted_authority_is_an_unavailable_service(
     database_url: str, server_settings: dict[str, object], tls: Tls, tmp_path: Path
 ) -> None:
     other = Tls(written(tmp_path / "other.crt", make_authority("other").pem), tls.cert_file, tls.key_file)

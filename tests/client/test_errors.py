@@ -42,14 +42,14 @@ async def test_every_code_is_an_error_of_its_class(recorder: Recorder, code: grp
     assert str(failed.value) == f"{code.name}: told to answer {code.name}"
 
 
-def test_every_class_is_offered_and_stands_for_a_code_or_for_a_message_too_large() -> None:
+def test_every_class_is_exported_and_stands_for_a_code_or_a_size_limit() -> None:
     classes = {kind for kind in vars(client).values() if isinstance(kind, type) and issubclass(kind, StagelyError)}
 
     assert classes == {StagelyError, client.MessageTooLargeError, *ERROR_BY_CODE.values()}
     assert all(f"{kind.__name__}" in client.__all__ for kind in classes)
 
 
-async def test_call_that_is_shed_finds_the_service_unavailable(recorder: Recorder) -> None:
+async def test_shed_call_is_an_unavailable_error(recorder: Recorder) -> None:
     recorder.answers = [grpc.StatusCode.CANCELLED] * 5
 
     async with connect(recorder.target) as stagely:
@@ -59,7 +59,7 @@ async def test_call_that_is_shed_finds_the_service_unavailable(recorder: Recorde
     assert failed.value.code is grpc.StatusCode.CANCELLED
 
 
-async def test_wrong_request_says_which_fields(stagely: Stagely) -> None:
+async def test_invalid_request_names_its_fields(stagely: Stagely) -> None:
     with pytest.raises(client.InvalidArgumentError) as failed:
         await stagely.teams.create(slug="No Slug", name="")
 
@@ -68,7 +68,7 @@ async def test_wrong_request_says_which_fields(stagely: Stagely) -> None:
     assert failed.value.reason == "INVALID_REQUEST"
 
 
-async def test_what_is_not_there_is_named(stagely: Stagely) -> None:
+async def test_missing_resource_is_named(stagely: Stagely) -> None:
     with pytest.raises(client.NotFoundError) as failed:
         await stagely.teams.get(SOME_ID)
 
@@ -78,7 +78,7 @@ async def test_what_is_not_there_is_named(stagely: Stagely) -> None:
     assert str(failed.value).endswith(f"(request id {failed.value.request_id})")
 
 
-async def test_what_is_taken_is_named(stagely: Stagely, slug: str) -> None:
+async def test_taken_value_is_named(stagely: Stagely, slug: str) -> None:
     await stagely.teams.create(slug=slug, name="Acme")
 
     with pytest.raises(client.AlreadyExistsError) as failed:
@@ -87,7 +87,7 @@ async def test_what_is_taken_is_named(stagely: Stagely, slug: str) -> None:
     assert failed.value.resource == client.Resource("stagely.v1.Team", slug)
 
 
-async def test_wrong_state_and_stale_etag_are_told_apart(stagely: Stagely, slug: str) -> None:
+async def test_wrong_state_and_stale_etag_are_different_errors(stagely: Stagely, slug: str) -> None:
     team = await stagely.teams.create(slug=slug, name="Acme")
 
     with pytest.raises(client.FailedPreconditionError):
@@ -107,7 +107,7 @@ async def test_quota_has_no_retry_delay(stagely: Stagely, slug: str) -> None:
     assert failed.value.retry_delay is None
 
 
-async def test_lost_value_is_no_value(stagely: Stagely, slug: str, database_url: str) -> None:
+async def test_undecryptable_value_is_a_data_loss_error(stagely: Stagely, slug: str, database_url: str) -> None:
     project = await make_project(stagely, slug)
     secret = (await stagely.secrets.set(project_id=project.id, key="TOKEN", value=b"correct horse")).secret
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
@@ -117,7 +117,7 @@ async def test_lost_value_is_no_value(stagely: Stagely, slug: str, database_url:
         await stagely.secrets.access(secret.id)
 
 
-async def test_too_much_load_says_when_to_retry(fresh_database_url: str) -> None:
+async def test_overload_has_a_retry_delay(fresh_database_url: str) -> None:
     settings = {"database_pool_size": 1, "database_pool_idle": 1, "database_pool_wait_seconds": 0.1}
     async with (
         running_server(fresh_database_url, **settings) as server,
@@ -138,7 +138,7 @@ async def test_too_much_load_says_when_to_retry(fresh_database_url: str) -> None
     assert failed.value.retry_delay == dt.timedelta(seconds=1)
 
 
-async def test_no_token_and_too_small_a_token_are_told_apart(database_url: str) -> None:
+async def test_missing_token_and_missing_permission_are_different_errors(database_url: str) -> None:
     async with running_server(database_url, **AUTHENTICATION) as server:
         target = f"127.0.0.1:{server.port}"
         async with connect(target) as nobody, connect(target, token=token("reaper", "teams.get")) as reaper:
@@ -150,7 +150,7 @@ async def test_no_token_and_too_small_a_token_are_told_apart(database_url: str) 
                 await reaper.teams.get(SOME_ID)
 
 
-async def test_deadline_that_passes_is_an_error_of_its_own(stagely: Stagely, slug: str, database_url: str) -> None:
+async def test_exceeded_deadline_has_its_own_error(stagely: Stagely, slug: str, database_url: str) -> None:
     team = await stagely.teams.create(slug=slug, name="Acme")
     async with await psycopg.AsyncConnection.connect(database_url) as holder:
         await holder.execute("SELECT FROM teams WHERE id = %s FOR UPDATE", [team.id])
@@ -159,7 +159,7 @@ async def test_deadline_that_passes_is_an_error_of_its_own(stagely: Stagely, slu
             await stagely.teams.update(team.id, name="New", timeout=0.3)
 
 
-async def test_service_that_is_away_is_an_error_of_its_own(closed_port: int) -> None:
+async def test_unreachable_service_has_its_own_error(closed_port: int) -> None:
     async with connect(f"127.0.0.1:{closed_port}") as stagely:
         with pytest.raises(client.UnavailableError) as failed:
             await stagely.teams.get(SOME_ID)
@@ -197,7 +197,7 @@ async def test_errors_without_asyncio_are_the_same(server: Server) -> None:
     assert isinstance(stream, client.NotFoundError)
 
 
-async def test_an_error_passes_from_one_process_to_another(stagely: Stagely) -> None:
+async def test_error_can_be_pickled(stagely: Stagely) -> None:
     with pytest.raises(client.InvalidArgumentError) as failed:
         await stagely.teams.create(slug="No Slug", name="")
 
@@ -208,7 +208,7 @@ async def test_an_error_passes_from_one_process_to_another(stagely: Stagely) -> 
     assert str(arrived) == str(failed.value)
 
 
-async def test_an_error_holds_nothing_of_the_request(stagely: Stagely, slug: str) -> None:
+async def test_error_contains_nothing_of_the_request(stagely: Stagely, slug: str) -> None:
     project = await make_project(stagely, slug)
 
     with pytest.raises(client.InvalidArgumentError) as failed:

@@ -35,7 +35,7 @@ def in_turn(*tokens: str) -> Callable[[], str]:
 
 
 @pytest.mark.parametrize("is_async", [True, False])
-async def test_fetched_token_is_remembered_until_it_is_refused(recorder: Recorder, *, is_async: bool) -> None:
+async def test_fetched_token_is_cached_until_it_is_refused(recorder: Recorder, *, is_async: bool) -> None:
     fetch = in_turn("first", "second")
 
     async def fetch_async() -> str:
@@ -51,7 +51,7 @@ async def test_fetched_token_is_remembered_until_it_is_refused(recorder: Recorde
     assert len({received.request.request_id for received in recorder.received[2:]}) == 1
 
 
-async def test_fetched_token_is_remembered_until_it_is_refused_without_asyncio(recorder: Recorder) -> None:
+async def test_fetched_token_is_cached_until_it_is_refused_without_asyncio(recorder: Recorder) -> None:
     def call() -> None:
         with connect_sync(recorder.target, token=in_turn("first", "second")) as stagely:
             stagely.teams.get(SOME_ID)
@@ -109,7 +109,7 @@ async def test_expired_token_is_replaced_before_the_service_sees_it(database_url
     assert len(fetched) == 2
 
 
-async def test_calls_at_once_fetch_one_token() -> None:
+async def test_concurrent_calls_fetch_one_token() -> None:
     fetched = []
 
     async def fetch() -> str:
@@ -123,7 +123,7 @@ async def test_calls_at_once_fetch_one_token() -> None:
     assert len(fetched) == 1
 
 
-def test_threads_at_once_fetch_one_token() -> None:
+def test_concurrent_threads_fetch_one_token() -> None:
     fetched = []
 
     def fetch() -> str:
@@ -142,7 +142,7 @@ def test_threads_at_once_fetch_one_token() -> None:
     assert len(fetched) == 1
 
 
-async def test_function_that_takes_its_time_stops_nobody_else() -> None:
+async def test_slow_token_function_does_not_block_others() -> None:
     """A function that is not async may ask over the network: not on the loop."""
     loop_thread = threading.get_ident()
     tokens = FetchedTokens(lambda: f"{threading.get_ident() != loop_thread}")
@@ -150,7 +150,7 @@ async def test_function_that_takes_its_time_stops_nobody_else() -> None:
     assert await tokens.get() == "True"
 
 
-async def test_failure_to_fetch_is_the_callers_to_know_if_there_is_no_token(recorder: Recorder) -> None:
+async def test_failure_to_fetch_is_raised_if_there_is_no_token(recorder: Recorder) -> None:
     async def fetch() -> str:
         raise ConnectionError("the issuer is away")
 
@@ -181,7 +181,7 @@ async def test_failure_to_renew_leaves_the_token_until_it_expires(caplog: pytest
 
 
 @pytest.mark.parametrize(("lifetime", "renewed"), [(3600, 3540), (100, 80), (10, 8)])
-def test_token_is_renewed_a_while_before_it_expires(lifetime: int, renewed: int) -> None:
+def test_token_is_renewed_before_it_expires(lifetime: int, renewed: int) -> None:
     now = 5000.0
     cache = TokenCache(lambda: now)
     first = cache.store(token("reaper", exp=5000 + lifetime))
@@ -194,7 +194,7 @@ def test_token_is_renewed_a_while_before_it_expires(lifetime: int, renewed: int)
     assert (cache.fresh(), cache.unexpired()) == (None, None)
 
 
-def test_token_that_was_renewed_meanwhile_is_not_forgotten() -> None:
+def test_renewed_token_is_not_discarded() -> None:
     cache = TokenCache()
     cache.store("first")
     cache.store("second")
@@ -204,5 +204,5 @@ def test_token_that_was_renewed_meanwhile_is_not_forgotten() -> None:
 
 
 @pytest.mark.parametrize("opaque", ["abc", "a.b.c", "a.e30.c", "a.W10.c", "a.eyJleHAiOiAic29vbiJ9.c", "a.%%%.c"])
-def test_token_that_does_not_say_when_it_expires_holds(opaque: str) -> None:
+def test_token_without_expiry_is_used_until_it_is_refused(opaque: str) -> None:
     assert expiry_of(opaque) == float("inf")

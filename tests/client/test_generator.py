@@ -57,15 +57,15 @@ def make_service(name: str, *rpcs: str, field: str = "id") -> ServiceDescriptor:
         ("IdService", "GenerateIds", "generate_many"),
     ],
 )
-def test_an_rpc_is_its_verb_and_what_its_service_does_not_say(service: str, rpc: str, name: str) -> None:
+def test_method_is_named_by_its_verb_without_the_resource(service: str, rpc: str, name: str) -> None:
     assert NAMES[service][rpc] == name
 
 
-def test_word_of_the_language_gets_an_underscore() -> None:
+def test_python_keyword_gets_an_underscore() -> None:
     assert method_names(make_service("SecretService", "ImportSecrets")) == {"ImportSecrets": "import_"}
 
 
-def test_rpcs_that_would_be_one_method_are_refused() -> None:
+def test_rpcs_with_the_same_method_name_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^TeamService: several RPCs would be named get$"):
         method_names(make_service("TeamService", "GetTeam", "Get"))
 
@@ -79,7 +79,7 @@ def test_rpcs_that_would_be_one_method_are_refused() -> None:
         ("WorkflowService", "workflows", "Workflows"),
     ],
 )
-def test_a_service_is_the_plural_of_what_it_is_about(service: str, name: str, kind: str) -> None:
+def test_service_is_named_by_the_plural_of_its_resource(service: str, name: str, kind: str) -> None:
     made = make_service(service, "Get")
 
     assert (attribute(made), class_name(made)) == (name, kind)

@@ -37,14 +37,14 @@ def small_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     channels.options.cache_clear()
 
 
-async def test_request_that_the_client_does_not_send_says_so(stagely: Stagely) -> None:
+async def test_request_above_the_limit_of_the_client_is_named(stagely: Stagely) -> None:
     with pytest.raises(MessageTooLargeError) as refused:
         await stagely.crypto.encrypt(key=KEY, plaintext=bytes(5 * KIB * KIB))
 
     assert refused.value.message == "the request has 5242919 bytes; the limit of this client is 4194304"
 
 
-async def test_request_that_the_service_does_not_take_says_so(small: Server) -> None:
+async def test_request_above_the_limit_of_the_service_is_named(small: Server) -> None:
     async with connect(f"127.0.0.1:{small.port}") as stagely:
         with pytest.raises(MessageTooLargeError) as refused:
             await stagely.crypto.encrypt(key=KEY, plaintext=bytes(200 * KIB))
@@ -55,7 +55,7 @@ async def test_request_that_the_service_does_not_take_says_so(small: Server) -> 
     assert (refused.value.reason, refused.value.retry_delay) == ("", None)
 
 
-async def test_response_that_the_service_does_not_send_says_so(small: Server) -> None:
+async def test_response_above_the_limit_of_the_service_is_named(small: Server) -> None:
     async with connect(f"127.0.0.1:{small.port}") as stagely:
         with pytest.raises(MessageTooLargeError) as refused:
             await stagely.ids.generate_many(count=1000, length=64)
@@ -66,7 +66,7 @@ async def test_response_that_the_service_does_not_send_says_so(small: Server) ->
 
 
 @pytest.mark.usefixtures("small_client")
-async def test_response_that_the_client_does_not_take_says_so(server: Server) -> None:
+async def test_response_above_the_limit_of_the_client_is_named(server: Server) -> None:
     async with connect(f"127.0.0.1:{server.port}") as stagely:
         with pytest.raises(MessageTooLargeError) as refused:
             await stagely.ids.generate_many(count=100, length=64)
@@ -76,7 +76,7 @@ async def test_response_that_the_client_does_not_take_says_so(server: Server) ->
     )
 
 
-async def test_request_that_is_too_large_is_the_same_without_asyncio(small: Server) -> None:
+async def test_too_large_request_is_named_without_asyncio(small: Server) -> None:
     def ask() -> None:
         with connect_sync(f"127.0.0.1:{small.port}") as stagely:
             stagely.crypto.encrypt(key=KEY, plaintext=bytes(200 * KIB))

@@ -83,7 +83,7 @@ async def test_both_clients_have_the_same_methods(recorder: Recorder) -> None:
         assert method.__doc__ == sync_method.__doc__
 
 
-async def test_every_change_carries_a_new_request_id_and_nothing_else_does(recorder: Recorder) -> None:
+async def test_only_writes_have_a_new_request_id(recorder: Recorder) -> None:
     """An id of a request is a filter where nothing is changed."""
     await call_all(recorder.target)
 
@@ -93,14 +93,14 @@ async def test_every_change_carries_a_new_request_id_and_nothing_else_does(recor
     assert len({ids[name] for name in changes}) == len(changes)
 
 
-async def test_request_id_of_the_caller_is_sent_as_it_is(recorder: Recorder) -> None:
+async def test_request_id_of_the_caller_is_sent_unchanged(recorder: Recorder) -> None:
     async with connect(recorder.target) as stagely:
         await stagely.teams.create(slug="web", name="Web", request_id=SOME_ID)
 
     assert recorder.received[0].request.request_id == SOME_ID
 
 
-async def test_fields_are_arguments_and_what_is_not_given_stays_unset(recorder: Recorder) -> None:
+async def test_fields_are_arguments_and_others_stay_unset(recorder: Recorder) -> None:
     async with connect(recorder.target) as stagely:
         await stagely.teams.list(show_deleted=True, billing_plan="pro").pages().__anext__()
         await (
@@ -122,7 +122,7 @@ async def test_fields_are_arguments_and_what_is_not_given_stays_unset(recorder: 
     assert environment.pull_request == environment_pb2.PullRequest(project_id=SOME_ID, pr_number=7)
 
 
-async def test_update_changes_what_is_given_and_clears_what_is_none(stagely: Stagely, slug: str) -> None:
+async def test_update_changes_given_fields_and_clears_none(stagely: Stagely, slug: str) -> None:
     team = await stagely.teams.create(slug=slug, name="Acme", billing_email="ada@example.com", billing_plan="pro")
 
     renamed = await stagely.teams.update(team.id, name="Acme, Inc.", etag=team.etag)
@@ -134,7 +134,7 @@ async def test_update_changes_what_is_given_and_clears_what_is_none(stagely: Sta
     assert cleared.billing_plan == team_pb2.BILLING_PLAN_FREE
 
 
-async def test_a_team_is_made_found_and_filled(stagely: Stagely, slug: str) -> None:
+async def test_team_is_created_and_found(stagely: Stagely, slug: str) -> None:
     team = await stagely.teams.create(slug=slug, name="Acme")
     upserted = await stagely.users.upsert(email=f"{slug}@example.com", name="Ada", github_id=slug, email_verified=True)
     member = await stagely.teams.add_member(team_id=team.id, user_id=upserted.user.id, role="owner")
@@ -154,7 +154,7 @@ async def test_a_team_is_made_found_and_filled(stagely: Stagely, slug: str) -> N
     assert [found async for found in stagely.projects.list(team_id=team.id)] == []
 
 
-async def test_the_same_without_asyncio(sync_stagely: SyncStagely, slug: str) -> None:
+async def test_team_is_created_and_found_without_asyncio(sync_stagely: SyncStagely, slug: str) -> None:
     def use() -> None:
         team = sync_stagely.teams.create(slug=slug, name="Acme", max_concurrent_builds=0)
         renamed = sync_stagely.teams.update(team.id, name="Acme, Inc.")
@@ -169,7 +169,7 @@ async def test_the_same_without_asyncio(sync_stagely: SyncStagely, slug: str) ->
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-async def test_a_stream_is_read_as_it_comes(stagely: Stagely, slug: str, rows: int) -> None:
+async def test_stream_is_read_as_it_arrives(stagely: Stagely, slug: str, rows: int) -> None:
     team_id = (await stagely.teams.create(slug=slug, name="Acme")).id if rows else None
 
     answers = [answer async for answer in stagely.audit.verify_log(team_id=team_id)]
@@ -177,7 +177,7 @@ async def test_a_stream_is_read_as_it_comes(stagely: Stagely, slug: str, rows: i
     assert answers[-1].HasField("verdict")
 
 
-async def test_stream_that_is_not_read_to_its_end_ends_at_the_server_too(recorder: Recorder) -> None:
+async def test_unfinished_stream_ends_at_the_server_too(recorder: Recorder) -> None:
     recorder.streams_may_end.clear()
 
     async def ended() -> int:
@@ -190,7 +190,7 @@ async def test_stream_that_is_not_read_to_its_end_ends_at_the_server_too(recorde
         await eventually(ended, 1)
 
 
-async def test_stream_that_is_not_read_to_its_end_ends_at_the_server_too_without_asyncio(recorder: Recorder) -> None:
+async def test_unfinished_stream_ends_at_the_server_too_without_asyncio(recorder: Recorder) -> None:
     recorder.streams_may_end.clear()
     with connect_sync(recorder.target) as stagely:
 

@@ -53,7 +53,7 @@ async def test_items_come_from_all_pages_without_asyncio(
     assert first == second == project_names
 
 
-async def test_list_goes_on_where_another_stopped(stagely: Stagely, slug: str, project_names: list[str]) -> None:
+async def test_list_continues_where_another_stopped(stagely: Stagely, slug: str, project_names: list[str]) -> None:
     team = await stagely.teams.get(slug=slug)
     first = await anext(stagely.projects.list(team_id=team.id, page_size=2).pages())
 
@@ -62,7 +62,7 @@ async def test_list_goes_on_where_another_stopped(stagely: Stagely, slug: str, p
     assert [project.slug async for project in rest] == project_names[2:]
 
 
-async def test_page_is_asked_for_when_it_is_needed(recorder: Recorder) -> None:
+async def test_page_is_requested_when_it_is_needed(recorder: Recorder) -> None:
     recorder.answers = [*ANSWERS]
     async with connect(recorder.target) as stagely:
         teams = stagely.teams.list(show_deleted=True)
@@ -74,7 +74,7 @@ async def test_page_is_asked_for_when_it_is_needed(recorder: Recorder) -> None:
     assert all(received.request.show_deleted for received in recorder.received)
 
 
-async def test_page_is_asked_for_when_it_is_needed_without_asyncio(recorder: Recorder) -> None:
+async def test_page_is_requested_when_it_is_needed_without_asyncio(recorder: Recorder) -> None:
     recorder.answers = [*ANSWERS]
 
     def ask() -> list[tuple[str, int]]:

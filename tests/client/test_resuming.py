@@ -43,7 +43,7 @@ def pauses(stream: Resumption[Any], count: int) -> list[float]:
     return [stream.pause_after(away(), has_new_token=False) for _ in range(count)]
 
 
-def test_next_request_asks_for_what_comes_after_the_last_response() -> None:
+def test_next_request_continues_after_the_last_response() -> None:
     request = Watch(topic="web", resume_token="1")
     stream = Resumption(request, TOKEN, None)
 
@@ -53,7 +53,7 @@ def test_next_request_asks_for_what_comes_after_the_last_response() -> None:
     assert request.resume_token == "1"
 
 
-def test_pauses_grow_to_a_limit_and_begin_small_again_after_a_response() -> None:
+def test_pauses_grow_to_a_limit_and_reset_after_a_response() -> None:
     stream = watching(resume_token="1")
 
     grown = pauses(stream, 200)
@@ -64,7 +64,7 @@ def test_pauses_grow_to_a_limit_and_begin_small_again_after_a_response() -> None
     assert pauses(stream, 1)[0] <= 0.2
 
 
-def test_service_is_given_the_time_that_it_asks_for() -> None:
+def test_retry_delay_of_the_service_is_respected() -> None:
     assert watching(resume_token="1").pause_after(away(timedelta(seconds=7)), has_new_token=False) == 7
 
 
@@ -82,7 +82,7 @@ def test_pause_ends_at_the_timeout() -> None:
     [watching(), watching(resume_token="1")],
     ids=["before the first response", "after a response without a place"],
 )
-def test_stream_is_not_begun_again_where_its_place_is_not_known(stream: Resumption[Any]) -> None:
+def test_stream_is_not_restarted_if_its_position_is_unknown(stream: Resumption[Any]) -> None:
     if stream.request.resume_token:
         stream.advance(Watched(text="no place"))
 
@@ -90,7 +90,7 @@ def test_stream_is_not_begun_again_where_its_place_is_not_known(stream: Resumpti
         stream.pause_after(away(), has_new_token=False)
 
 
-def test_number_is_a_place_from_the_beginning() -> None:
+def test_line_number_is_a_position_from_the_start() -> None:
     stream = Resumption(Tail(), LINE, None)
 
     assert pauses(stream, 1)
@@ -107,7 +107,7 @@ def test_any_other_error_ends_the_stream(error: StagelyError) -> None:
         watching(resume_token="1").pause_after(error, has_new_token=False)
 
 
-def test_refused_token_is_replaced_once_for_each_response() -> None:
+def test_refused_token_is_replaced_once_per_response() -> None:
     stream = watching()
 
     assert stream.pause_after(refused(), has_new_token=True) == 0
@@ -117,12 +117,12 @@ def test_refused_token_is_replaced_once_for_each_response() -> None:
     assert stream.pause_after(refused(), has_new_token=True) == 0
 
 
-def test_refused_token_that_is_the_only_one_ends_the_stream() -> None:
+def test_refusal_of_the_only_token_ends_the_stream() -> None:
     with pytest.raises(UnauthenticatedError):
         watching(resume_token="1").pause_after(refused(), has_new_token=False)
 
 
-def test_new_token_does_not_begin_a_stream_again_whose_place_is_not_known() -> None:
+def test_new_token_does_not_restart_a_stream_with_an_unknown_position() -> None:
     stream = watching()
     stream.advance(Watched(text="no place"))
 

@@ -34,11 +34,11 @@ FINAL = [code for code in grpc.StatusCode if code not in NOT_FINAL]
 RPCS = [method for service in CONTRACT for method in service.methods]
 
 
-def test_every_rpc_of_the_contract_may_be_repeated() -> None:
+def test_every_rpc_of_the_contract_is_safe_to_retry() -> None:
     assert {method.full_name for method in RPCS if not may_be_repeated(method)} == set()
 
 
-def test_stream_of_requests_that_changes_something_is_not_sent_again() -> None:
+def test_writing_stream_of_requests_is_not_retried() -> None:
     repeated = {name for name, method in notes.SERVICE.methods_by_name.items() if may_be_repeated(method)}
 
     assert repeated == {"GetNote", "WatchNotes", "TailNotes", "ListenNotes"}
@@ -52,7 +52,7 @@ def test_every_rpc_of_the_contract_has_a_retry_policy() -> None:
     )
 
 
-def test_what_may_meet_a_stale_etag_is_not_retried_when_it_is_aborted() -> None:
+def test_request_with_an_etag_is_not_retried_after_aborted() -> None:
     retried = {method.full_name for method in RPCS if "ABORTED" in retried_codes(method)}
 
     assert retried == {method.full_name for method in RPCS if "etag" not in method.input_type.fields_by_name}
@@ -60,7 +60,7 @@ def test_what_may_meet_a_stale_etag_is_not_retried_when_it_is_aborted() -> None:
     assert "stagely.v1.TeamService.UpdateTeam" not in retried
 
 
-async def test_change_is_sent_again_with_the_request_id_that_it_had(recorder: Recorder) -> None:
+async def test_write_is_retried_with_the_same_request_id(recorder: Recorder) -> None:
     recorder.answers = [UNAVAILABLE, ABORTED, UNAVAILABLE]
 
     async with connect(recorder.target) as stagely:
@@ -71,7 +71,7 @@ async def test_change_is_sent_again_with_the_request_id_that_it_had(recorder: Re
     assert recorder.received[0].request.request_id
 
 
-async def test_change_is_sent_again_with_the_request_id_that_it_had_without_asyncio(recorder: Recorder) -> None:
+async def test_write_is_retried_with_the_same_request_id_without_asyncio(recorder: Recorder) -> None:
     recorder.answers = [UNAVAILABLE, ABORTED]
 
     def create() -> None:
@@ -84,7 +84,7 @@ async def test_change_is_sent_again_with_the_request_id_that_it_had_without_asyn
     assert len({received.request.request_id for received in recorder.received}) == 1
 
 
-async def test_call_that_a_stopping_server_cancels_is_sent_again(recorder: Recorder) -> None:
+async def test_call_that_a_stopping_server_cancels_is_retried(recorder: Recorder) -> None:
     recorder.answers = [CANCELLED]
 
     async with connect(recorder.target) as stagely:
@@ -93,7 +93,7 @@ async def test_call_that_a_stopping_server_cancels_is_sent_again(recorder: Recor
     assert len(recorder.received) == 2
 
 
-async def test_call_that_is_cancelled_here_is_not_sent_again(recorder: Recorder) -> None:
+async def test_call_that_the_caller_cancels_is_not_retried(recorder: Recorder) -> None:
     recorder.answers = [UNAVAILABLE] * 100
 
     async with connect(recorder.target) as stagely:
@@ -109,7 +109,7 @@ async def test_call_that_is_cancelled_here_is_not_sent_again(recorder: Recorder)
     assert len(recorder.received) == sent
 
 
-async def test_retries_come_to_an_end(recorder: Recorder) -> None:
+async def test_retries_are_limited(recorder: Recorder) -> None:
     recorder.answers = [UNAVAILABLE] * 100
 
     async with connect(recorder.target) as stagely:
@@ -127,7 +127,7 @@ async def test_retries_end_with_the_deadline(recorder: Recorder) -> None:
             await stagely.teams.get(SOME_ID, timeout=0.1)
 
 
-async def test_service_that_fails_all_is_soon_spared_the_retries(recorder: Recorder) -> None:
+async def test_failing_service_gets_no_more_retries(recorder: Recorder) -> None:
     recorder.answers = [UNAVAILABLE] * 1000
 
     async with connect(recorder.target) as stagely:
@@ -138,7 +138,7 @@ async def test_service_that_fails_all_is_soon_spared_the_retries(recorder: Recor
 
 
 @pytest.mark.parametrize("code", FINAL, ids=lambda code: code.name)
-async def test_other_codes_are_final_where_there_is_an_etag(recorder: Recorder, code: grpc.StatusCode) -> None:
+async def test_aborted_with_an_etag_is_final(recorder: Recorder, code: grpc.StatusCode) -> None:
     recorder.answers = [code]
 
     async with connect(recorder.target) as stagely:
@@ -148,7 +148,7 @@ async def test_other_codes_are_final_where_there_is_an_etag(recorder: Recorder, 
     assert len(recorder.received) == 1
 
 
-async def test_request_of_the_largest_size_is_retried_too(recorder: Recorder) -> None:
+async def test_largest_request_is_retried_too(recorder: Recorder) -> None:
     recorder.answers = [UNAVAILABLE]
     value = b"v" * (4 * 1024 * 1024 - 1024)
 
@@ -158,7 +158,7 @@ async def test_request_of_the_largest_size_is_retried_too(recorder: Recorder) ->
     assert [len(received.request.value) for received in recorder.received] == [len(value)] * 2
 
 
-async def test_call_waits_for_a_server_that_starts_again(fresh_database_url: str) -> None:
+async def test_call_waits_for_a_restarting_server(fresh_database_url: str) -> None:
     async with running_server(fresh_database_url) as server:
         port = server.port
         stagely = connect(f"127.0.0.1:{port}")
@@ -172,7 +172,7 @@ async def test_call_waits_for_a_server_that_starts_again(fresh_database_url: str
             assert (await updating).name == "New"
 
 
-async def test_service_that_was_away_for_long_is_found_again_soon(closed_port: int) -> None:
+async def test_service_is_found_soon_after_a_long_outage(closed_port: int) -> None:
     async with connect(f"127.0.0.1:{closed_port}") as stagely:
         for _ in range(4):  # 3 s each: as long as it takes until gRPC by itself would wait too long
             with pytest.raises(client.UnavailableError):
@@ -184,9 +184,7 @@ async def test_service_that_was_away_for_long_is_found_again_soon(closed_port: i
     assert len(recorder.received) == 1
 
 
-async def test_lost_answer_is_asked_for_again_and_nothing_done_twice(
-    server: Server, stagely: Stagely, slug: str
-) -> None:
+async def test_lost_response_is_retried_without_a_second_effect(server: Server, stagely: Stagely, slug: str) -> None:
     async def is_there() -> bool:
         return [team async for team in stagely.teams.list(user_id=None) if team.slug == slug] != []
 
@@ -203,7 +201,7 @@ async def test_lost_answer_is_asked_for_again_and_nothing_done_twice(
     assert team == await stagely.teams.get(slug=slug)
 
 
-async def test_calls_are_spread_over_all_addresses() -> None:
+async def test_calls_are_balanced_over_all_addresses() -> None:
     async with recording() as one, recording() as other, connect(f"ipv4:{one.target},{other.target}") as stagely:
         for _ in range(20):
             await stagely.teams.get(SOME_ID)
@@ -213,7 +211,7 @@ async def test_calls_are_spread_over_all_addresses() -> None:
     assert min(counts) >= 8
 
 
-async def test_address_that_is_away_is_left_out(closed_port: int) -> None:
+async def test_unreachable_address_is_skipped(closed_port: int) -> None:
     async with recording() as one, connect(f"ipv4:127.0.0.1:{closed_port},{one.target}") as stagely:
         for _ in range(10):
             await stagely.teams.get(SOME_ID)
@@ -245,7 +243,7 @@ async def test_every_call_has_a_deadline_without_asyncio(recorder: Recorder) -> 
     assert left == pytest.approx([10, 3, 60], abs=0.5)
 
 
-async def test_stream_has_a_deadline_if_it_is_given_one(recorder: Recorder) -> None:
+async def test_stream_has_a_deadline_only_if_given(recorder: Recorder) -> None:
     async with connect(recorder.target) as stagely:
         await anext(stagely.audit.verify_log())
         await anext(stagely.audit.verify_log(timeout=60))

@@ -97,7 +97,9 @@ async def test_stream_is_resumed_after_a_restart_without_loss_and_without_repeti
     assert sorted(board.start_positions) == ["0", "0", "2", "2"]
 
 
-async def test_stream_is_resumed_each_time_that_its_connection_is_too_old(database_url: str, board: Board) -> None:
+async def test_stream_is_resumed_each_time_its_connection_reaches_its_maximum_age(
+    database_url: str, board: Board
+) -> None:
     given = {"max_connection_age_seconds": 0.5, "max_connection_age_grace_seconds": 0.3}
     async with (
         note_server(database_url, board, **given) as server,
@@ -115,7 +117,7 @@ async def test_stream_is_resumed_each_time_that_its_connection_is_too_old(databa
     assert len(board.start_positions) > 4
 
 
-async def test_stream_goes_on_at_another_replica_when_its_own_drains(database_url: str, board: Board) -> None:
+async def test_stream_continues_at_another_replica_when_its_own_drains(database_url: str, board: Board) -> None:
     board.add("one")
     async with note_server(database_url, board) as first, note_server(database_url, board) as second:
         target = f"ipv4:127.0.0.1:{first.port},127.0.0.1:{second.port}"
@@ -151,7 +153,7 @@ async def test_stream_is_resumed_when_its_connection_is_cut(database_url: str, b
     assert reader.texts == reader.sync_texts == ["0", "1", "2", "3", "4", "end"]
 
 
-async def test_stream_is_resumed_by_the_number_of_a_line(database_url: str, board: Board) -> None:
+async def test_stream_is_resumed_by_line_number(database_url: str, board: Board) -> None:
     board.add("one", "two")
     async with note_server(database_url, board) as server, clients(f"127.0.0.1:{server.port}") as (notes, _):
         stream = notes.tail()
@@ -166,7 +168,7 @@ async def test_stream_is_resumed_by_the_number_of_a_line(database_url: str, boar
     assert board.start_positions == ["0", "2"]
 
 
-async def test_stream_whose_place_is_not_known_is_not_begun_again(database_url: str, board: Board) -> None:
+async def test_stream_with_an_unknown_position_is_not_restarted(database_url: str, board: Board) -> None:
     async with (
         note_server(database_url, board) as server,
         clients(f"127.0.0.1:{server.port}") as (notes, sync_notes),
@@ -187,7 +189,7 @@ async def test_stream_whose_place_is_not_known_is_not_begun_again(database_url: 
             assert interrupted.value.reason == "SERVER_DRAINING"
 
 
-async def test_stream_that_says_no_place_is_not_resumed(database_url: str, board: Board) -> None:
+async def test_stream_without_a_cursor_is_not_resumed(database_url: str, board: Board) -> None:
     board.add("one")
     async with (
         note_server(database_url, board) as server,
@@ -203,7 +205,7 @@ async def test_stream_that_says_no_place_is_not_resumed(database_url: str, board
             await asyncio.to_thread(next, sync_stream)
 
 
-async def test_stream_ends_at_its_timeout_though_it_was_resumed(database_url: str, board: Board) -> None:
+async def test_resumed_stream_ends_at_its_timeout(database_url: str, board: Board) -> None:
     board.add("one")
     given = {"max_connection_age_seconds": 0.3, "max_connection_age_grace_seconds": 0.2}
     async with (
@@ -227,7 +229,7 @@ async def test_stream_ends_at_its_timeout_though_it_was_resumed(database_url: st
     assert len(board.start_positions) > 2
 
 
-async def test_error_that_a_repetition_does_not_change_is_raised(database_url: str, board: Board) -> None:
+async def test_error_that_a_retry_does_not_change_is_raised(database_url: str, board: Board) -> None:
     async with (
         note_server(database_url, board, jwt_secret=JWT_SECRET) as server,
         clients(f"127.0.0.1:{server.port}", token=token("hub", "ids.generate")) as (notes, sync_notes),
@@ -238,7 +240,7 @@ async def test_error_that_a_repetition_does_not_change_is_raised(database_url: s
             await asyncio.to_thread(next, sync_notes.watch(resume_token="0"))
 
 
-async def test_stream_goes_on_with_a_new_token_when_its_own_has_expired(database_url: str, board: Board) -> None:
+async def test_stream_continues_with_a_new_token_when_its_own_has_expired(database_url: str, board: Board) -> None:
     board.add("one")
     fetched: list[str] = []
 
@@ -262,7 +264,7 @@ async def test_stream_goes_on_with_a_new_token_when_its_own_has_expired(database
     assert len(board.start_positions) == 4
 
 
-async def test_stream_that_says_no_place_is_not_begun_again_with_a_new_token(database_url: str, board: Board) -> None:
+async def test_stream_without_a_cursor_is_not_restarted_with_a_new_token(database_url: str, board: Board) -> None:
     board.add("one")
 
     def fetch() -> str:
@@ -281,7 +283,7 @@ async def test_stream_that_says_no_place_is_not_begun_again_with_a_new_token(dat
             await asyncio.to_thread(next, sync_stream)
 
 
-async def test_stream_with_a_fixed_token_ends_with_it(database_url: str, board: Board) -> None:
+async def test_stream_ends_when_its_fixed_token_expires(database_url: str, board: Board) -> None:
     board.add("one")
     fixed = token("hub", "notes.use", exp=time.time() - LEEWAY_SECONDS + 1.5)
     async with (
@@ -297,7 +299,7 @@ async def test_stream_with_a_fixed_token_ends_with_it(database_url: str, board: 
     assert ended.value.reason == "TOKEN_EXPIRED"
 
 
-async def test_stream_that_is_left_ends_at_the_server(database_url: str, board: Board) -> None:
+async def test_abandoned_stream_ends_at_the_server(database_url: str, board: Board) -> None:
     board.add("one")
 
     async def watching() -> int:
@@ -329,7 +331,7 @@ async def uploads(*texts: str) -> AsyncIterator[Any]:
         yield Upload(text=text)
 
 
-async def test_requests_are_sent_one_after_the_other(noted: tuple[Any, Any]) -> None:
+async def test_requests_are_sent_in_order(noted: tuple[Any, Any]) -> None:
     notes, sync_notes = noted
     requests = [Upload(text=text) for text in ("one", "two")]
 
@@ -339,7 +341,7 @@ async def test_requests_are_sent_one_after_the_other(noted: tuple[Any, Any]) -> 
     assert (await asyncio.to_thread(sync_notes.upload, requests)).text == "one two"
 
 
-async def test_requests_and_responses_take_turns(noted: tuple[Any, Any]) -> None:
+async def test_requests_and_responses_alternate(noted: tuple[Any, Any]) -> None:
     notes, sync_notes = noted
     answered: asyncio.Queue[str] = asyncio.Queue()
 
@@ -358,7 +360,7 @@ async def test_requests_and_responses_take_turns(noted: tuple[Any, Any]) -> None
     assert [each.text for each in await asyncio.to_thread(lambda: list(sync_notes.exchange(requests)))] == ["A", "B"]
 
 
-async def test_error_of_the_service_is_raised_whatever_is_still_sent(noted: tuple[Any, Any]) -> None:
+async def test_error_of_the_service_is_raised_while_requests_are_sent(noted: tuple[Any, Any]) -> None:
     notes, sync_notes = noted
     requests = [Exchange(text="fail"), *[Exchange(text="x" * 1000)] * 20]
 
@@ -412,9 +414,7 @@ async def test_requests_end_with_their_call(noted: tuple[Any, Any]) -> None:
     await asyncio.wait_for(ended.wait(), 5)
 
 
-async def test_cancelled_caller_is_cancelled_and_no_request_is_sent_after_that(
-    noted: tuple[Any, Any], board: Board
-) -> None:
+async def test_no_request_is_sent_after_the_caller_is_cancelled(noted: tuple[Any, Any], board: Board) -> None:
     notes, _ = noted
     goes_on = asyncio.Event()
 

@@ -31,7 +31,7 @@ def replace(path: Path, text: str) -> None:
     fresh.rename(path)
 
 
-async def test_token_goes_with_each_call_and_without_one_none_does(recorder: Recorder) -> None:
+async def test_token_is_sent_with_each_call_if_there_is_one(recorder: Recorder) -> None:
     async with connect(recorder.target, token="abc") as stagely, connect(recorder.target) as nobody:
         await stagely.teams.get(SOME_ID)
         await anext(stagely.audit.verify_log())
@@ -40,7 +40,7 @@ async def test_token_goes_with_each_call_and_without_one_none_does(recorder: Rec
     assert sent_to(recorder) == ["Bearer abc", "Bearer abc", None]
 
 
-async def test_token_goes_with_each_call_without_asyncio(recorder: Recorder) -> None:
+async def test_token_is_sent_with_each_call_without_asyncio(recorder: Recorder) -> None:
     def call() -> None:
         with connect_sync(recorder.target, token="abc") as stagely:
             stagely.teams.get(SOME_ID)
@@ -83,7 +83,7 @@ async def test_projected_token_is_followed_through_its_links(recorder: Recorder,
 @pytest.mark.parametrize(
     "mutation", [lambda path: path.unlink(), lambda path: path.write_text("")], ids=["gone", "empty"]
 )
-async def test_last_token_stays_while_its_file_is_away(
+async def test_last_token_stays_in_use_while_its_file_is_missing(
     recorder: Recorder, tmp_path: Path, mutation: Callable[[Path], object], caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "token"
@@ -99,7 +99,7 @@ async def test_last_token_stays_while_its_file_is_away(
     assert "first" not in caplog.text
 
 
-def test_token_file_that_is_not_there_or_empty_is_refused_at_once(tmp_path: Path) -> None:
+def test_missing_or_empty_token_file_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
 
     with pytest.raises(FileNotFoundError):
@@ -108,7 +108,7 @@ def test_token_file_that_is_not_there_or_empty_is_refused_at_once(tmp_path: Path
         connect_sync("localhost:1", token_file=tmp_path / "empty")
 
 
-async def test_refused_token_of_a_file_that_has_no_other_is_final(recorder: Recorder, tmp_path: Path) -> None:
+async def test_refused_token_of_an_unchanged_file_is_final(recorder: Recorder, tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("first")
     recorder.answers = [UNAUTHENTICATED, UNAUTHENTICATED]
@@ -119,7 +119,7 @@ async def test_refused_token_of_a_file_that_has_no_other_is_final(recorder: Reco
     assert sent_to(recorder) == ["Bearer first"]
 
 
-def test_refused_token_of_a_file_may_have_a_successor(tmp_path: Path) -> None:
+def test_refused_token_of_a_file_is_replaced_by_a_new_one(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("first")
     tokens = TokenFile(path)
@@ -131,7 +131,7 @@ def test_refused_token_of_a_file_may_have_a_successor(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "two words", "line\nbreak", "naïve", "nul\0"])
-def test_token_that_no_header_can_carry_is_refused_and_not_quoted(bad: str) -> None:
+def test_token_that_is_invalid_in_a_header_is_refused_and_not_quoted(bad: str) -> None:
     with pytest.raises(ValueError, match=r"^the token must be one word of visible ASCII characters$"):
         connect_sync("localhost:1", token=bad)
 
@@ -141,7 +141,7 @@ def test_token_given_twice_is_refused(tmp_path: Path) -> None:
         connect_sync("localhost:1", token="abc", token_file=tmp_path / "token")
 
 
-async def test_token_is_in_no_representation_and_no_log(recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+async def test_token_is_not_in_reprs_and_logs(recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
     recorder.answers = [UNAUTHENTICATED]
     with caplog.at_level(logging.DEBUG):
         async with connect(recorder.target, token="correct-horse") as stagely:
@@ -153,7 +153,7 @@ async def test_token_is_in_no_representation_and_no_log(recorder: Recorder, capl
     assert "correct-horse" not in " ".join([*shown, caplog.text, repr(failed.value), repr(failed.value.__cause__)])
 
 
-async def test_client_acts_for_a_user_in_a_view_of_its_own(recorder: Recorder) -> None:
+async def test_client_for_a_user_is_a_separate_view(recorder: Recorder) -> None:
     async with connect(recorder.target, token="abc") as stagely:
         await stagely.acting_for(SOME_ID).teams.get(SOME_ID)
         await stagely.teams.get(SOME_ID)
