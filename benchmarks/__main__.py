@@ -88,7 +88,7 @@ def _setting(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def _chosen(every: list[Row], only: str) -> list[Row]:
-    """Return the rows whose names begin with one of those that are asked for."""
+    """Return the rows whose names start with one of the given names."""
     names = tuple(only.split(","))
     chosen = [row for row in every if row.name.startswith(names)]
     if not chosen:

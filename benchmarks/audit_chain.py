@@ -1,16 +1,15 @@
-"""What the audit chain costs: writes per second of four ways to keep it, as ratios to rows without a chain.
+"""The cost of the audit chain: writes per second of four ways to extend it, as ratios to entries without a chain.
 
     python -m benchmarks.audit_chain      --rounds, --seconds, --clients
 
-A write is a transaction of two INSERTs, a secret's and its audit row's, sent by hand over psycopg from one event loop,
-as the service has one. The ways are measured one after the other in each round, once with all writes of one team and
-once with each client's writes of a team of its own:
+A write is a transaction of two INSERTs, of a secret and its audit entry, sent with psycopg from one event loop. Each
+round measures the ways one after the other, once with all writes in one team and once with a team per client:
 
-- plain: the audit row alone.
-- at write: the row, the end of its team's chain and its seal in one statement, the hash made in SQL.
-- queued: the row, and its place in the sealer's queue, in one statement; nothing seals them.
-- sealer: the same, and the service's sealer beside it, in the same event loop. What is still queued at the end of a
-  measurement is the backlog.
+- plain: only the entry.
+- at write: the entry, the end of its team's chain and its seal in one statement, with the hash computed in SQL.
+- queued: the entry and its queue row in one statement; nothing seals them.
+- sealer: as queued, with the service's sealer in the same event loop. The entries that are still queued at the end of a
+  measurement are the backlog.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ _WAYS[SEALER] = _WAYS[QUEUED]
 
 @dataclass(frozen=True)
 class Tenant:
-    """Whose a write is."""
+    """The team of a write."""
 
     team_id: uuid.UUID
     project_id: uuid.UUID
@@ -81,7 +80,7 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one way did in one round."""
+    """The result of one way in one round."""
 
     writes_per_second: float
     backlog_rows: int = 0
@@ -89,7 +88,7 @@ class Measured:
 
 @dataclass
 class Bench:
-    """The clients, the database of the sealer beside them, and every measurement so far."""
+    """The clients, the sealer's database, and all measurements so far."""
 
     clients: Sequence[Connection]
     db: Database
@@ -97,9 +96,9 @@ class Bench:
     found: dict[tuple[str, str], list[Measured]] = field(default_factory=dict)
 
     async def round(self, teams: str, count: int) -> None:
-        """Measure all ways, one after the other, with as many teams."""
+        """Measure all ways one after the other, with a number of teams."""
         for way in _WAYS:
-            # The sealer would not continue a chain that another has begun.
+            # The sealer does not continue a chain that it did not start.
             tenants = [await _make_tenant(self.clients[0]) for _ in range(count)]
             measured = await self._measure(way, tenants)
             self.found.setdefault((way, teams), []).append(measured)
@@ -152,7 +151,7 @@ async def _writer(client: Connection, way: LiteralString, tenant: Tenant, until:
 
 
 async def measure(url: str, *, rounds: int, seconds: float, clients: int) -> dict[tuple[str, str], list[Measured]]:
-    """Return what was measured, by way and teams."""
+    """Return the measurements by way and teams."""
     async with AsyncExitStack() as opened:
         connections = [await opened.enter_async_context(_connected(url)) for _ in range(clients)]
         db = Database(url, PoolLimits(size=1), IdempotencyStore(bytes(32), ttl_seconds=60))
@@ -171,7 +170,7 @@ async def _connected(url: str) -> AsyncIterator[Connection]:
 
 
 async def _make_tenant(connection: Connection) -> Tenant:
-    """Make a team and a project."""
+    """Create a team and a project."""
     slug = f"team-{uuid.uuid4().hex[:12]}"
     cursor = await connection.execute(
         "WITH team AS (INSERT INTO teams (slug, name) VALUES (%s, 'Web') RETURNING id)"
@@ -184,7 +183,7 @@ async def _make_tenant(connection: Connection) -> Tenant:
 
 
 def rendered(found: dict[tuple[str, str], list[Measured]]) -> Table:
-    """Return the table: writes per second, and ratios to plain rows within each round."""
+    """Return the table: writes per second, and ratios to plain entries within each round."""
     table = Table(title="writes of a secret and its audit row; ratios to plain: median (lowest-highest)")
     for heading in ("way", "teams", "writes/s", "of plain", "backlog"):
         table.add_column(heading, justify="left" if heading in ("way", "teams") else "right")

@@ -1,4 +1,4 @@
-"""What is sent: methods and their requests, over what the database holds."""
+"""The methods and requests that the benchmarks send."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _STEPS = (
 
 @dataclass(frozen=True)
 class Case:
-    """One method with what it is sent.
+    """A method with its requests.
 
     Attributes:
         method: full name, such as `/stagely.v1.TeamService/GetTeam`.
@@ -48,7 +48,7 @@ class Case:
     turns: tuple[tuple[bytes, ...], ...]
 
     def floor(self, method: str) -> Case:
-        """Return the same requests for a method of the floors."""
+        """Return a case with the same requests for a method of the floors."""
         return Case(f"/{FLOORS}/{method}", self.turns)
 
 
@@ -85,7 +85,7 @@ def resolve_secrets(dataset: Dataset) -> Case:
 
 
 def add_secret(dataset: Dataset, *, teams: int | None = None, with_request_id: bool = False) -> Case:
-    """Add a secret to one of many projects, each of another team; or to those of some teams."""
+    """Add a secret to one of many projects, each in another team; or only in some teams."""
     request_id = _REQUEST_ID if with_request_id else ""
     return _case(
         "Secret",
@@ -98,7 +98,7 @@ def add_secret(dataset: Dataset, *, teams: int | None = None, with_request_id: b
 
 
 def replace_secret(dataset: Dataset) -> Case:
-    """Replace one of many secrets; no two calls at the same time replace the same."""
+    """Replace one of many secrets. Concurrent calls never replace the same one."""
     return _case("Secret", "SetSecret", secrets_to_replace(dataset.project_ids))
 
 
@@ -114,7 +114,7 @@ def create_environment(dataset: Dataset) -> Case:
 
 
 def new_environment(project_id: str) -> environment_pb2.CreateEnvironmentRequest:
-    """Return a request for an environment of no pull request, of which there may be any number."""
+    """Return a request for an environment without a pull request, of which there can be any number."""
     return environment_pb2.CreateEnvironmentRequest(project_id=project_id, branch_name="main", commit_hash=_COMMIT)
 
 
@@ -125,7 +125,7 @@ def transition_environment(dataset: Dataset) -> Case:
 
 
 def steps_of(environment_id: str) -> list[environment_pb2.TransitionEnvironmentRequest]:
-    """Return the requests that take an environment to ready, from where it begins and from ready again."""
+    """Return the requests that take an environment to ready, first from pending and then from ready."""
     return [environment_pb2.TransitionEnvironmentRequest(id=environment_id, status=status) for status in _STEPS]
 
 
@@ -143,12 +143,12 @@ def decrypt() -> Case:
 
 
 def generate_id() -> Case:
-    """Make an id."""
+    """Generate an id."""
     return _case("Id", "GenerateId", [id_pb2.GenerateIdRequest()])
 
 
 def bytes_of(request: Message) -> bytes:
-    """Return a request as it is sent."""
+    """Return a serialized request."""
     return request.SerializeToString()
 
 

@@ -1,4 +1,4 @@
-"""The load, in a process of its own: `python -m benchmarks.client`, a job in, its result out, as JSON."""
+"""The load generator, a separate process: `python -m benchmarks.client` reads a job and prints its result as JSON."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     Turn = list[tuple[str, bytes]]
 
 FRESH = "000000000000"
-"""Where it stands in a request, each call has 12 hexadecimal digits of its own."""
+"""A placeholder in requests, which each call replaces by 12 new hexadecimal digits."""
 
 _CALLS_OF_A_JOB_BITS = 24
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to do: for some time, or a number of calls.
+    """A job: load for some time, or a number of calls.
 
     Attributes:
         target: host and port.
         metadata: sent with each call.
-        turns: full method names, and serialized requests in base64. What is in flight at once is dealt the turns as
-            cards are, each its own; the calls of a turn follow on each other, and a turn that was begun is ended.
+        turns: full method names, and serialized requests in base64. The turns are distributed over the lanes in flight.
+            The calls of a turn are made in sequence, and a started turn is finished.
         connections: TCP connections.
-        in_flight: calls at a time, over all connections.
-        warm_up_seconds: before anything counts.
-        seconds: that count.
-        calls: end after so many.
-        number: another for each job of a run, so that what is fresh is fresh in all of them.
+        in_flight: concurrent calls, over all connections.
+        warm_up_seconds: time before the measurement.
+        seconds: the time of the measurement.
+        calls: end after this number of calls.
+        number: different for each job of a run, so that generated values differ between jobs.
     """
 
     target: str
@@ -58,7 +58,7 @@ class Job:
 
 @dataclass
 class Result:
-    """What came of it; the latencies are 0 for no call."""
+    """The result of a job. The latencies are 0 without calls."""
 
     calls: int
     seconds: float
@@ -75,7 +75,7 @@ class _Run:
     micros: list[float] = field(default_factory=list)
 
     async def work(self, connection: Connection, turns: Sequence[Turn]) -> None:
-        """Take turns until the run is over. A call that fails ends the run with its error."""
+        """Run turns until the end of the job. A failed call ends the job with its error."""
         for turn in itertools.cycle(turns):
             if not self.calls_left or time.perf_counter() >= self.ends:
                 return
@@ -109,7 +109,7 @@ async def perform(job: Job) -> Result:
 
 
 def dealt(turns: Sequence[Turn], lane: int, job: Job) -> Sequence[Turn]:
-    """Return a lane's own turns; where there are not enough for all, lanes share them."""
+    """Return the turns of a lane. If there are too few, lanes share them."""
     return turns[lane :: job.in_flight] or [turns[lane % len(turns)]]
 
 

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.compare REV`: this checkout beside another revision, as ratios within each round.
+"""`python -m benchmarks.compare REV`: this checkout compared with another revision, as ratios within each round.
 
-Both run in the same virtual environment, each over a database of its own, which its own revision has migrated and its
-own calls have filled. What only one of them can answer is left out.
+Both run in the same virtual environment, each with its own database, which it has migrated and filled itself. Methods
+that only one of them has are omitted.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _PROBE_SECONDS = 10
 
 @dataclass(frozen=True)
 class _Side:
-    """One of the two revisions, running over its own database."""
+    """One of the two revisions with its own database."""
 
     server: ServerProcess
     sealing: Sealing
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def compare(revision: str, *, rounds: int, seconds: float) -> list[MeasuredRow]:
-    """Measure what both revisions answer.
+    """Measure the rows of both revisions.
 
     Raises:
         BenchmarkError: there is no such revision, one of the two does not start, or a call failed.
@@ -101,7 +101,7 @@ def _rows_of_service(dataset: Dataset) -> dict[str, Row]:
 
 
 def _pairs(sides: Mapping[str, _Side]) -> Iterator[Row]:
-    """Yield the rows that both sides answer, of both."""
+    """Yield the rows that both sides support."""
     for row in sides[NOW].rows:
         subjects = tuple(Subject(name, name, side.rows[row].subjects[0].case) for name, side in sides.items())
         if all(_answers(sides[each.server].server, each) for each in subjects):

@@ -18,7 +18,7 @@ CURVES = ("GetTeam", "GetEnvironment")
 
 @dataclass(frozen=True)
 class Point:
-    """What one subject did at one level in one round."""
+    """The result of one subject at one level in one round."""
 
     calls_per_second: float
     p50_micros: float
@@ -26,7 +26,7 @@ class Point:
 
 
 def measure_curve(bench: Bench, row: Row, number: int, *, seconds: float) -> dict[str, list[Point]]:
-    """Measure the subjects of a row at each level, right beside each other; return their points by level.
+    """Measure the subjects of a row at each level, one right after the other. Return the points by level.
 
     Raises:
         BenchmarkError: a call failed.

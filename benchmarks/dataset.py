@@ -1,4 +1,4 @@
-"""What is read and written while it is measured: something of a large database, and room of its own for the writes."""
+"""The data of a measurement: reads from a large database, and separate rows for writes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SAMPLE = 1024
 _QUOTA = 100_000
 _TIMEOUT_SECONDS = 60
 
-# Of rows from anywhere in the table.
+# Rows from anywhere in the table.
 _TEAMS = "SELECT id::text FROM teams ORDER BY md5(id::text) LIMIT %s"
 _SUBDOMAINS = "SELECT subdomain_hash FROM environments ORDER BY md5(id::text) LIMIT %s"
 _SECRETS = "SELECT id::text FROM secrets ORDER BY md5(id::text) LIMIT %s"
@@ -43,15 +43,15 @@ _SECRETS = "SELECT id::text FROM secrets ORDER BY md5(id::text) LIMIT %s"
 
 @dataclass(frozen=True)
 class Dataset:
-    """The keys of what the requests are about.
+    """The keys for the requests.
 
     Attributes:
-        team_ids: to be read, anywhere in the database.
-        subdomain_hashes: of environments to be read.
-        secret_ids: to be read.
-        project_ids: to be written to, each of a team of its own whose quota nothing reaches.
-        environment_ids: to be changed, all of them ready, each of a team of its own.
-        resolved_project_id: has 100 secrets.
+        team_ids: teams to read, from the whole table.
+        subdomain_hashes: subdomains of environments to read.
+        secret_ids: secrets to read.
+        project_ids: projects to write to, each in its own team with a large quota.
+        environment_ids: ready environments to change, each in its own team.
+        resolved_project_id: a project with 100 secrets.
     """
 
     team_ids: Sequence[str]
@@ -63,12 +63,12 @@ class Dataset:
 
 
 def prepare(database_url: str, server: ServerProcess, *, rooms: int = _ROOMS) -> Dataset:
-    """Make room by calls, which any revision of the service takes, and choose what is read.
+    """Create the rows for writes by calls, which any revision supports, and choose the rows for reads.
 
     Args:
-        database_url: of what the server is over.
-        server: makes what is written to.
-        rooms: so many teams are written to. With fewer than there are calls in flight, calls wait for each other.
+        database_url: the database of the server.
+        server: the server that creates the rows.
+        rooms: the number of teams to write to. With fewer teams than calls in flight, calls wait for each other.
     """
     with grpc.insecure_channel(server.target) as channel:
         room = _Room(channel, server.metadata)
@@ -87,7 +87,7 @@ def prepare(database_url: str, server: ServerProcess, *, rooms: int = _ROOMS) ->
 
 
 class _Room:
-    """Makes things by calls, each kind at once."""
+    """Creates resources by concurrent calls."""
 
     def __init__(self, channel: grpc.Channel, metadata: tuple[tuple[str, str], ...]) -> None:
         self._metadata = metadata
@@ -97,7 +97,7 @@ class _Room:
         self._secrets = secret_pb2_grpc.SecretServiceStub(channel)
 
     def projects(self, count: int) -> list[str]:
-        """Make teams with a project each, and one more whose secrets are read; return the projects' ids."""
+        """Create teams with a project each, and one more for reading secrets. Return the ids of the projects."""
         teams = self._all(
             self._teams.CreateTeam,
             [
@@ -117,7 +117,7 @@ class _Room:
         return [answer.project.id for answer in projects]
 
     def ready_environments(self, project_ids: Iterable[str]) -> list[str]:
-        """Make an environment in each project and take it to ready; return their ids."""
+        """Create a ready environment in each project. Return their ids."""
         created = self._all(self._environments.CreateEnvironment, list(map(new_environment, project_ids)))
         ids = [answer.environment.id for answer in created]
         for step in zip(*map(steps_of, ids), strict=True):

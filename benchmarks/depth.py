@@ -1,7 +1,7 @@
-"""`python -m benchmarks.depth URL`: what a deep page of each list costs, as a ratio to the first page.
+"""`python -m benchmarks.depth URL`: the cost of a deep page of each list, as a ratio to the first page.
 
-Both are read in turn, by the statements of the service over a populated database: pages of 50 rows, the deep one being
-page 10,000, or the last full one of a shorter list. Ratios are medians of the rounds, with the lowest and the highest.
+Both are read alternately with the service's statements on a populated database. Pages have 50 rows; the deep page is
+page 10,000, or the last full page of a shorter list. Ratios are medians of the rounds, with the lowest and the highest.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Listed:
     """A list.
 
     Attributes:
-        name: for people.
+        name: the name in the output.
         read: the service's function.
         wanted: its filters.
     """
@@ -62,13 +62,13 @@ class Listed:
     wanted: Any
 
     async def seconds(self, session: Session, page: Page) -> float:
-        """Return how long it takes to read a page."""
+        """Return the time to read a page."""
         started = time.perf_counter()
         await self.read(session, self.wanted, page, true())
         return time.perf_counter() - started
 
     async def deepest(self, session: Session, depth: int) -> Page:
-        """Return the page at a depth, or the last full one of a shorter list: on the way, many are read at once."""
+        """Return the page at a depth, or the last full page of a shorter list. Skips quickly with large pages."""
         place: Cursor | None = None
         for size in (_LEAP, PAGE_SIZE):
             while depth > (pages := size // PAGE_SIZE):
@@ -83,7 +83,7 @@ class Listed:
 
 
 async def _lists(session: Session) -> list[Listed]:
-    """Return the lists, of everything and of the biggest team and project."""
+    """Return the lists of everything, and of the biggest team and project."""
     team, project = await _id_of(session, "teams", "team-0"), await _id_of(session, "projects", "app-0")
     return [
         Listed("teams", list_teams, TeamFilter()),
@@ -121,14 +121,14 @@ async def measure(url: str, rounds: int, depth: int) -> None:
 
 
 async def _ratio(listed: Listed, session: Session, first: Page, deep: Page, number: int) -> float:
-    """Return the ratio of one round, in which each page is read before the other in turn."""
+    """Return the ratio of one round. The order of the two pages alternates."""
     order = (first, deep) if number % 2 else (deep, first)
     seconds = {page: await listed.seconds(session, page) for page in order}
     return seconds[deep] / seconds[first]
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.depth", description=__doc__.partition("\n")[0])
     parser.add_argument("url", help="of a populated database")
     parser.add_argument("--rounds", type=int, default=101, help="read each page so many times (default: 101)")

@@ -1,4 +1,4 @@
-"""What a run measures over: a populated database, its copy for the floors, and the servers."""
+"""The environment of a run: a populated database, its copy for the floors, and the servers."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from benchmarks.processes import ServerProcess
 
 SIZES = replace(Sizes(), audit_logs=1_000_000)
-"""Of the database. Nothing here reads the trail: a tenth of it does."""
+"""The sizes of the database. A tenth of the audit log suffices, because nothing here reads it."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What is running, and what it is about."""
+    """The running servers, and their data."""
 
     database_url: str
     servers: Mapping[str, ServerProcess]
@@ -51,7 +51,7 @@ class Environment:
 
 @contextmanager
 def populated(directory: Path, scale: float) -> Iterator[Environment]:
-    """Populate a database, and run every server over it."""
+    """Populate a database, and run every server with it."""
     with ExitStack() as running:
         url = running.enter_context(migrated_database(directory))
         populate(url, SIZES.scaled(scale), encryption_key=ENCRYPTION_KEY)
@@ -60,12 +60,12 @@ def populated(directory: Path, scale: float) -> Iterator[Environment]:
 
 @contextmanager
 def serving(url: str, directory: Path, *, rooms: int = 256) -> Iterator[Environment]:
-    """Run every server over a migrated database.
+    """Run every server with a migrated database.
 
     Args:
-        url: of the database, in whose server another is made, for the floors: their audit rows would be sealed by the
-            service, at the same time as they are measured.
-        directory: for logs.
+        url: the database. The floors get another database in the same server, because the service would otherwise seal
+            their audit entries during the measurement.
+        directory: the directory for logs.
         rooms: as in `benchmarks.dataset.prepare`.
     """
     with stagely_server(url, directory, name="preparing") as server, Sealing.of(url) as sealing:
@@ -86,7 +86,7 @@ def serving(url: str, directory: Path, *, rooms: int = 256) -> Iterator[Environm
 
 
 def _encrypt_for_floor(url: str, project_id: str) -> None:
-    """Encrypt the secrets of a project as the floor decrypts them."""
+    """Encrypt the secrets of a project in the format of the floor."""
     key = AESGCM(RESOLVED_KEY)
     with psycopg.connect(url) as connection:
         found = connection.execute("SELECT id FROM secrets WHERE project_id = %s", [project_id]).fetchall()

@@ -1,4 +1,4 @@
-"""The floors of writes: one row by hand, and the same rows as the service writes, in one statement."""
+"""The floors of writes: one row, and the same rows as the service writes, in one statement."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ _MOVED = '{"changes": {"status": {"new": "deploying", "old": "building"}}}'
 
 @dataclass(frozen=True)
 class Write:
-    """One floor.
+    """A floor.
 
     Attributes:
-        request: what it takes.
-        statement: what it executes between BEGIN and COMMIT; returns a row.
-        values: of a request, for the statement.
-        answer: of the row.
+        request: the class of its request.
+        statement: the statement between BEGIN and COMMIT, which returns a row.
+        values: returns the parameters of the statement for a request.
+        answer: returns the response for the row.
     """
 
     request: type[Message]
@@ -67,7 +67,7 @@ class Write:
     answer: Callable[[Any], Message]
 
     def audited(self, action: str, details: str) -> Write:
-        """Return the floor of the same rows: the resource's, that of the audit trail, and its place in the queue."""
+        """Return the floor of the same rows: the resource, its audit entry, and the entry's queue row."""
         statement = f"""
             WITH resource AS ({self.statement}),
             logged AS (

@@ -1,8 +1,8 @@
-"""The floors: a bare grpc.aio server with the options of the real one, and methods written by hand without a chain.
+"""The floors: a bare grpc.aio server with the service's options, and handwritten methods without interceptors.
 
-Run by `python -m benchmarks.floors` with DATABASE_URL and PORT. Each method but the echo takes a connection from a pool
-of the size that the service has, sends one prepared statement (a write: BEGIN, the statement, COMMIT) and builds the
-whole message.
+Run with `python -m benchmarks.floors`, DATABASE_URL and PORT. Each method except the echo takes a connection from a
+pool of the service's size, sends one prepared statement (a write: BEGIN, the statement, COMMIT) and builds the complete
+message.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ if TYPE_CHECKING:
 
 NONCE_BYTES = 12
 RESOLVED_KEY = bytes(32)
-"""Encrypts the secrets that the floor of ResolveSecrets decrypts; `benchmarks.copies` has them so."""
+"""The key of the secrets that the floor of ResolveSecrets decrypts; `benchmarks.copies` encrypts them."""
 
 _MAX_CONCURRENT_RPCS = 1000
 
 
 class Floors:
-    """What is to be compared with."""
+    """The methods to compare with."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._key = AESGCM(RESOLVED_KEY)
 
     async def echo(self, request: BytesValue, _: object) -> BytesValue:
-        """Return what came."""
+        """Return the request."""
         return request
 
     async def get_team(self, request: team_pb2.GetTeamRequest, _: object) -> team_pb2.GetTeamResponse:
@@ -88,7 +88,7 @@ class Floors:
         return self._key.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], row.id.bytes)
 
     def writing(self, write: Write) -> Callable[[Any, object], Awaitable[Message]]:
-        """Return the method that does a write."""
+        """Return the method of a write."""
 
         async def method(request: Message, _: object) -> Message:
             return write.answer(await self._pool.write(write.statement, write.values(request)))
@@ -96,7 +96,7 @@ class Floors:
         return method
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """Return the methods as gRPC takes them."""
+        """Return the method handlers."""
         reads = {
             "Echo": _unary(self.echo, BytesValue),
             "GetTeam": _unary(self.get_team, team_pb2.GetTeamRequest),

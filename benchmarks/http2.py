@@ -1,8 +1,8 @@
-"""As much HTTP/2 (RFC 9113) as a unary gRPC call over a prepared connection takes, at a fifth of a gRPC client's cost.
+"""A minimal HTTP/2 client (RFC 9113) for unary gRPC calls, at a fifth of the cost of a gRPC client.
 
-The load shares a CPU with PostgreSQL: what it costs itself, it takes from both the floors and the service. It sends
-what a gRPC client sends. A call has succeeded when a message came before its trailers: a gRPC server answers an error
-by trailers alone.
+The load generator shares a CPU with PostgreSQL, so its own cost lowers the figures of the floors and the service. It
+sends what a gRPC client sends. A call has succeeded if a message arrived before the trailers: a gRPC server reports an
+error with trailers only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _LENGTH_OF_MESSAGE = struct.Struct(">BI")
 _INCREMENT = struct.Struct(">I")
 _SETTING = struct.Struct(">HI")
 
-# Of HPACK's static table (RFC 7541, appendix A): `:method: POST`, `:scheme: http`; the names `:authority` and `:path`.
+# Indexes in HPACK's static table (RFC 7541, appendix A).
+# In order: `:method: POST`, `:scheme: http`; the names `:authority` and `:path`.
 _POST_OVER_HTTP = bytes([0x83, 0x86])
 _AUTHORITY, _PATH = 1, 4
 _FIRST_DYNAMIC = 62
@@ -36,14 +37,14 @@ class CallError(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """One connection, over which calls are made at the same time."""
+    """A connection for concurrent calls."""
 
     def __init__(self, authority: str, metadata: Sequence[tuple[str, str]]) -> None:
-        """Prepare the headers, which are the same for each call.
+        """Encode the headers, which are the same for each call.
 
         Args:
             authority: host and port.
-            metadata: sent with each call.
+            metadata: the metadata of each call.
         """
         fields = [("te", "trailers"), ("content-type", "application/grpc"), *metadata]
         self._first_headers = _indexed(_AUTHORITY, "", authority) + b"".join(_indexed(0, *field) for field in fields)
@@ -59,13 +60,13 @@ class Connection(asyncio.Protocol):
         self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say that answers may be of any size."""
+        """Open the flow-control window for responses of any size."""
         self._transport = cast("asyncio.WriteTransport", transport)
         settings = _SETTING.pack(_SETTINGS_INITIAL_WINDOW_SIZE, _LARGEST_WINDOW)
         self._transport.write(_PREFACE + _frame(_SETTINGS, 0, 0, settings) + _grant(_LARGEST_WINDOW - _DEFAULT_WINDOW))
 
     def call(self, path: str, message: bytes) -> asyncio.Future[None]:
-        """Send a request; what is returned is done when it is answered, and raises CallError if that is no message."""
+        """Send a request. Return a future for the response, which raises CallError if there is no message."""
         stream, self._next_stream = self._next_stream, self._next_stream + 2
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[stream] = answered
@@ -82,13 +83,13 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail the calls that are under way."""
+        """Fail the calls in flight."""
         for answered in self._waiting.values():
             answered.set_exception(CallError(f"the connection was lost: {exc}"))
         self._waiting.clear()
 
     def data_received(self, data: bytes) -> None:
-        """Take every whole frame that came; keep the rest for later."""
+        """Process complete frames, and keep the rest."""
         data = self._rest + data
         at = 0
         while len(data) - at >= _FRAME.size:
@@ -129,14 +130,14 @@ class Connection(asyncio.Protocol):
             answered.set_exception(CallError("a call was answered by an error"))
 
     def _count(self, size: int) -> None:
-        """Grant the server again what it has used up, now and then."""
+        """Update the server's flow-control window from time to time."""
         self._received += size
         if self._received > _LARGEST_WINDOW // 2:
             self._transport.write(_grant(self._received))
             self._received = 0
 
     def _send_held(self) -> None:
-        """Send as many messages as the server has room for."""
+        """Send as many messages as the flow-control window allows."""
         while self._held and len(self._held[0]) - _FRAME.size <= self._window:
             frame = self._held.pop(0)
             self._window -= len(frame) - _FRAME.size
@@ -152,12 +153,12 @@ def _grant(size: int) -> bytes:
 
 
 def _indexed(name: int, text: str, value: str) -> bytes:
-    """Return a header that the server is to remember (RFC 7541, 6.2.1)."""
+    """Return a header with incremental indexing (RFC 7541, 6.2.1)."""
     return _integer(name, bits=6, flags=0x40) + (b"" if name else _string(text)) + _string(value)
 
 
 def _literal(name: int, value: str) -> bytes:
-    """Return a header that the server need not remember (RFC 7541, 6.2.2)."""
+    """Return a header without indexing (RFC 7541, 6.2.2)."""
     return _integer(name, bits=4, flags=0) + _string(value)
 
 
@@ -166,7 +167,7 @@ def _string(text: str) -> bytes:
 
 
 def _integer(value: int, *, bits: int, flags: int) -> bytes:
-    """Return an integer as HPACK writes it (RFC 7541, 5.1)."""
+    """Return an integer in HPACK's encoding (RFC 7541, 5.1)."""
     most = (1 << bits) - 1
     if value < most:
         return bytes([flags | value])

@@ -1,4 +1,4 @@
-"""Load on a server, from the client beside this module in a process of its own."""
+"""Load on a server from `benchmarks.client`, a separate process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Load:
-    """How many calls at a time, for how long."""
+    """The concurrency and the duration of a load."""
 
     in_flight: int
     seconds: float
@@ -40,18 +40,18 @@ def measure(server: ServerProcess, case: Case, load: Load) -> Result:
     """Put load on a method.
 
     Raises:
-        BenchmarkError: a call failed, or none ended in time.
+        BenchmarkError: a call failed, or no call ended in time.
     """
     for _ in range(_ATTEMPTS):
         result = run_client(server, job_of(server, [case], load))
-        # One write at a time may well wait that long for a disk that others use too.
+        # With one call in flight, a write may wait that long for a shared disk.
         if result.calls:
             return result
     raise BenchmarkError(f"no call of {case.method} ended within {load.seconds:g} s: measure for longer")
 
 
 def job_of(server: ServerProcess, cases: Sequence[Case], load: Load, *, calls: int = sys.maxsize) -> Job:
-    """Return what the client is to do: the turns of the cases, mixed; for some time, or for so many calls."""
+    """Return a job with the mixed turns of the cases, for some time or a number of calls."""
     mixed = zip(*(itertools.islice(itertools.cycle(case.turns), _longest(cases)) for case in cases), strict=True)
     return Job(
         server.target,
@@ -75,7 +75,7 @@ def _longest(cases: Sequence[Case]) -> int:
 
 
 def run_client(server: ServerProcess, job: Job) -> Result:
-    """Have the client do a job.
+    """Run a job in the client.
 
     Raises:
         BenchmarkError: a call failed.

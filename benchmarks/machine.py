@@ -1,4 +1,4 @@
-"""What a result depends on beside what is measured."""
+"""The machine and the versions of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BYTES_PER_GIB = 2**30
 
 
 def machine(database_url: str) -> dict[str, str]:
-    """Return what the run is on: hardware, system, and versions."""
+    """Return hardware, system and versions."""
     with psycopg.connect(database_url) as connection:
         postgresql = str(connection.info.parameter_status("server_version"))
     return {
@@ -35,15 +35,15 @@ def machine(database_url: str) -> dict[str, str]:
 
 
 def commit() -> tuple[str, bool]:
-    """Return the commit of this checkout, and whether it holds anything else."""
+    """Return the commit of this checkout, and whether it has uncommitted changes."""
     return git("rev-parse", "--short=10", "HEAD"), bool(git("status", "--porcelain"))
 
 
 def git(*arguments: str) -> str:
-    """Return what git says of this checkout.
+    """Return the output of a git command in this checkout.
 
     Raises:
-        BenchmarkError: it says that this can't be done.
+        BenchmarkError: the command failed.
     """
     done = subprocess.run(["git", *arguments], cwd=ROOT, check=False, capture_output=True, text=True)  # noqa: S607
     if done.returncode:

@@ -1,4 +1,4 @@
-"""Rounds of measurements, in which each row is measured right beside what it is compared with."""
+"""Rounds of measurements. Each row is measured right after the subjects that it is compared with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ALONE_SHARE = 0.4
 
 @dataclass(frozen=True)
 class Figures:
-    """What one subject did in one round: throughput and latency at 64 in flight, and the latency at 1."""
+    """The result of one subject in one round: throughput and latency at 64 in flight, and latency at 1."""
 
     calls_per_second: float
     p50_micros: float
@@ -32,7 +32,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of the rounds, and the lowest and highest of them."""
+    """The median, the lowest and the highest of the rounds."""
 
     median: float
     lowest: float
@@ -40,19 +40,19 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread:
-        """Sum up one value of each round."""
+        """Summarize one value per round."""
         every = list(values)
         return cls(statistics.median(every), min(every), max(every))
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What is measured, and for how long.
+    """The subjects and the durations of measurements.
 
     Attributes:
-        servers: those that are running, by what the rows call them.
-        sealing: of the audit trails of those of them that write one.
-        seconds: of a measurement at 64 in flight.
+        servers: the running servers, by their names in the rows.
+        sealing: the sealing of the servers that write an audit log.
+        seconds: the duration of a measurement at 64 in flight.
     """
 
     servers: Mapping[str, ServerProcess]
@@ -60,7 +60,7 @@ class Bench:
     seconds: float
 
     def round(self, row: Row, number: int) -> dict[str, Figures]:
-        """Measure what a row is about and what it is compared with, in an order that changes from round to round.
+        """Measure the subjects of a row, in an order that changes from round to round.
 
         Raises:
             BenchmarkError: a call failed.
@@ -68,7 +68,7 @@ class Bench:
         return {subject.name: self.figures(subject) for subject in in_turn(row.subjects, number)}
 
     def figures(self, subject: Subject) -> Figures:
-        """Measure one subject, and wait for the work that it has left behind."""
+        """Measure one subject, and wait until its audit entries are sealed."""
         server, sealing = self.servers[subject.server], self.sealing.get(subject.server)
         with sealing.paused() if sealing and not subject.sealing else nullcontext():
             busy = measure(server, subject.case, Load(IN_FLIGHT, self.seconds))
@@ -79,7 +79,7 @@ class Bench:
 
 
 def in_turn(subjects: Sequence[Subject], number: int) -> Sequence[Subject]:
-    """Return the subjects in the order of a round: none is always the one that comes first."""
+    """Return the subjects in the order of a round. The first one rotates."""
     first = number // 2 % len(subjects)
     turned = [*subjects[first:], *subjects[:first]]
     return turned[::-1] if number % 2 else turned

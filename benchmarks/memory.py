@@ -24,7 +24,7 @@ _LONGEST_SECONDS = 3600
 
 
 def main() -> None:
-    """Call, and print the server's resident memory in MB, before and after every step."""
+    """Make the calls, and print the server's resident memory in MB at each step."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("--calls", type=int, default=1_000_000, help="(default: 1,000,000)")
     parser.add_argument("--steps", type=int, default=20, help="look at the memory so many times (default: 20)")
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def measured(server: ServerProcess, dataset: Dataset, calls: int, steps: int) -> Iterator[tuple[int, float]]:
-    """Yield how many calls were made, and the memory after them, at each step.
+    """Yield the number of calls and the memory at each step.
 
     Raises:
         BenchmarkError: a call failed.
@@ -60,7 +60,7 @@ def measured(server: ServerProcess, dataset: Dataset, calls: int, steps: int) ->
 
 
 def resident_mb(server: ServerProcess) -> float:
-    """Return the memory that a server has now."""
+    """Return the memory of a server."""
     return float(psutil.Process(server.pid).memory_info().rss) / _BYTES_PER_MB
 
 

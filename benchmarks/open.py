@@ -1,4 +1,4 @@
-"""The service as in production, but with authentication off, which production refuses: for comparison alone."""
+"""The service as in production without authentication, which production refuses. Only for comparison."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Open-loop load, in a process of its own: `python -m benchmarks.open_loop`, an offer in, what came of it out, as JSON.
+"""Open-loop load, a separate process: `python -m benchmarks.open_loop` reads an offer and prints the result as JSON.
 
-Calls begin at a rate, whether or not those before them have ended, as those of many callers do.
+Calls start at a fixed rate, whether or not earlier calls have ended, like the calls of many callers.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _TICK_SECONDS = 0.005
 
 @dataclass(frozen=True)
 class Offer:
-    """What to offer.
+    """The load to offer.
 
     Attributes:
         target: host and port.
         metadata: sent with each call.
-        requests: full method names, and serialized requests in base64; each in its turn.
+        requests: full method names, and serialized requests in base64, used in rotation.
         connections: TCP connections.
-        calls_per_second: at which calls begin.
-        seconds: for how long.
-        deadline_seconds: of each call, which the server is told.
+        calls_per_second: the rate of new calls.
+        seconds: the duration.
+        deadline_seconds: the deadline of each call, which is sent to the server.
     """
 
     target: str
@@ -51,13 +51,13 @@ class Offer:
 
 @dataclass
 class Outcome:
-    """What came of it.
+    """The result of an offer.
 
     Attributes:
-        offered: calls that were begun.
-        good: those that were answered well, and in time.
-        late: those that were answered well when nobody waited any more.
-        refused: those that were answered by an error.
+        offered: the number of calls.
+        good: calls that succeeded before their deadline.
+        late: calls that succeeded after their deadline.
+        refused: calls that failed with an error.
         seconds: from the first call to the end of the offer.
     """
 
@@ -75,7 +75,7 @@ class _Offering:
     pending: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self, connections: list[Connection]) -> Outcome:
-        """Begin calls at the rate, and wait for those that are under way at the end."""
+        """Start calls at the rate, and wait for the running ones at the end."""
         began = time.perf_counter()
         lanes = itertools.cycle(connections)
         requests = self._requests()
@@ -113,7 +113,7 @@ class _Offering:
 
 
 async def perform(offer: Offer) -> Outcome:
-    """Make an offer."""
+    """Run the offer."""
     host, _, port = offer.target.rpartition(":")
     metadata = [*offer.metadata, ("grpc-timeout", f"{round(offer.deadline_seconds * 1000)}m")]
     connect = asyncio.get_running_loop().create_connection

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.overload`: how much of its best a server still does at several times the load it can take."""
+"""`python -m benchmarks.overload`: the throughput of a server at multiples of its best load."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HEAD = f"{'load':>5} {'offered/s':>10} {'good/s':>8} {'of best':>8} {'refused/s
 
 
 def main() -> None:
-    """Find the best rate of a closed loop, then offer multiples of it, and print what is answered well and in time."""
+    """Find the best rate of a closed loop, then offer multiples of it, and print the successful calls per second."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overload", description=__doc__)
     parser.add_argument("--seconds", type=float, default=20, help="of each load (default: 20)")
     parser.add_argument("--limit", help="MAX_CONCURRENT_RPCS (default: that of the service)")
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def report(server: ServerProcess, mix: Sequence[Case], seconds: float, loads: Iterable[float]) -> None:
-    """Print what a server does at its best, and at multiples of that."""
+    """Print the best throughput of a server, and its throughput at multiples of that load."""
     closed = run_client(server, job_of(server, mix, Load(IN_FLIGHT, seconds)))
     best = closed.calls / closed.seconds
     print(f"best: {best:.0f}/s with {IN_FLIGHT} at a time, {resident_mb(server):.1f} MB\n{_HEAD}", flush=True)
@@ -60,7 +60,7 @@ def report(server: ServerProcess, mix: Sequence[Case], seconds: float, loads: It
 
 
 def mixed(dataset: Dataset) -> list[Case]:
-    """Return what is called: reads, and one write in four."""
+    """Return the calls: reads, and one write in four."""
     return [
         cases.get_team(dataset),
         cases.get_environment(dataset),
@@ -70,7 +70,7 @@ def mixed(dataset: Dataset) -> list[Case]:
 
 
 def offered(server: ServerProcess, mix: Sequence[Case], calls_per_second: float, seconds: float) -> Outcome:
-    """Offer a load to a server, whatever it makes of it."""
+    """Offer a load to a server."""
     longest = max(len(case.turns) for case in mix)
     turns = itertools.chain.from_iterable(
         zip(*(itertools.islice(itertools.cycle(case.turns), longest) for case in mix), strict=True)

@@ -1,8 +1,8 @@
 """The peer: the same reads as they are usually written, for comparison.
 
-A synchronous gRPC server over a thread pool, and a SQLAlchemy session with an ORM object for each call. It has as many
-threads as connections, for more would only wait, and nothing of what the service does beside: no token, policy or log.
-Run by `python -m benchmarks.peer` with DATABASE_URL and PORT.
+A synchronous gRPC server with a thread pool, and a SQLAlchemy session with an ORM object per call. It has as many
+threads as connections, and none of the service's other features: no tokens, policies or logs. Run with
+`python -m benchmarks.peer`, DATABASE_URL and PORT.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The plots: throughput and latency by concurrency, as SVG that needs nothing else and suits light and dark pages."""
+"""The plots: throughput and latency by concurrency, as self-contained SVG for light and dark pages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _DASHED = {"width": 2, "dasharray": "4, 4"}
 
 
 def plots(curve: MeasuredCurve) -> dict[str, str]:
-    """Return the plots of a method, by what they show."""
+    """Return the plots of a method by their names."""
     return {"throughput": _throughput(curve), "latency": _latency(curve)}
 
 
@@ -82,7 +82,7 @@ def _chart(curve: MeasuredCurve, title: str, *, logarithmic: bool = False) -> py
         legend_at_bottom_columns=len(curve.subjects),
         js=[],
     )
-    # Else it is random, and each time another.
+    # Otherwise the id is random and changes each time.
     chart.uuid = curve.name.lower()
     return chart
 
@@ -93,7 +93,7 @@ def _medians(curve: MeasuredCurve, subject: str, of: Callable[[Point], float]) -
 
 
 def _svg(chart: pygal.Line) -> str:
-    """Return a chart without its scripts, which do nothing in a page, and its comments, which hold the date."""
+    """Return a chart without scripts, which have no effect in a page, and comments, which contain the date."""
     root = ET.fromstring(chart.render())  # noqa: S314 - it was made here; reading it drops the comments
     for parent in list(root.iter()):
         for script in parent.findall(f"{{{_SVG}}}script"):

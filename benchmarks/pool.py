@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 POOL_SIZE = 25
-"""Connections of each server that is measured."""
+"""The number of connections of each measured server."""
 
 
 class Pool:
-    """Connections, each used by one call at a time; the one used last is used first."""
+    """Connections for one call each. The last returned one is used first."""
 
     def __init__(self) -> None:
         self._idle: asyncio.LifoQueue[psycopg.AsyncConnection[Any]] = asyncio.LifoQueue()

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.pool_faults`: what pools do when the database is away, breaks off, or has too many callers.
+"""`python -m benchmarks.pool_faults`: what pools do in outages and under overload.
 
-Each question is asked of SQLAlchemy's pool, used through `engine.raw_connection()`, and of `psycopg_pool`, which is
-left out, by name, where it is not installed: the service does not need it.
+Each question is answered for SQLAlchemy's pool, used through `engine.raw_connection()`, and for `psycopg_pool`, if it
+is installed. The service does not need it.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ class ContendingPool(ABC):
 
     @abstractmethod
     def lent(self) -> AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]:
-        """Lend a connection."""
+        """Lease a connection."""
 
     @abstractmethod
     async def renew(self) -> None:
-        """Replace every connection that there is now."""
+        """Replace all current connections."""
 
 
 class SqlalchemyPool(ContendingPool):
-    """SQLAlchemy's: connections that are older than a known fault are refused by a "checkout" listener."""
+    """SQLAlchemy's pool. A "checkout" listener refuses connections that are older than a known fault."""
 
     name = "SQLAlchemy"
 
@@ -102,7 +102,7 @@ class SqlalchemyPool(ContendingPool):
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """Lend a connection; if it broke, all that are as old are replaced."""
+        """Lease a connection. If it breaks, replace all connections of its age."""
         proxied: Any = await self._engine.raw_connection()
         connection = proxied.driver_connection
         try:
@@ -114,12 +114,12 @@ class SqlalchemyPool(ContendingPool):
             await greenlet_spawn(proxied.close)
 
     async def renew(self) -> None:
-        """Replace every connection that there is now, when it is next lent."""
+        """Replace all current connections at their next use."""
         self._fault_at = time.monotonic()
 
 
 class TracelessSqlalchemyPool(SqlalchemyPool):
-    """SQLAlchemy's, where connecting fails without a traceback: its frames keep the half of a connection."""
+    """SQLAlchemy's pool with errors of connecting without a traceback, which would keep a half-open connection."""
 
     name = "SQLAlchemy, no traceback"
 
@@ -132,7 +132,7 @@ class TracelessSqlalchemyPool(SqlalchemyPool):
 
 
 class PsycopgPool(ContendingPool):
-    """`psycopg_pool`, which checks nothing when it lends."""
+    """`psycopg_pool` without checks."""
 
     name = "psycopg_pool"
     is_checking = False
@@ -156,36 +156,36 @@ class PsycopgPool(ContendingPool):
         await self._pool.close()
 
     def lent(self) -> AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]:
-        """Lend a connection."""
+        """Lease a connection."""
         lent: AbstractAsyncContextManager[psycopg.AsyncConnection[Any]] = self._pool.connection()
         return lent
 
     async def renew(self) -> None:
-        """Replace every connection that there is now, at once."""
+        """Replace all current connections at once."""
         await self._pool.drain()
 
 
 class CheckingPsycopgPool(PsycopgPool):
-    """`psycopg_pool`, which sends an empty statement each time before it lends."""
+    """`psycopg_pool` with a check: an empty statement before each lease."""
 
     name = "psycopg_pool, checking"
     is_checking = True
 
 
 class Faults:
-    """The questions, and the database that they are asked over."""
+    """The questions and their database."""
 
     def __init__(self, url: str, kind: type[ContendingPool]) -> None:
         self._url = url
         self._kind = kind
 
     async def nobody_listens(self) -> str:
-        """A call while no one listens at the database's address."""
+        """A call while nothing listens at the database's address."""
         async with self._kind(_NOBODY_LISTENS) as pool:
             return await _outcome(pool)
 
     async def nobody_answers(self) -> str:
-        """A call while the database's host takes connections and says nothing (connect_timeout 4 s)."""
+        """A call while the database's host accepts connections and does not respond (connect_timeout 4 s)."""
         silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
         port = silent.sockets[0].getsockname()[1]
         async with self._kind(f"postgresql://127.0.0.1:{port}/postgres?connect_timeout=4") as pool:
@@ -202,7 +202,7 @@ class Faults:
         return outcome
 
     async def every_connection_broke(self) -> str:
-        """Calls that fail after a restart broke 5 idle connections, one call after the other."""
+        """Failed calls after a restart broke 5 idle connections, with calls in sequence."""
         async with self._kind(self._url) as pool:
             await _end(await _hold(pool, _SIZE))
             _break_all(self._url)
@@ -211,16 +211,16 @@ class Faults:
         return f"{len(failed)}: {', '.join(failed)}"
 
     async def cancelled_waiting(self) -> str:
-        """Connections that can be lent after 500 waiting calls were cancelled, of 5."""
+        """Usable connections, of 5, after 500 waiting calls were cancelled."""
         async with self._kind(self._url) as pool:
             tasks = [asyncio.create_task(_call(pool)) for _ in range(500)]
             await _cancel_at_random(tasks)
             return str(await _lendable(pool))
 
     async def cancelled_connecting(self) -> str:
-        """Connections that can be lent, and that the server has, after 200 calls were cancelled as they connected.
+        """Usable connections, and connections at the server, after 200 calls were cancelled while connecting.
 
-        The pool has 5, and the garbage collector does not run meanwhile.
+        The pool has 5 connections, and the garbage collector is off.
         """
         async with self._kind(self._url) as pool:
             with _garbage_kept():
@@ -232,7 +232,7 @@ class Faults:
                 return f"{lendable} and {_open_at_the_server(self._url)}"
 
     async def lifetime(self) -> str:
-        """The median call with a connection that is too old, of the median call."""
+        """The median time of a call with an expired connection, relative to the median call."""
         async with self._kind(self._url, lifetime_seconds=0.1) as pool:
             await _seconds_of(pool)
             usual = [await _seconds_of(pool) for _ in range(20)]
@@ -243,7 +243,7 @@ class Faults:
         return f"{statistics.median(old) / statistics.median(usual):.1f}"
 
     async def fairness(self) -> str:
-        """How long 64 tasks wait that hold one of 5 connections for 1 ms, then pause for 0 to 20 ms."""
+        """The waits of 64 tasks that hold one of 5 connections for 1 ms, then pause for 0 to 20 ms."""
         waits: list[float] = []
 
         async def caller(pool: ContendingPool) -> None:
@@ -293,7 +293,7 @@ async def _seconds_of(pool: ContendingPool) -> float:
 
 
 async def _hold(pool: ContendingPool, number: int) -> list[asyncio.Task[None]]:
-    """Take so many connections, each in a task of its own."""
+    """Take a number of connections, each in its own task."""
     taken = asyncio.Semaphore(0)
 
     async def holder() -> None:

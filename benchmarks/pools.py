@@ -1,8 +1,7 @@
-"""`python -m benchmarks.pools`: what it costs to take a connection out of a pool and give it back, by each way.
+"""`python -m benchmarks.pools`: the cost of a checkout and return of a connection, for each way.
 
-CPU time of this process, at the median of the rounds, and the ratio to the cheapest within each round. Nothing is sent
-over the connections unless `--query` asks for one statement each time. `psycopg_pool` is left out, by name, where it is
-not installed: the service does not need it.
+CPU time of this process: the median of the rounds, and the ratio to the cheapest way within each round. With `--query`,
+one statement is sent each time. `psycopg_pool` is measured if it is installed. The service does not need it.
 """
 
 from __future__ import annotations

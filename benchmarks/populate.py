@@ -1,13 +1,12 @@
-"""`python -m benchmarks.populate URL`: fill a migrated, empty database as two years of use do, by COPY.
+"""`python -m benchmarks.populate URL`: fill a migrated, empty database with two years of data, by COPY.
 
     python -m benchmarks.populate URL --scale 0.01     a hundredth of it; ENCRYPTION_KEY must be set
 
-The secrets are encrypted for real, by a data key for each team. The rows of the trail are outside of its chains: they
-have no seals and wait for none, and `VerifyAuditLog` says of them what is the case, that they were inserted by someone
-else than the service.
+The secrets are really encrypted, with a data key per team. The audit entries are outside of the chains: they have no
+seals and are not queued, so `VerifyAuditLog` reports them as inserted by someone other than the service.
 
-All is loaded in one transaction. In it, the indexes that enforce nothing are dropped, and made again afterwards by what
-PostgreSQL says of them; whatever fails, they are as they were. Triggers and constraints are left alone.
+Everything is loaded in one transaction. It drops the indexes that enforce nothing, and recreates them from their
+definitions. Triggers and constraints are not changed.
 """
 
 from __future__ import annotations
@@ -57,21 +56,21 @@ _LOADING = "SET LOCAL maintenance_work_mem = '512MB'; SET LOCAL max_parallel_mai
 
 @dataclass(frozen=True)
 class Dataset:
-    """The keys of what benchmarks read and change. All ids are UUIDs in their usual form.
+    """The keys of the rows that benchmarks read and change. All ids are UUID strings.
 
     Attributes:
         team_id: the biggest team.
         user_id: one of its members.
         project_id: its biggest project, with some pages of environments and secrets.
-        environment_id: an environment of it, from the middle of its list.
-        subdomain_hash: of an environment that is ready.
-        secret_id: a secret of it; the value decrypts.
-        resolved_project_id: a project that has exactly 100 secrets, all of which `resolved_scope` gets.
+        environment_id: an environment from the middle of the project's list.
+        subdomain_hash: the subdomain of a ready environment.
+        secret_id: a secret of the project, whose value decrypts.
+        resolved_project_id: a project with exactly 100 secrets, which `resolved_scope` gets.
         resolved_scope: a scope of that project.
-        team_ids: the biggest teams, whose quota nothing reaches.
-        project_ids: of each of those teams a project.
-        secret_ids: a secret of each of many projects.
-        ready_environment_ids: environments that are ready, at most one of a pull request.
+        team_ids: the biggest teams, with large quotas.
+        project_ids: a project of each of those teams.
+        secret_ids: secrets of many projects.
+        ready_environment_ids: ready environments, at most one per pull request.
     """
 
     team_id: str
@@ -89,11 +88,11 @@ class Dataset:
 
 
 def populate(database_url: str, sizes: Sizes, *, encryption_key: bytes) -> Dataset:
-    """Fill a migrated, empty database, and return what of it is of use.
+    """Fill a migrated, empty database, and return useful keys.
 
     Args:
-        database_url: of the database.
-        sizes: how many rows there are going to be.
+        database_url: the database.
+        sizes: the numbers of rows.
         encryption_key: the ENCRYPTION_KEY of the servers that will read the secrets.
     """
     tenants = Tenants(sizes, encryption_key)

@@ -52,9 +52,9 @@ class ServerProcess:
 
     Attributes:
         target: host and port.
-        pid: of its process.
-        log: what it writes to standard error, a JSON object a line.
-        metadata: what every call must carry.
+        pid: its process id.
+        log: its log file, with JSON lines.
+        metadata: the metadata that every call needs.
     """
 
     target: str
@@ -125,11 +125,11 @@ def stagely_server(
     """Run the service as in production.
 
     Args:
-        database_url: of its database.
-        directory: for its log.
-        name: of its log.
-        root: the checkout whose service it is.
-        settings: which are not as they usually are.
+        database_url: its database.
+        directory: the directory of its log.
+        name: the name of its log.
+        root: the checkout of the service.
+        settings: settings that differ from the defaults.
     """
     production = {"ENVIRONMENT": "production", "JWT_SECRET": _JWT_SECRET}
     environment = _settings(database_url) | production | settings | python_path(root)

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.profile GetTeam`: where the time of a row goes, from py-spy's samples of the server under load.
+"""`python -m benchmarks.profile GetTeam`: the profile of a row, from py-spy's samples of the server under load.
 
-python -m benchmarks.profile GetTeam --of "raw query"     of what it is compared with
-python -m benchmarks.profile SetSecret --stacks FILE      the samples too, as collapsed stacks for a flame graph
+python -m benchmarks.profile GetTeam --of "raw query"     the profile of the subject that it is compared with
+python -m benchmarks.profile SetSecret --stacks FILE      also write the samples as collapsed stacks, for a flame graph
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def profile(server: ServerProcess, subject: Subject, seconds: float, output: Path, *, native: bool = False) -> str:
-    """Return the collapsed stacks of a server under load: on each line a stack, outermost first, and its samples.
+    """Return the collapsed stacks of a server under load. Each line has a stack, outermost first, and its samples.
 
     Raises:
         BenchmarkError: a call failed, or py-spy did.

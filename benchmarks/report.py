@@ -60,13 +60,13 @@ class Report:
     """A run.
 
     Attributes:
-        started: the time, as ISO 8601.
-        commit: of what was measured.
-        is_dirty: whether the checkout held anything else.
-        setting: of the run.
-        machine: what it ran on.
-        rows: of the table.
-        curves: by concurrency.
+        started: the time in ISO 8601.
+        commit: the measured commit.
+        is_dirty: whether the checkout had uncommitted changes.
+        setting: the settings of the run.
+        machine: the machine of the run.
+        rows: the rows of the table.
+        curves: the curves by concurrency.
     """
 
     started: str
@@ -85,14 +85,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Line:
-    """One comparison, summed up.
+    """A summarized comparison.
 
     Attributes:
-        row: its name.
-        comparison: which.
-        value: what the row is about did.
-        other: what it is compared with did.
-        ratio: the first to the second, within each round.
+        row: the name of the row.
+        comparison: the comparison.
+        value: the result of the row's first subject.
+        other: the result of the subject that it is compared with.
+        ratio: the ratio of the two within each round.
     """
 
     row: str
@@ -142,10 +142,10 @@ def written(report: Report) -> bytes:
 
 
 def read(path: Path) -> Report:
-    """Return a report that was kept.
+    """Return a stored report.
 
     Raises:
-        BenchmarkError: the file holds none.
+        BenchmarkError: the file is not a report.
     """
     try:
         return TypeAdapter(Report).validate_json(path.read_bytes())
@@ -154,10 +154,10 @@ def read(path: Path) -> Report:
 
 
 def newest(directory: Path = RESULTS) -> Report:
-    """Return the report that was made last.
+    """Return the newest report.
 
     Raises:
-        BenchmarkError: there is none.
+        BenchmarkError: there is no report.
     """
     reports = [read(path) for path in directory.glob("*.json")]
     if not reports:

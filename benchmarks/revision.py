@@ -32,10 +32,10 @@ def checked_out(revision: str, directory: Path) -> Iterator[Path]:
 
 
 def migrate(checkout: Path, database_url: str) -> None:
-    """Migrate a database to the schema of a checkout, by what is in it.
+    """Migrate a database with the code of a checkout.
 
     Raises:
-        BenchmarkError: it can't be.
+        BenchmarkError: the migration failed.
     """
     environment = {**os.environ, **python_path(checkout), "DATABASE_URL": database_url}
     migration = subprocess.run(

@@ -22,13 +22,13 @@ STAGELY, QUIET, OPEN, FLOORS, PEERS = "stagely", "quiet", "open", "floors", "pee
 
 @dataclass(frozen=True)
 class Subject:
-    """Something that is measured.
+    """A subject of a measurement.
 
     Attributes:
-        name: for people; the first of a row is what the row is about.
-        server: that answers.
-        case: that it is sent.
-        sealing: whether the audit trail is sealed meanwhile.
+        name: the name in the output. The first subject of a row gives the row its name.
+        server: the server to call.
+        case: the case to send.
+        sealing: whether the sealer runs during the measurement.
     """
 
     name: str
@@ -42,9 +42,9 @@ class Comparison:
     """A ratio of the row's first subject to another one.
 
     Attributes:
-        to: the name of the other one.
-        figure: of what: calls per second at 64 in flight, or the median latency at 1.
-        limit: the target: at least this for calls per second, at most this for latency; None for no target.
+        to: the name of the other subject.
+        figure: calls per second at 64 in flight, or the median latency at 1.
+        limit: the target: a minimum for calls per second, a maximum for latency; None without a target.
     """
 
     to: str

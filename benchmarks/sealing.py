@@ -41,10 +41,10 @@ class Sealing:
             self._connection.execute("SELECT pg_advisory_unlock(%s)", [SEALING_LOCK])
 
     def settle(self) -> None:
-        """Wait until every row has its seal.
+        """Wait until every entry is sealed.
 
         Raises:
-            BenchmarkError: the sealer does not get through.
+            BenchmarkError: the sealer does not finish in time.
         """
         deadline = time.monotonic() + _SETTLE_SECONDS
         while self._is_behind():

@@ -1,6 +1,6 @@
-"""What tenants make over the years: environments, secrets and audit rows, as lines for COPY.
+"""The history of tenants: environments, secrets and audit entries, as lines for COPY.
 
-They are made in the order of time, as they would have been: what one project has is scattered over the whole table.
+The rows are ordered by time, as in real use, so the rows of one project are scattered over the whole table.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ _BATCH = 1000
 
 @dataclass(frozen=True)
 class Made:
-    """What the tenants have made, by the number of the project.
+    """The history by the number of the project.
 
     Attributes:
-        environments: their ids.
-        secrets: their ids.
-        ready: the subdomains of environments that are ready, by their ids.
+        environments: the ids of environments.
+        secrets: the ids of secrets.
+        ready: the subdomains of ready environments, by id.
     """
 
     environments: list[list[str]]

@@ -30,16 +30,16 @@ _ACTIVE = 39  # of 40 projects
 
 
 class Tenants:
-    """Who is there, the same each time: the first teams are much bigger than the rest.
+    """The tenants, deterministic. The first teams are much bigger than the rest.
 
-    The rows of a table may be taken once, and after those of the tables that they refer to.
+    The rows of a table can be read once, after those of the tables that they refer to.
 
     Attributes:
-        ids_of_teams: the biggest first. Team 0 owns the projects 0 and 1, and every other team a project of its own.
+        ids_of_teams: the ids of the teams, the biggest first. Team 0 owns projects 0 and 1; every other team owns one.
         team_of: the number of the team that owns a project.
         members: the ids of the users in each team.
-        quotas: of live environments, of each team.
-        values: encrypts what the teams store.
+        quotas: the quota of live environments of each team.
+        values: encrypts the values of the teams.
     """
 
     def __init__(self, sizes: Sizes, encryption_key: bytes) -> None:
