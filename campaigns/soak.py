@@ -27,8 +27,8 @@ MAX_GROWTH = 1.05
 """The maximum of the last third, relative to the second. Caches fill in the first third."""
 
 
-async def run(seconds: float = 30 * 60) -> Report:
-    """Run the load for `seconds`."""
+async def run(seconds: float = 30 * 60, max_growth: float = MAX_GROWTH) -> Report:
+    """Run the load for `seconds`. In a short run the pool still grows, so allow more growth."""
     report, ledger = Report("soak"), Ledger()
     with own_postgres() as postgres:
         async with running_service(postgres.url) as service:
@@ -43,7 +43,7 @@ async def run(seconds: float = 30 * 60) -> Report:
             report.expect(not refused, f"calls failed: {refused}")
             load.add_to(report)
         for name, *series in zip(("memory in MB", "file descriptors", "threads"), *samples, strict=True):
-            _compare_thirds(report, name, series)
+            _compare_thirds(report, name, series, max_growth)
         ledger.compare(postgres.url).add_to(report)
     return report
 
@@ -52,8 +52,8 @@ def _sample(service: ServiceProcess) -> tuple[float, int, int]:
     return service.rss_bytes() / 1e6, service.open_files(), psutil.Process(service.running.process.pid).num_threads()
 
 
-def _compare_thirds(report: Report, name: str, series: list[float]) -> None:
+def _compare_thirds(report: Report, name: str, series: list[float], max_growth: float) -> None:
     third = len(series) // 3
     before, after = statistics.median(series[third : 2 * third]), statistics.median(series[2 * third :])
     report.counted[name] = f"{series[0]:.1f} at first, {before:.1f} in the second third, {after:.1f} in the last third"
-    report.expect(after <= before * MAX_GROWTH, f"{name} grew from {before:.1f} to {after:.1f}")
+    report.expect(after <= before * max_growth, f"{name} grew from {before:.1f} to {after:.1f}")

@@ -30,7 +30,7 @@ SHORT_FORMS: dict[str, Callable[[], Awaitable[Report]]] = {
     "outages": lambda: outages.run(seconds=1),
     "disk_full": lambda: disk_full.run(seconds=2, times=1),
     "overload": lambda: overload.run(seconds=2, goodput=0),
-    "soak": lambda: soak.run(seconds=3),
+    "soak": lambda: soak.run(seconds=3, max_growth=1.5),
     "hostile_clients": lambda: hostile_clients.run(clients=20, seconds=0.5),
     "empty_database": lambda: empty_database.run(rounds=1, replicas=3),
 }
