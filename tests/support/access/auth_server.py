@@ -52,9 +52,9 @@ class AuthServer:
 
     Attributes:
         server: the running server.
-        database_url: its own database.
+        database_url: the URL of the database, which no other server uses.
         operator: a client with every permission that acts for no user.
-        channel: a client that adds no credentials.
+        channel: a client without credentials.
         user_ids: the ids of users by their positions.
     """
 
