@@ -16,8 +16,8 @@ from stagely_rpc.access import locking
 from tests.support.access.auth_server import EVERYTHING
 from tests.support.access.policies import policy_of
 from tests.support.access.requests import request_of
+from tests.support.call_metadata import headers_of
 from tests.support.eventually import logged
-from tests.support.identified import headers_of
 from tests.support.methods import METHODS
 from tests.support.refusals import refused
 from tests.support.world import Renewable
