@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from stagely_rpc.access.again import admit_again
 from stagely_rpc.access.decisions import (
     admit,
     authorize_and_fetch,
@@ -15,8 +14,9 @@ from stagely_rpc.access.decisions import (
     visible_by_project,
     visible_users,
 )
-from stagely_rpc.access.locking import lock_resource, lock_team, lock_team_even_deleted, unchanged
+from stagely_rpc.access.locking import lock_resource, lock_team, lock_team_even_deleted, require_unchanged
 from stagely_rpc.access.ownership import ResourceRef, register_owner
+from stagely_rpc.access.reauthorization import admit_again
 
 __all__ = [
     "ResourceRef",
@@ -31,8 +31,8 @@ __all__ = [
     "require_project",
     "require_rank",
     "require_team",
+    "require_unchanged",
     "require_user",
-    "unchanged",
     "visible",
     "visible_by_project",
     "visible_users",

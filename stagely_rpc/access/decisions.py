@@ -1,11 +1,11 @@
 """The decisions of authorization.
 
-`admit` checks the permissions of the calling service first, before the request is parsed. The role of the acting user
-is checked when the slice knows which team owns the resource, before it reveals anything about the resource. A write
-locks the team first and reads the role afterwards, so the role can't change until the transaction ends.
+`admit` checks the permissions of the calling service first, before the request is parsed. The slice checks the
+role of the acting user as soon as it knows which team owns the resource, before it reveals anything about the resource.
+A write locks the team first and then reads the role, so the role can't change until the transaction ends.
 
 A denial is a PermissionDeniedError. If the user may not know that the resource exists, it is the NotFoundError that the
-slice passes as `hidden`, with a PermissionDeniedError as its cause.
+slice passes as `not_found`, with a PermissionDeniedError as its cause.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ IMPERSONATE = "users.impersonate"
 
 
 async def admit(db: Database, call: Call, acting_user_id: uuid.UUID | None) -> Caller:
-    """Check that a service may make a call, and may act for the user. Return the caller with the user.
+    """Check that a service may make a call and may act for the user, if any. Return the caller with the user.
 
     Raises:
         PermissionDeniedError: the RPC has no policy, the service lacks a permission, or the user is unknown or
@@ -58,37 +58,37 @@ async def admit(db: Database, call: Call, acting_user_id: uuid.UUID | None) -> C
     return replace(caller, user=await _active_user(db, acting_user_id))
 
 
-async def require_team(session: Session, team_id: uuid.UUID, hidden: NotFoundError) -> None:
+async def require_team(session: Session, team_id: uuid.UUID, not_found: NotFoundError) -> None:
     """Check that the acting user has the policy's role in the team that owns the resource.
 
     Raises:
-        NotFoundError: `hidden`: the acting user is not a member of the team.
+        NotFoundError: `not_found`: the acting user is not a member of the team.
         PermissionDeniedError: the user's role in the team is not sufficient.
     """
     user = session.acting_user
     found = None if user is None else await session.read(queries.ROLE, team_id, user.id)
-    decide(session, team_id, found and found.role, hidden)
+    check_role(session, team_id, found and found.role, not_found)
 
 
-async def require_project(session: Session, project_id: uuid.UUID, hidden: NotFoundError) -> None:
+async def require_project(session: Session, project_id: uuid.UUID, not_found: NotFoundError) -> None:
     """Check that the acting user has the policy's role in the team of the resource's project.
 
     Raises:
-        NotFoundError: `hidden`: there is no such project, or the acting user is not a member of its team.
+        NotFoundError: `not_found`: there is no such project, or the acting user is not a member of its team.
         PermissionDeniedError: the user's role in the team is not sufficient.
     """
     if session.acting_user is None and not _is_recorded(session):
-        # Nothing to decide or record, so the team is not read.
+        # There is nothing to check or record, so the team is not read.
         session.call.is_authorized = True
         return
     found = await session.read(queries.TEAM_OF_PROJECT, project_id)
     if found is None:
-        raise hidden
-    await require_team(session, found.team_id, hidden)
+        raise not_found
+    await require_team(session, found.team_id, not_found)
 
 
 async def authorize_and_fetch(
-    session: Session, ref: ResourceRef, hidden: NotFoundError, query: Query[Result]
+    session: Session, ref: ResourceRef, not_found: NotFoundError, query: Query[Result]
 ) -> Result:
     """Authorize a call by its resource, and run another query in the same round trip.
 
@@ -96,15 +96,15 @@ async def authorize_and_fetch(
         The result of the query.
 
     Raises:
-        NotFoundError: `hidden`: there is no such resource, or the acting user is not a member of its team.
+        NotFoundError: `not_found`: there is no such resource, or the acting user is not a member of its team.
         PermissionDeniedError: the user's role in the team is not sufficient.
     """
     # The role is read last: the user may lose it while this call waits for the lock.
     roles = role_queries(session, ref)
     team_id, result, *role = await session.ask(queries.get_team_id(ref), query, *roles)
     if team_id is None:
-        raise hidden
-    decide(session, team_id, role[0] if role else None, hidden)
+        raise not_found
+    check_role(session, team_id, role[0] if role else None, not_found)
     return cast("Result", result)
 
 
@@ -113,11 +113,11 @@ def role_queries(session: Session, ref: ResourceRef) -> list[Query[Role | None]]
     return [] if session.acting_user is None else [queries.get_role(ref, session.acting_user.id)]
 
 
-def decide(session: Session, team_id: uuid.UUID, role: Role | None, hidden: NotFoundError) -> None:
+def check_role(session: Session, team_id: uuid.UUID, role: Role | None, not_found: NotFoundError) -> None:
     """Check that the acting user's role in the team is sufficient.
 
     Raises:
-        NotFoundError: `hidden`: the user is not a member of the team.
+        NotFoundError: `not_found`: the user is not a member of the team.
         PermissionDeniedError: the user's role in the team is not sufficient.
     """
     session.team_id, session.role, session.call.is_authorized = team_id, role, True
@@ -128,7 +128,7 @@ def decide(session: Session, team_id: uuid.UUID, role: Role | None, hidden: NotF
         session.call.owners.add(TeamOwner(team_id))
     denial = role_denial(session.call.policy, user, team_id, role)
     if denial is not None and role is None:
-        raise hidden from denial
+        raise not_found from denial
     if denial is not None:
         raise denial
 
@@ -147,11 +147,11 @@ def role_denial(
     return None
 
 
-async def require_user(session: Session, user_id: uuid.UUID, hidden: NotFoundError) -> None:
+async def require_user(session: Session, user_id: uuid.UUID, not_found: NotFoundError) -> None:
     """Check that the acting user may access the user that the call is about.
 
     Raises:
-        NotFoundError: `hidden`: the acting user is another user, who may not see this one.
+        NotFoundError: `not_found`: the acting user is another user and may not see this one.
     """
     session.call.is_authorized = True
     acting = session.acting_user
@@ -162,7 +162,7 @@ async def require_user(session: Session, user_id: uuid.UUID, hidden: NotFoundErr
         if session.call.owners is not None:
             session.call.owners.add(UserOwner(user_id))
         return
-    raise hidden from another_user_denial(acting)
+    raise not_found from another_user_denial(acting)
 
 
 def another_user_denial(user: User) -> PermissionDeniedError:
@@ -171,7 +171,7 @@ def another_user_denial(user: User) -> PermissionDeniedError:
 
 
 def require_no_user(session: Session, resource: str) -> None:
-    """Check a call whose resource no team and no user owns.
+    """Check that a call has no acting user, because no team and no user owns its resource.
 
     Raises:
         PermissionDeniedError: the service acts for a user.

@@ -1,7 +1,7 @@
 """The locks of a write: the team that owns the resource, then the resource.
 
-The rule for lock strengths. Locks are taken in the order team, project, everything below; each lasts until the
-transaction ends.
+Locks are taken in the order team, project, then the resources of the project. Each lasts until the transaction ends.
+The strength of a lock depends on what the transaction does to the row:
 
 - `FOR SHARE` on a row that must not change during the transaction: the team or the project of the changed row. Any
   number of transactions can hold it.
@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from stagely_rpc.access import queries
-from stagely_rpc.access.decisions import decide, role_queries
+from stagely_rpc.access.decisions import check_role, role_queries
 from stagely_rpc.db.etag import Versioned, check_etag
 from stagely_rpc.errors import FailedPreconditionError, NotFoundError
 
@@ -41,17 +41,17 @@ Row = TypeVar("Row", bound=Versioned)
 
 @overload
 async def lock_team(
-    session: WriteSession, ref: ResourceRef, missing: NotFoundError, /, *, exclusively: bool = False
+    session: WriteSession, ref: ResourceRef, not_found: NotFoundError, /, *, exclusively: bool = False
 ) -> tuple[TeamRow]: ...
 @overload
 async def lock_team(
-    session: WriteSession, ref: ResourceRef, missing: NotFoundError, one: Query[R1], /, *, exclusively: bool = False
+    session: WriteSession, ref: ResourceRef, not_found: NotFoundError, one: Query[R1], /, *, exclusively: bool = False
 ) -> tuple[TeamRow, R1]: ...
 @overload
 async def lock_team(
     session: WriteSession,
     ref: ResourceRef,
-    missing: NotFoundError,
+    not_found: NotFoundError,
     one: Query[R1],
     two: Query[R2],
     /,
@@ -62,7 +62,7 @@ async def lock_team(
 async def lock_team(
     session: WriteSession,
     ref: ResourceRef,
-    missing: NotFoundError,
+    not_found: NotFoundError,
     one: Query[R1],
     two: Query[R2],
     three: Query[R3],
@@ -74,7 +74,7 @@ async def lock_team(
 async def lock_team(
     session: WriteSession,
     ref: ResourceRef,
-    missing: NotFoundError,
+    not_found: NotFoundError,
     one: Query[Any],
     two: Query[Any],
     three: Query[Any],
@@ -84,29 +84,29 @@ async def lock_team(
     exclusively: bool = False,
 ) -> tuple[TeamRow, *tuple[Any, ...]]: ...
 async def lock_team(
-    session: WriteSession, ref: ResourceRef, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
+    session: WriteSession, ref: ResourceRef, not_found: NotFoundError, /, *others: Query[Any], exclusively: bool = False
 ) -> tuple[Any, ...]:
     """Lock the team that owns a resource, authorize the call, and run other queries, in one round trip.
 
-    Until the transaction ends, the team is not deleted and not changed, and neither are its members' roles.
+    Until the transaction ends, no other transaction can delete or change the team, or change its members' roles.
 
     Args:
         session: the session of the call.
         ref: the resource.
-        missing: the error to raise if there is no such resource, or the acting user may not know of it.
+        not_found: the error to raise if there is no such resource, or the acting user is not a member of its team.
         others: queries to run after the lock is taken.
-        exclusively: whether to exclude other transactions that lock the team. Needed if a total of the team must be
-            exact: its owners, its quotas.
+        exclusively: whether to lock the team FOR NO KEY UPDATE instead of FOR SHARE. Needed if the number of its owners
+            or live environments must be exact.
 
     Returns:
         The team, and the results of the other queries.
 
     Raises:
-        NotFoundError: `missing`.
+        NotFoundError: `not_found`.
         PermissionDeniedError: the acting user's role in the team is not sufficient.
         FailedPreconditionError: the team is deleted.
     """
-    locked = await lock_team_even_deleted(session, ref, missing, *others, exclusively=exclusively)
+    locked = await lock_team_even_deleted(session, ref, not_found, *others, exclusively=exclusively)
     team = locked[0]
     if team.deleted_at is not None:
         message = f"team {team.slug!r} is deleted"
@@ -115,14 +115,14 @@ async def lock_team(
 
 
 async def lock_team_even_deleted(
-    session: WriteSession, ref: ResourceRef, missing: NotFoundError, /, *others: Query[Any], exclusively: bool = False
+    session: WriteSession, ref: ResourceRef, not_found: NotFoundError, /, *others: Query[Any], exclusively: bool = False
 ) -> tuple[TeamRow, *tuple[Any, ...]]:
-    """Lock a team as `lock_team` does, deleted or not."""
+    """Lock a team as `lock_team` does, but accept a deleted team."""
     roles = role_queries(session, ref)
     team, *results = await session.ask(queries.lock_team(ref, exclusively=exclusively), *roles, *others)
     if team is None:
-        raise missing
-    decide(session, team.id, results[0] if roles else None, missing)
+        raise not_found
+    check_role(session, team.id, results[0] if roles else None, not_found)
     return (team, *results[len(roles) :])
 
 
@@ -142,24 +142,24 @@ async def lock_resource(
         The resource, and the results of the other queries.
 
     Raises:
-        NotFoundError: there is no such resource, or the acting user may not know of it.
+        NotFoundError: there is no such resource, or the acting user is not a member of its team.
         PermissionDeniedError: the acting user's role in the team is not sufficient.
         FailedPreconditionError: the team is deleted.
         AbortedError: the etag is stale.
     """
-    missing = NotFoundError(ref.model.__name__, ref.id)
-    _, row, *results = await lock_team(session, ref, missing, lock, *others)
-    return (unchanged(row, target, missing), *results)
+    not_found = NotFoundError(ref.model.__name__, ref.id)
+    _, row, *results = await lock_team(session, ref, not_found, lock, *others)
+    return (require_unchanged(row, target, not_found), *results)
 
 
-def unchanged(row: Row | None, target: Target, missing: NotFoundError) -> Row:
+def require_unchanged(row: Row | None, target: Target, not_found: NotFoundError) -> Row:
     """Return a locked row. Check that it exists and that the etag is current.
 
     Raises:
-        NotFoundError: `missing`.
+        NotFoundError: `not_found`.
         AbortedError: the etag is stale.
     """
     if row is None:
-        raise missing
+        raise not_found
     check_etag(row, target.etag)
     return row

@@ -50,7 +50,7 @@ def register_owner(model: type[Base], reference: Reference, *, through: type[Bas
 
 @cache
 def team_id_of(model: type[Base]) -> ScalarSelect[Any]:
-    """Return the expression for the team that owns the row of a model whose id is the parameter `ref`.
+    """Return the expression for the id of the team that owns a row. The parameter `ref` is the id of the row.
 
     Raises:
         LookupError: no slice has registered the model.

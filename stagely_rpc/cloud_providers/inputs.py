@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from stagely_rpc.fields import Etag, Input, JsonObject, Label, ResourceId, Target, Text
 
-Kind = Literal["aws", "gcp", "digitalocean", "hetzner", "linode"]
+ProviderType = Literal["aws", "gcp", "digitalocean", "hetzner", "linode"]
 
 
 def _not_empty(value: dict[str, Any]) -> dict[str, Any]:
@@ -35,11 +35,11 @@ class NewProvider(ProviderSettings):
     """A cloud provider to create."""
 
     team_id: ResourceId
-    provider_type: Kind
+    provider_type: ProviderType
 
 
 class ProviderChanges(ProviderSettings):
-    """Changes of a cloud provider."""
+    """The fields of a cloud provider that can change. A cleared field gets its default."""
 
     is_active: bool = True
 
@@ -68,7 +68,7 @@ class ProviderFilter(Input):
     """The filters of a list of cloud providers."""
 
     team_id: ResourceId | None = None
-    provider_type: Kind | None = None
+    provider_type: ProviderType | None = None
     is_active: bool | None = None
 
 

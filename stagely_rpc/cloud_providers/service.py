@@ -48,7 +48,7 @@ async def create_cloud_provider(session: WriteSession, keyring: Keyring, new: Ne
     values = {
         **new.model_dump(exclude={"credentials"}),
         "id": provider_id,
-        "encrypted_credentials": await _sealed(session, keyring, data_key, new.credentials, team.id, provider_id),
+        "encrypted_credentials": await _encrypt(session, keyring, data_key, new.credentials, team.id, provider_id),
     }
     provider = session.insert(CloudProviderRow, values, {"unique_provider_name": partial(_name_taken, new.name)})
     session.record(None, provider)
@@ -59,7 +59,7 @@ async def get_cloud_provider(session: Session, key: ProviderKey) -> CloudProvide
     """Return a cloud provider, active or not.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such cloud provider.
     """
     if key.team_name is None:
         provider = await session.read(queries.PROVIDER_BY_ID, key.id)
@@ -72,11 +72,13 @@ async def get_cloud_provider(session: Session, key: ProviderKey) -> CloudProvide
 
 
 def by_id(provider_id: uuid.UUID) -> Query[CloudProviderSummary | None]:
-    """Return the query for a cloud provider. Pass its result to `of_team`."""
+    """Return the query for a cloud provider. Pass its result to `require_in_team`."""
     return queries.get_cloud_provider(provider_id)
 
 
-def of_team(provider: CloudProviderSummary | None, provider_id: uuid.UUID, team_id: uuid.UUID) -> CloudProviderSummary:
+def require_in_team(
+    provider: CloudProviderSummary | None, provider_id: uuid.UUID, team_id: uuid.UUID
+) -> CloudProviderSummary:
     """Return a cloud provider of a team, active or not.
 
     Raises:
@@ -98,7 +100,7 @@ async def update_cloud_provider(
     """Change a cloud provider.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such cloud provider.
         FailedPreconditionError: its team is deleted, or the server has no encryption key.
         DataLossError: the team's data key can't be decrypted.
         AlreadyExistsError: the name is taken in the team.
@@ -110,8 +112,8 @@ async def update_cloud_provider(
     keys = [keyring.active(ref)] if credentials else []
     before, *data_keys = await access.lock_resource(session, ref, target, lock, *keys)
     if credentials:
-        sealed = await _sealed(session, keyring, data_keys[0], credentials, before.team_id, before.id)
-        values |= {"encrypted_credentials": sealed, "last_validated_at": None, "validation_error": None}
+        ciphertext = await _encrypt(session, keyring, data_keys[0], credentials, before.team_id, before.id)
+        values |= {"encrypted_credentials": ciphertext, "last_validated_at": None, "validation_error": None}
     name_taken = partial(_name_taken, str(values.get("name")))
     provider = session.update(before, values, {"unique_provider_name": name_taken})
     session.record(before, provider)
@@ -122,7 +124,7 @@ async def delete_cloud_provider(session: WriteSession, deletion: ProviderDeletio
     """Delete a cloud provider with its credentials.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such cloud provider.
         FailedPreconditionError: projects use it and the deletion is not forced, or its team is deleted.
         AbortedError: the etag is stale.
     """
@@ -142,9 +144,9 @@ async def access_credentials(
     """Return a cloud provider, active or not, and its credentials.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such cloud provider.
         FailedPreconditionError: the server has no encryption key.
-        DataLossError: the credentials don't decrypt.
+        DataLossError: the credentials can't be decrypted.
     """
     provider = await session.read(queries.CREDENTIALS, provider_id)
     if provider is None:
@@ -173,7 +175,7 @@ async def record_validation(session: WriteSession, validation: Validation) -> Cl
     return provider
 
 
-async def _sealed(
+async def _encrypt(
     session: WriteSession,
     keyring: Keyring,
     data_key: DataKeyRow | None,

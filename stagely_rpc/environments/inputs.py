@@ -55,7 +55,7 @@ SubdomainHash = Annotated[str, StringConstraints(to_lower=True, max_length=50), 
 VmId = Annotated[Line, StringConstraints(min_length=1, max_length=255)]
 VmIp = Annotated[IPv4Address | IPv6Address, BeforeValidator(_ip_address)]
 CostMicros = Annotated[int, Field(ge=0, le=_MAX_COST_MICROS), AfterValidator(_cost)]
-"""A cost in millionths of a US dollar. A multiple of the column's resolution, so nothing is rounded."""
+"""A cost in millionths of a US dollar. It must be a multiple of the column's resolution, so that nothing is rounded."""
 
 
 class NewEnvironment(Input):

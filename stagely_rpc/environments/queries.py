@@ -97,7 +97,7 @@ async def list_environments(
     filters = {
         **wanted.model_dump(include={"project_id", "pr_number", "branch_name"}),
         "in_team" if wanted.project_id else "team_id": wanted.team_id,
-        "statuses" if _are_merged(wanted) else "in_statuses": _statuses(wanted),
+        "statuses" if _has_list_per_status(wanted) else "in_statuses": _statuses(wanted),
     }
     return await _LIST.fetch(session, page, filters, visible, _merge(wanted, visible))
 
@@ -108,20 +108,20 @@ def _statuses(wanted: EnvironmentFilter) -> list[str] | None:
     return sorted(wanted.statuses.intersection(LIVE_STATUSES)) if wanted.statuses else list(LIVE_STATUSES)
 
 
-def _are_merged(wanted: EnvironmentFilter) -> bool:
+def _has_list_per_status(wanted: EnvironmentFilter) -> bool:
     """Return whether to read one list per status. A filter by pull request or branch matches few rows anyway."""
     return _statuses(wanted) is not None and wanted.pr_number is None and wanted.branch_name is None
 
 
 def _merge(wanted: EnvironmentFilter, visible: ColumnElement[bool]) -> Merge | None:
-    """Return the per-project and per-status lists that make up the requested list. An index covers each of them."""
+    """Return the lists per project and per status that make up the requested list. An index covers each of them."""
     sources: list[FromClause] = []
     conditions: list[ColumnElement[bool]] = []
     projects = None if wanted.project_id else _projects(wanted, visible)
     if projects is not None:
         sources.append(projects)
         conditions.append(Environment.project_id == projects.c.id)
-    if _are_merged(wanted):
+    if _has_list_per_status(wanted):
         sources.append(_STATUSES)
         conditions.append(Environment.status == _STATUSES.c.status)
     return Merge(tuple(sources), and_(*conditions), are_visible=projects is not None) if sources else None

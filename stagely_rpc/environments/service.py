@@ -1,7 +1,11 @@
 """The rules of environments.
 
-Locks are taken in the order team, project, environment. A change that makes an environment live locks the team, so that
-the quota is exact. Other changes lock only the environment.
+Locks are taken in the order team, project, environment:
+
+- CreateEnvironment, EnsureEnvironment and a transition to `building` lock the team FOR NO KEY UPDATE, so that the quota
+  is exact, and the project FOR SHARE, so that it can't be archived.
+- A transition to another live status locks the team FOR SHARE, so that it can't be deleted.
+- Every other change locks only the environment.
 """
 
 from __future__ import annotations
@@ -63,12 +67,15 @@ async def create_environment(session: WriteSession, new: NewEnvironment) -> Envi
     """
     team, live, open_environment = await _lock_team_and_project(session, new)
     if open_environment is not None:
-        raise _is_open_already(new)
+        raise _already_open(new)
     return _add_environment(session, team, live, new)
 
 
 async def ensure_environment(session: WriteSession, head: PullRequestHead) -> tuple[EnvironmentRow, bool]:
-    """Make sure that a pull request has a live environment for a commit. Return it, and whether it was created.
+    """Create or change an environment so that a pull request has a live environment for a commit.
+
+    Returns:
+        The environment, and whether it was created.
 
     Raises:
         NotFoundError: there is no such project.
@@ -89,7 +96,7 @@ async def get_environment(session: Session, key: EnvironmentKey) -> EnvironmentR
     """Return an environment.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such environment.
     """
     if key.pull_request is not None:
         pull_request = key.pull_request
@@ -111,11 +118,13 @@ async def list_environments(session: Session, wanted: EnvironmentFilter, page: P
 
 
 async def update_environment(session: WriteSession, target: Target, changes: EnvironmentChanges) -> EnvironmentRow:
-    """Update the recorded facts of an environment. It may be closed, its project archived and its team deleted.
+    """Record the VM, the commit or the cost of an environment.
+
+    The environment may be closed, its project archived or its team deleted.
 
     Raises:
-        NotFoundError: it does not exist.
-        FailedPreconditionError: the commit would change, and the environment is closed.
+        NotFoundError: there is no such environment.
+        FailedPreconditionError: the environment is closed, and the commit would change.
         AbortedError: the etag is stale.
     """
     before = await _lock_environment(session, target)
@@ -131,7 +140,7 @@ async def transition_environment(session: WriteSession, transition: Transition) 
     """Change the status of an environment.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such environment.
         FailedPreconditionError: the transition is not allowed, or not allowed in a deleted team or an archived project.
         ResourceExhaustedError: a failed environment would become live, and the team's quota is used up.
         AbortedError: the etag is stale.
@@ -153,8 +162,8 @@ async def terminate_environment(session: WriteSession, target: Target) -> Enviro
     """End an environment permanently.
 
     Raises:
-        NotFoundError: it does not exist.
-        FailedPreconditionError: it has already ended.
+        NotFoundError: there is no such environment.
+        FailedPreconditionError: it has already been terminated or reaped.
         AbortedError: the etag is stale.
     """
     return await transition_environment(session, Transition(id=target.id, etag=target.etag, status="terminated"))
@@ -172,45 +181,45 @@ async def _lock_team_and_project(
         NotFoundError: there is no such project.
         FailedPreconditionError: the team is deleted, or the project is archived.
     """
-    ref, missing = ResourceRef(Project, new.project_id), NotFoundError("Project", new.project_id)
+    ref, not_found = ResourceRef(Project, new.project_id), NotFoundError("Project", new.project_id)
     team, project, *open_environments, live = await access.lock_team(
         session,
         ref,
-        missing,
-        projects.locked_for_share(new.project_id),
+        not_found,
+        projects.lock_for_share(new.project_id),
         *([] if new.pr_number is None else [queries.lock_open_environment(new.project_id, new.pr_number)]),
         # Counted last: the environment may have ended while this call waited for its lock.
         quotas.live_environments_of_team(ref),
         exclusively=True,
     )
-    projects.active(project, missing)
+    projects.require_active(project, not_found)
     return team, live, open_environments[0] if open_environments else None
 
 
 async def _lock_to_build(session: WriteSession, target: Target) -> EnvironmentRow:
     """Lock an environment with its project and its team, and check that it may start building."""
-    ref, missing = ResourceRef(Environment, target.id), NotFoundError("Environment", target.id)
+    ref, not_found = ResourceRef(Environment, target.id), NotFoundError("Environment", target.id)
     team, project, environment, live = await access.lock_team(
         session,
         ref,
-        missing,
+        not_found,
         queries.lock_project_for_share(target.id),
         queries.lock_environment(target.id),
         quotas.live_environments_of_team(ref),
         exclusively=True,
     )
-    projects.active(project, missing)
-    environment = access.unchanged(environment, target, missing)
+    projects.require_active(project, not_found)
+    environment = access.require_unchanged(environment, target, not_found)
     if environment.status == "failed":
         quotas.require_environment(team, live)
     return environment
 
 
 async def _lock_environment(session: WriteSession, target: Target) -> EnvironmentRow:
-    """Lock an environment. Its team may be deleted, and its project archived."""
-    ref, missing = ResourceRef(Environment, target.id), NotFoundError("Environment", target.id)
-    environment = await access.authorize_and_fetch(session, ref, missing, queries.lock_environment(target.id))
-    return access.unchanged(environment, target, missing)
+    """Lock an environment. Its team may be deleted or its project archived."""
+    ref, not_found = ResourceRef(Environment, target.id), NotFoundError("Environment", target.id)
+    environment = await access.authorize_and_fetch(session, ref, not_found, queries.lock_environment(target.id))
+    return access.require_unchanged(environment, target, not_found)
 
 
 def _add_environment(
@@ -222,20 +231,20 @@ def _add_environment(
         EnvironmentRow,
         {**new.model_dump(), "subdomain_hash": _new_subdomain_hash(new.pr_number)},
         {
-            "environments_subdomain_hash_key": _collision,
-            "unique_open_environment_per_pr": partial(_is_open_already, new),
+            "environments_subdomain_hash_key": _subdomain_taken,
+            "unique_open_environment_per_pr": partial(_already_open, new),
         },
     )
     session.record(None, environment)
     return environment
 
 
-def _collision() -> AbortedError:
+def _subdomain_taken() -> AbortedError:
     # With a million environments, the chance of a collision is about one in five million. The call then runs again.
     return AbortedError("the random subdomain is taken: retry", may_run_again=True)
 
 
-def _is_open_already(new: NewEnvironment | PullRequestHead) -> AlreadyExistsError:
+def _already_open(new: NewEnvironment | PullRequestHead) -> AlreadyExistsError:
     return AlreadyExistsError(
         f"pull request {new.pr_number} already has an open environment",
         resource_type="Environment",

@@ -55,7 +55,7 @@ class NewProject(ProjectSettings):
 
 
 class ProjectChanges(ProjectSettings):
-    """Changes of a project."""
+    """The fields of a project that can change. A cleared field gets its default."""
 
     is_active: bool = True
 

@@ -33,12 +33,12 @@ async def create_project(session: WriteSession, new: NewProject) -> ProjectRow:
         FailedPreconditionError: the team is deleted.
         AlreadyExistsError: the slug is taken in the team.
     """
-    missing = NotFoundError("Team", new.team_id)
+    not_found = NotFoundError("Team", new.team_id)
     _, *providers = await access.lock_team(
-        session, ResourceRef(Team, new.team_id), missing, *_provider(new.cloud_provider_id)
+        session, ResourceRef(Team, new.team_id), not_found, *_provider_query(new.cloud_provider_id)
     )
     if new.cloud_provider_id:
-        cloud_providers.of_team(providers[0], new.cloud_provider_id, new.team_id)
+        cloud_providers.require_in_team(providers[0], new.cloud_provider_id, new.team_id)
     on_constraint: OnConstraint = {
         "unique_project_slug": partial(_slug_taken, new.slug),
         "fk_projects_cloud_provider": partial(NotFoundError, "CloudProvider", new.cloud_provider_id),
@@ -52,7 +52,7 @@ async def get_project(session: Session, key: ProjectKey) -> ProjectRow:
     """Return a project, active or not.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such project.
     """
     if key.team_slug is None:
         project = await session.read(queries.PROJECT_BY_ID, key.id)
@@ -80,9 +80,9 @@ async def update_project(session: WriteSession, target: Target, changes: Project
     values = changes.model_dump(exclude_unset=True)
     cloud_provider_id = values.get("cloud_provider_id")
     ref, lock = ResourceRef(Project, target.id), queries.lock_project(target.id)
-    before, *providers = await access.lock_resource(session, ref, target, lock, *_provider(cloud_provider_id))
+    before, *providers = await access.lock_resource(session, ref, target, lock, *_provider_query(cloud_provider_id))
     if cloud_provider_id:
-        cloud_providers.of_team(providers[0], cloud_provider_id, before.team_id)
+        cloud_providers.require_in_team(providers[0], cloud_provider_id, before.team_id)
     # The cloud provider may be deleted after it was read.
     on_constraint = {"fk_projects_cloud_provider": partial(NotFoundError, "CloudProvider", cloud_provider_id)}
     project = session.update(before, values, on_constraint)
@@ -94,7 +94,7 @@ async def delete_project(session: WriteSession, deletion: ProjectDeletion) -> No
     """Delete a project with its environments and secrets.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such project.
         FailedPreconditionError: it has live environments and the deletion is not forced, or its team is deleted.
         AbortedError: the etag is stale.
     """
@@ -108,20 +108,20 @@ async def delete_project(session: WriteSession, deletion: ProjectDeletion) -> No
     session.record(project, None)
 
 
-def locked_for_share(project_id: uuid.UUID) -> Query[ProjectRow | None]:
-    """Return the query that locks a project FOR SHARE. Pass its result to `active`."""
+def lock_for_share(project_id: uuid.UUID) -> Query[ProjectRow | None]:
+    """Return the query that locks a project FOR SHARE. Pass its result to `require_active`."""
     return queries.lock_project_for_share(project_id)
 
 
-def active(project: ProjectRow | None, missing: NotFoundError) -> ProjectRow:
+def require_active(project: ProjectRow | None, not_found: NotFoundError) -> ProjectRow:
     """Return a project that exists and is not archived.
 
     Raises:
-        NotFoundError: `missing`.
+        NotFoundError: `not_found`.
         FailedPreconditionError: the project is archived.
     """
     if project is None:
-        raise missing
+        raise not_found
     if not project.is_active:
         message = f"project {project.slug!r} is archived"
         raise FailedPreconditionError(message, subject=f"Project {project.id}", reason="PROJECT_ARCHIVED")
@@ -132,7 +132,7 @@ def _not_found(key: ProjectKey) -> NotFoundError:
     return NotFoundError("Project", key.team_slug.slug if key.team_slug else key.id)
 
 
-def _provider(cloud_provider_id: uuid.UUID | None) -> list[Query[Any]]:
+def _provider_query(cloud_provider_id: uuid.UUID | None) -> list[Query[Any]]:
     return [] if cloud_provider_id is None else [cloud_providers.by_id(cloud_provider_id)]
 
 

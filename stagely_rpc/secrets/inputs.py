@@ -53,7 +53,7 @@ def _file_path(path: str) -> str:
     if any(unicodedata.category(character) == "Cc" for character in path):
         raise ValueError("must not contain control characters")
     if root or not parts or {"", ".", ".."}.intersection(parts):
-        raise ValueError("must be an absolute path of a file, without empty components, . and ..")
+        raise ValueError("must be an absolute path of a file, without empty components, . or ..")
     return path
 
 
@@ -117,7 +117,7 @@ class NewSecret(Input):
     @classmethod
     def _check_file_path(cls, path: str | None, given: ValidationInfo) -> str | None:
         if not _is_file(given):
-            return _unset(path)
+            return _must_be_unset(path)
         if path is None:
             raise ValueError("is required for a file")
         return _file_path(path)
@@ -126,7 +126,7 @@ class NewSecret(Input):
     @classmethod
     def _check_file_permissions(cls, permissions: str | None, given: ValidationInfo) -> str | None:
         if not _is_file(given):
-            return _unset(permissions)
+            return _must_be_unset(permissions)
         return DEFAULT_PERMISSIONS if permissions is None else _file_permissions(permissions)
 
 
@@ -134,7 +134,7 @@ def _is_file(given: ValidationInfo) -> bool:
     return bool(given.data["secret_type"] == FILE)
 
 
-def _unset(value: str | None) -> str | None:
+def _must_be_unset(value: str | None) -> str | None:
     if value is not None:
         raise ValueError("must not be set for an environment variable")
     return value
@@ -149,7 +149,7 @@ class SecretFilter(Input):
 
 
 class ServiceScope(Input):
-    """A service of a project, which is a scope of secrets."""
+    """A service of a project, identified by its scope."""
 
     project_id: ResourceId
     scope: Scope = GLOBAL

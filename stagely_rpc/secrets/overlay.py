@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from stagely_rpc.secrets.queries import Candidate
 
 
-def overlaid(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Return the secrets that a service gets: one per key and per path, ordered by key. Its scope overrides `global`.
+def overlay_secrets(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return the secrets that a service gets: one per key and per path, ordered by key.
+
+    Secrets in the scope of the service override global secrets.
 
     Args:
         candidates: secrets of one project, in the scope `global` or in the scope of the service.
 
     Raises:
-        FailedPreconditionError: two files conflict.
+        FailedPreconditionError: two files have the same path, or one file would be a folder of the other.
     """
     global_first = sorted(candidates, key=lambda secret: secret.scope != GLOBAL)
     by_key = {secret.key: secret for secret in global_first}

@@ -17,7 +17,7 @@ from stagely_rpc.projects import service as projects
 from stagely_rpc.projects.inputs import ProjectKey
 from stagely_rpc.secrets import queries
 from stagely_rpc.secrets.inputs import SecretKey
-from stagely_rpc.secrets.overlay import overlaid
+from stagely_rpc.secrets.overlay import overlay_secrets
 
 if TYPE_CHECKING:
     from stagely_rpc.crypto.envelope import Keyring
@@ -41,9 +41,9 @@ async def set_secret(session: WriteSession, keyring: Keyring, new: NewSecret) ->
         DataLossError: the team's data key can't be decrypted.
     """
     _check_creator(session, new)
-    ref, missing = ResourceRef(Project, new.project_id), NotFoundError("Project", new.project_id)
+    ref, not_found = ResourceRef(Project, new.project_id), NotFoundError("Project", new.project_id)
     lock = queries.lock_secret(SecretKey.model_construct(id=None, name=new.name))
-    team, before, data_key = await access.lock_team(session, ref, missing, lock, keyring.active(ref))
+    team, before, data_key = await access.lock_team(session, ref, not_found, lock, keyring.active(ref))
     data_key = data_key or await keyring.make_active(session, team.id)
     if before is None:
         secret = _add(session, keyring, data_key, new)
@@ -57,17 +57,17 @@ async def get_secret(session: Session, key: SecretKey) -> OwnedSecretRow:
     """Return a secret.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such secret.
     """
     if key.name is None:
         secret = await session.read(queries.SECRET_BY_ID, key.id)
     else:
         name = key.name
         secret = await session.read(queries.SECRET_BY_NAME, name.project_id, name.key, name.scope)
-    missing = NotFoundError("Secret", key)
+    not_found = NotFoundError("Secret", key)
     if secret is None:
-        raise missing
-    await access.require_team(session, secret.team_id, missing)
+        raise not_found
+    await access.require_team(session, secret.team_id, not_found)
     return secret
 
 
@@ -88,12 +88,12 @@ async def access_secret(session: ReadSession, keyring: Keyring, key: SecretKey) 
     """Return a secret and its value.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such secret.
         FailedPreconditionError: the server has no encryption key.
-        DataLossError: the stored value does not authenticate.
+        DataLossError: the stored value can't be decrypted.
     """
     secret = await get_secret(session, key)
-    value = await _value_of(session, keyring, secret)
+    value = await _decrypt(session, keyring, secret)
     await session.append(secret.id, secret.project_id, _audit_details(secret))
     return secret, value
 
@@ -102,15 +102,15 @@ async def delete_secret(session: WriteSession, deletion: SecretDeletion) -> None
     """Delete a secret.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such secret.
         FailedPreconditionError: the team is deleted.
         AbortedError: the etag is stale.
     """
     name = deletion.name
     ref = ResourceRef(Secret, cast("uuid.UUID", deletion.id)) if name is None else ResourceRef(Project, name.project_id)
-    missing = NotFoundError("Secret", deletion)
-    _, found = await access.lock_team(session, ref, missing, queries.lock_secret(deletion))
-    secret = access.unchanged(found, deletion, missing)
+    not_found = NotFoundError("Secret", deletion)
+    _, found = await access.lock_team(session, ref, not_found, queries.lock_secret(deletion))
+    secret = access.require_unchanged(found, deletion, not_found)
     session.delete(secret)
     session.record(secret, None, **_audit_details(secret))
 
@@ -118,18 +118,20 @@ async def delete_secret(session: WriteSession, deletion: SecretDeletion) -> None
 async def resolve_secrets(
     session: ReadSession, keyring: Keyring, wanted: ServiceScope
 ) -> list[tuple[Candidate, bytes]]:
-    """Return the secrets that a service gets, with their values, ordered by key. If one value fails, the call fails.
+    """Return the secrets that a service gets, with their values, ordered by key.
+
+    If one value can't be decrypted, the call fails.
 
     Raises:
         NotFoundError: there is no such project.
         FailedPreconditionError: two files conflict, or the server has no encryption key.
-        DataLossError: a stored value does not authenticate.
+        DataLossError: a stored value can't be decrypted.
     """
-    ref, missing = ResourceRef(Project, wanted.project_id), NotFoundError("Project", wanted.project_id)
-    candidates = await access.authorize_and_fetch(session, ref, missing, queries.list_candidates(wanted))
-    secrets = overlaid(candidates)
-    # In sequence: the first value fetches the data key, the others use the cached key.
-    resolved = [(secret, await _value_of(session, keyring, secret)) for secret in secrets]
+    ref, not_found = ResourceRef(Project, wanted.project_id), NotFoundError("Project", wanted.project_id)
+    candidates = await access.authorize_and_fetch(session, ref, not_found, queries.list_candidates(wanted))
+    secrets = overlay_secrets(candidates)
+    # Decrypt in sequence: the first value fetches the data key, and the others use the cached key.
+    resolved = [(secret, await _decrypt(session, keyring, secret)) for secret in secrets]
     await session.append(
         None, wanted.project_id, {"scope": wanted.scope, "secrets": [_audit_details(each) for each in secrets]}
     )
@@ -176,7 +178,7 @@ def _concurrent_set() -> AbortedError:
     return AbortedError("a concurrent call set the secret: retry", may_run_again=True)
 
 
-async def _value_of(session: Session, keyring: Keyring, secret: OwnedSecretRow | Candidate) -> bytes:
+async def _decrypt(session: Session, keyring: Keyring, secret: OwnedSecretRow | Candidate) -> bytes:
     try:
         return await keyring.open(session, secret.encrypted_value, location=_location(secret.id))
     except DataLossError as error:

@@ -55,7 +55,7 @@ async def get_team(session: Session, key: TeamKey) -> TeamRow:
     """Return a team, deleted or not.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such team.
     """
     by_id = key.id is not None
     team = await session.read(queries.TEAM_BY_ID if by_id else queries.TEAM_BY_SLUG, key.id if by_id else key.slug)
@@ -74,12 +74,12 @@ async def update_team(session: WriteSession, target: Target, changes: TeamChange
     """Change a team.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such team.
         FailedPreconditionError: it is deleted.
         AbortedError: the etag is stale.
     """
-    ref, missing = ResourceRef(Team, target.id), NotFoundError("Team", target.id)
-    (before,) = await access.lock_team(session, ref, missing, exclusively=True)
+    ref, not_found = ResourceRef(Team, target.id), NotFoundError("Team", target.id)
+    (before,) = await access.lock_team(session, ref, not_found, exclusively=True)
     check_etag(before, target.etag)
     team = session.update(before, changes.model_dump(exclude_unset=True))
     session.record(before, team)
@@ -87,16 +87,16 @@ async def update_team(session: WriteSession, target: Target, changes: TeamChange
 
 
 async def delete_team(session: WriteSession, deletion: TeamDeletion) -> TeamRow:
-    """Delete a team softly.
+    """Soft-delete a team.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such team.
         FailedPreconditionError: it is already deleted, or has live environments and the deletion is not forced.
         AbortedError: the etag is stale.
     """
-    ref, missing = ResourceRef(Team, deletion.id), NotFoundError("Team", deletion.id)
+    ref, not_found = ResourceRef(Team, deletion.id), NotFoundError("Team", deletion.id)
     before, live = await access.lock_team(
-        session, ref, missing, quotas.live_environments_of_team(ref), exclusively=True
+        session, ref, not_found, quotas.live_environments_of_team(ref), exclusively=True
     )
     check_etag(before, deletion.etag)
     if live and not deletion.force:
@@ -111,13 +111,13 @@ async def undelete_team(session: WriteSession, target: Target) -> TeamRow:
     """Restore a deleted team.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such team.
         FailedPreconditionError: it is not deleted.
         AbortedError: the etag is stale.
     """
-    ref, missing = ResourceRef(Team, target.id), NotFoundError("Team", target.id)
+    ref, not_found = ResourceRef(Team, target.id), NotFoundError("Team", target.id)
     before: TeamRow
-    (before,) = await access.lock_team_even_deleted(session, ref, missing, exclusively=True)
+    (before,) = await access.lock_team_even_deleted(session, ref, not_found, exclusively=True)
     check_etag(before, target.etag)
     if before.deleted_at is None:
         message = f"team {before.slug!r} is not deleted"
@@ -136,7 +136,7 @@ def _slug_taken(slug: str) -> AlreadyExistsError:
     return AlreadyExistsError(message, resource_type="Team", resource_name=slug, reason="TEAM_SLUG_TAKEN")
 
 
-def _is_member_already(user: UserRow, team: TeamRow) -> AlreadyExistsError:
+def _member_exists(user: UserRow, team: TeamRow) -> AlreadyExistsError:
     return AlreadyExistsError(
         f"user {user.email!r} is already a member of team {team.slug!r}",
         resource_type="TeamMember",
@@ -154,13 +154,11 @@ async def add_member(session: WriteSession, new: NewMember) -> TeamMemberRow:
         AlreadyExistsError: the user is already a member.
         PermissionDeniedError: the role is above the acting user's role.
     """
-    ref, missing = ResourceRef(Team, new.team_id), NotFoundError("Team", new.team_id)
-    team, found = await access.lock_team(session, ref, missing, users.by_id(new.user_id), exclusively=True)
+    ref, not_found = ResourceRef(Team, new.team_id), NotFoundError("Team", new.team_id)
+    team, found = await access.lock_team(session, ref, not_found, users.by_id(new.user_id), exclusively=True)
     access.require_rank(session, new.role)
-    user = users.active(found, new.user_id)
-    member = session.insert(
-        TeamMemberRow, new.model_dump(), {"unique_team_user": partial(_is_member_already, user, team)}
-    )
+    user = users.require_active(found, new.user_id)
+    member = session.insert(TeamMemberRow, new.model_dump(), {"unique_team_user": partial(_member_exists, user, team)})
     session.record(None, member)
     return member
 
@@ -189,7 +187,7 @@ async def remove_member(session: WriteSession, target: MemberTarget) -> None:
     Raises:
         NotFoundError: there is no such team, or the user is not a member of it.
         FailedPreconditionError: the team would lose its last owner, or is deleted.
-        PermissionDeniedError: the member's current or new role is above the acting user's role.
+        PermissionDeniedError: the member's role is above the acting user's role.
         AbortedError: the etag is stale.
     """
     member, owners = await _lock_member(session, target)

@@ -1,10 +1,11 @@
 """Decides which account a login gets, and how the login changes it. Pure functions, without a database.
 
-A login proves the control of its `github_id` and `google_id`, and of its e-mail address if that is verified. An account
-with a verified address belongs to the owner of that address. The address of any other account is only a claim, because
-anyone can create an account with any address (account pre-hijacking). So:
+A login proves control of its `github_id` and `google_id`, and of its e-mail address if the address is verified (a
+"verified login"). An account with a verified address belongs to the owner of that address. The address of any other
+account is only a claim, because anyone can create an account with any address (account pre-hijacking). So:
 
-- A verified login takes an unverified account of its address. Ids that it does not prove are unlinked.
+- A verified login gets the unverified account with its address.
+- A verified login that gets an unverified account unlinks the ids that it does not prove.
 - A verified login takes its address away from an unverified account, if its ids lead to another account.
 - An unverified address never replaces a verified one.
 - A login that proves nothing gets only an account that no one owns: unverified and without ids.
@@ -33,7 +34,7 @@ CONFLICT_REASONS = {
 
 
 class Account(Protocol):
-    """The fields of a user that decide about logins."""
+    """The fields of a user that the rules for logins need."""
 
     @property
     def email(self) -> str:
@@ -63,10 +64,10 @@ def find_account(candidates: Sequence[AccountT], login: UserLogin) -> tuple[Acco
         login: the login.
 
     Returns:
-        The account, and the account that must give up its address; None if there is none.
+        The account of the login, and another account that must give up its address. Each can be None.
 
     Raises:
-        AlreadyExistsError: the login belongs to more than one account.
+        AlreadyExistsError: the login matches several accounts, and no rule decides between them.
     """
     found = {
         name: account
@@ -89,7 +90,7 @@ def changes(account: Account, login: UserLogin) -> dict[str, Any]:
     """Return the new values of an account that a login gets.
 
     Raises:
-        AlreadyExistsError: the login would take over the account, or has another id of a kind than the account.
+        AlreadyExistsError: the login would take over the account, or has another GitHub or Google id than the account.
     """
     values = login.model_dump(exclude_none=True)
     if login.email_verified and not account.email_verified:

@@ -50,7 +50,7 @@ async def get_user(session: Session, key: UserKey) -> UserRow:
     """Return a user, active or not.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such user.
     """
     ((name, value),) = key.model_dump(exclude_none=True).items()
     user = await session.read(queries.USER_BY[name], value)
@@ -61,15 +61,15 @@ async def get_user(session: Session, key: UserKey) -> UserRow:
 
 
 def by_id(user_id: uuid.UUID) -> Query[UserRow | None]:
-    """Return the query for a user. Pass its result to `active`."""
+    """Return the query for a user. Pass its result to `require_active`."""
     return queries.get_user(user_id)
 
 
-def active(user: UserRow | None, user_id: uuid.UUID) -> UserRow:
+def require_active(user: UserRow | None, user_id: uuid.UUID) -> UserRow:
     """Return a user who exists and is active.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such user.
         FailedPreconditionError: the user is deactivated.
     """
     if user is None:
@@ -87,7 +87,7 @@ async def update_user(session: WriteSession, target: Target, changes: UserChange
     """Change a user.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such user.
         AbortedError: the etag is stale.
     """
     before = await _lock_user(session, target)
@@ -100,7 +100,7 @@ async def deactivate_user(session: WriteSession, target: Target) -> UserRow:
     """Deactivate a user. If the user is already deactivated, nothing changes.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: there is no such user.
         AbortedError: the etag is stale.
     """
     before = await _lock_user(session, target)
@@ -143,7 +143,7 @@ def _log_in(session: WriteSession, before: UserRow, displaced: UserRow | None, l
 
 
 def _take_address(session: WriteSession, before: UserRow) -> None:
-    """Replace the address of an account by a placeholder, which no one can own (RFC 2606)."""
+    """Replace the address of an account with a placeholder in a domain that never exists (RFC 2606)."""
     user = session.update(before, {"email": f"{before.id}@unclaimed.invalid"})
     session.record(before, user)
 

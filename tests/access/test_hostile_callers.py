@@ -14,9 +14,9 @@ import pytest
 from stagely.v1 import id_pb2, id_pb2_grpc
 from stagely_rpc.server.server import Server
 from tests.support.access.auth_server import send
+from tests.support.call_metadata import headers_of
 from tests.support.fuzz_server import run_concurrently
 from tests.support.http2 import HEADERS, call, exchange, message, payloads
-from tests.support.identified import headers_of
 from tests.support.refusals import refused
 from tests.support.rpc import connected, settings_of
 from tests.support.tokens import AUTHENTICATION, token, unsigned_token

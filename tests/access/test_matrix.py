@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.support.access.attempts import Attempt
     from tests.support.access.auth_server import AuthServer
-    from tests.support.identified import Headers
+    from tests.support.call_metadata import Headers
     from tests.support.methods import Method
     from tests.support.world import World
 

@@ -13,7 +13,7 @@ from stagely.v1 import team_pb2
 from stagely.v1.annotations_pb2 import ACTING_FOR_NOBODY
 from tests.support.access.attempts import EMPTY, GRANTED, HIDDEN, Outcome, denied
 from tests.support.access.policies import is_collection, policy_of
-from tests.support.access.references import marks_of, missing, mixed, references_of, value_in
+from tests.support.access.references import marks_of, missing, references_of, value_in, with_reference
 from tests.support.lists import rows_of
 from tests.support.methods import METHODS
 from tests.support.refusals import refusal_of
@@ -135,7 +135,9 @@ async def test_user_cannot_access_resources_of_another_team(
         expected, theirs = expected_for_a_user(method, reference), value_in(other_world, reference)
         # A granted call changes the team, so each gets a new team.
         ours = await with_owner(auth_server, await make_world(auth_server.operator)) if expected == GRANTED else team
-        answer = await answer_to(auth_server, method, mixed(method.name, ours, reference, theirs), ours.user.id)
+        answer = await answer_to(
+            auth_server, method, with_reference(method.name, ours, reference, theirs), ours.user.id
+        )
         assert answer.outcome == expected, reference
         assert not {mark for mark in marks_of(other_world, ours) - {theirs} if mark in answer.text}, reference
 
@@ -152,7 +154,9 @@ async def test_resource_of_another_team_looks_missing(
     for reference in hiding:
         answers = []
         for name in (value_in(other_world, reference), missing(value_in(other_world, reference))):
-            answer = await answer_to(auth_server, method, mixed(method.name, team, reference, name), team.user.id)
+            answer = await answer_to(
+                auth_server, method, with_reference(method.name, team, reference, name), team.user.id
+            )
             answers.append(replace(answer, text=answer.text.replace(name, "<name>")))
         assert answers[0] == answers[1], reference
 
@@ -168,7 +172,7 @@ async def test_service_cannot_mix_resources_of_two_teams(
         ours, theirs = (
             [await make_world(auth_server.operator) for _ in range(2)] if expected == GRANTED else [team, other_world]
         )
-        request = mixed(method.name, ours, reference, value_in(theirs, reference))
+        request = with_reference(method.name, ours, reference, value_in(theirs, reference))
         assert (await answer_to(auth_server, method, request, None)).outcome == expected, reference
 
 

@@ -14,7 +14,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from stagely.v1 import id_pb2, id_pb2_grpc
-from tests.support.identified import headers_of
+from tests.support.call_metadata import headers_of
 from tests.support.processes.service import STAGELY_RPC, serving, settings_for
 from tests.support.tokens import JWT_SECRET, token
 

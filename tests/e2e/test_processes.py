@@ -13,7 +13,7 @@ import pytest
 from stagely.v1 import team_pb2, team_pb2_grpc
 from stagely_rpc import __version__
 from stagely_rpc.db.schema.migrations import head_revision
-from tests.support.identified import headers_of
+from tests.support.call_metadata import headers_of
 from tests.support.processes.service import KEY, environment, run, serving, settings_for
 from tests.support.tokens import JWT_SECRET, token
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import grpc
 
 from stagely.v1 import team_pb2
-from tests.support.identified import headers_of
+from tests.support.call_metadata import headers_of
 from tests.support.processes.service import run, settings_for
 from tests.support.processes.workers import CONNECTIONS, connect, two_workers
 from tests.support.telemetry.collector import attributes_of, collecting

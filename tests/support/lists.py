@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Listing:
-    """A List RPC, its rows and how to add one.
+    """A List RPC, and how to add rows to its list.
 
     Attributes:
         field: the filter that excludes the rows of other worlds.
@@ -86,7 +86,7 @@ def with_changes(request: Message, **changes: object) -> Any:
 
 
 def rows_of(response: Message) -> list[Any]:
-    """Return the rows of a page, its only repeated field; for a count, as many numbers."""
+    """Return the rows of a page, which are its only repeated field. For a count, return that many numbers."""
     if "count" in response.DESCRIPTOR.fields_by_name:
         return list(range(response.count))  # type: ignore[attr-defined]
     (field,) = (field for field in response.DESCRIPTOR.fields if field.is_repeated)

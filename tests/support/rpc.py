@@ -23,7 +23,7 @@ from stagely_rpc.server.server import Server
 from stagely_rpc.settings.model import Settings
 from stagely_rpc.telemetry.logs.configure import configure_logs
 from tests.support import secret_markers
-from tests.support.identified import headers_of, identifying
+from tests.support.call_metadata import headers_of, metadata_interceptors
 from tests.support.leaks import SearchingInterceptor
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ async def connected(
 ) -> AsyncIterator[grpc.aio.Channel]:
     """Connect a client with its own connection. Its calls carry the token and the user id."""
     options = [("grpc.use_local_subchannel_pool", 1)]
-    interceptors = identifying(headers_of(token, user_id))
+    interceptors = metadata_interceptors(headers_of(token, user_id))
     address = f"127.0.0.1:{server.port}"
     async with grpc.aio.insecure_channel(address, options=options, interceptors=interceptors) as channel:
         yield channel

@@ -10,8 +10,8 @@ import grpc
 import psycopg
 
 from stagely_rpc.wire.redaction import is_sensitive
+from tests.support.call_metadata import headers_of, metadata_interceptors
 from tests.support.fuzz_server import FuzzServer
-from tests.support.identified import headers_of, identifying
 from tests.support.methods import METHOD, METHODS
 from tests.support.mutations import mutated, mutations_of
 from tests.support.secret_markers import marked_password, marked_secret
@@ -115,7 +115,7 @@ class Walk:
 
     @asynccontextmanager
     async def _channel(self, bearer: str | None) -> AsyncIterator[grpc.aio.Channel]:
-        interceptors = identifying(headers_of(bearer))
+        interceptors = metadata_interceptors(headers_of(bearer))
         async with grpc.aio.insecure_channel(self.address, interceptors=interceptors) as channel:
             yield channel
 

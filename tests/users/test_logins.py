@@ -1,4 +1,4 @@
-"""Logins as a state machine: people log in with what they can prove, and with the addresses of others."""
+"""Random sequences of logins. People log in with ids of their own, and with addresses of their own or of others."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def owner_of(value: str) -> str:
 
 @st.composite
 def logins(draw: st.DrawFn) -> tuple[str, UserLogin]:
-    """A person, and a login with ids of their own; only an address of their own can be verified."""
+    """A person and their login. The ids are their own. The address can be verified only if it is their own."""
     person, claimed = draw(st.sampled_from(PEOPLE)), draw(st.sampled_from(PEOPLE))
     ids = {
         kind: f"{person}-{kind}-{draw(st.integers(1, 2))}"
@@ -93,9 +93,9 @@ class Logins(RuleBasedStateMachine):
             assert self.store.accounts == before
             self.assert_not_locked_out(person, login, candidates)
             return
-        assert {owner_of(value) for value in account.ids} <= {person}, "got into the account of another person's id"
+        assert {owner_of(value) for value in account.ids} <= {person}, "the account has an id of another person"
         if account.email_verified:
-            assert owner_of(account.email) == person, "got into the account of a verified owner"
+            assert owner_of(account.email) == person, "the verified address belongs to another person"
 
     def assert_not_locked_out(self, person: str, login: UserLogin, candidates: list[Account]) -> None:
         """A verified login is refused only if it would be refused without the accounts of other people."""

@@ -148,7 +148,7 @@ class TestPreHijacking:
 
 
 class TestLinkingByEmail:
-    """An id is linked to an account found by e-mail address alone only if the login can't take over the account."""
+    """An account that is found only by e-mail address is linked to an id only if the login proves the address."""
 
     @pytest.mark.parametrize(
         ("login_verified", "account_verified", "account_has_id", "linked"),

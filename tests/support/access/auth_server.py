@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from tests.support.access.policies import ROLES
-from tests.support.identified import headers_of
+from tests.support.call_metadata import headers_of
 from tests.support.methods import METHOD
 from tests.support.seeds import seed
 from tests.support.tokens import token
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from stagely_rpc.server.server import Server
-    from tests.support.identified import Headers
+    from tests.support.call_metadata import Headers
     from tests.support.methods import Method
 
     BinaryHeaders = tuple[tuple[str, str | bytes], ...]
@@ -52,9 +52,9 @@ class AuthServer:
 
     Attributes:
         server: the running server.
-        database_url: its own database.
+        database_url: the URL of the database, which no other server uses.
         operator: a client with every permission that acts for no user.
-        channel: a client that adds no credentials.
+        channel: a client without credentials.
         user_ids: the ids of users by their positions.
     """
 

@@ -60,7 +60,7 @@ def _placeholders(given: dict[str, Any], outer: str = "") -> Iterator[tuple[str,
             yield f"{outer}{name}", str(value)
 
 
-def mixed(name: str, world: World, reference: Reference, value: str) -> Message:
+def with_reference(name: str, world: World, reference: Reference, value: str) -> Message:
     """Return a valid request in a world, with one reference replaced by a value."""
     request = seed(name, world, reference.variant)
     *outer, field = reference.path.split(".")

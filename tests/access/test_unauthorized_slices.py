@@ -1,4 +1,4 @@
-"""If a slice does not authorize a call, the call fails. Each RPC is tested with the checks of all slices removed."""
+"""A call that its slice does not authorize fails. Each RPC is tested with the checks of all slices removed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from stagely_rpc.access import locking
 from tests.support.access.auth_server import EVERYTHING
 from tests.support.access.policies import policy_of
 from tests.support.access.requests import request_of
+from tests.support.call_metadata import headers_of
 from tests.support.eventually import logged
-from tests.support.identified import headers_of
 from tests.support.methods import METHODS
 from tests.support.refusals import refused
 from tests.support.world import Renewable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.support.methods import Method
     from tests.support.world import World
 
-DECIDED_BY_A_SLICE = [
+AUTHORIZED_BY_A_SLICE = [
     method
     for method in METHODS
     if policy_of(method).role or policy_of(method).acting_for in (ACTING_FOR_SELF, ACTING_FOR_TEAMMATE)
@@ -40,12 +40,12 @@ DECIDED_BY_A_SLICE = [
 
 @pytest.fixture
 def unchecked_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace every check after admission with one that decides nothing."""
+    """Replace every check after admission with one that does nothing."""
 
     async def skip(*_: Any) -> None: ...
 
     async def authorize_and_fetch(
-        session: Session, _ref: ResourceRef, _hidden: NotFoundError, query: Query[Any]
+        session: Session, _ref: ResourceRef, _not_found: NotFoundError, query: Query[Any]
     ) -> Any:
         (result,) = await session.ask(query)
         return result
@@ -55,13 +55,13 @@ def unchecked_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("visible", "visible_by_project", "visible_users"):
         monkeypatch.setattr(access, name, lambda *_: true())
     monkeypatch.setattr(access, "require_rank", lambda *_: None)
-    monkeypatch.setattr(locking, "decide", lambda *_: None)
+    monkeypatch.setattr(locking, "check_role", lambda *_: None)
     monkeypatch.setattr(access, "authorize_and_fetch", authorize_and_fetch)
 
 
 @pytest.mark.usefixtures("unchecked_slices")
-@pytest.mark.parametrize("method", DECIDED_BY_A_SLICE, ids=str)
-async def test_undecided_call_is_refused_and_changes_nothing(
+@pytest.mark.parametrize("method", AUTHORIZED_BY_A_SLICE, ids=str)
+async def test_unauthorized_call_is_refused_and_changes_nothing(
     auth_server: AuthServer, world: World, method: Method
 ) -> None:
     target = await Renewable(auth_server.operator, method.name, world).ready()
@@ -75,8 +75,8 @@ async def test_undecided_call_is_refused_and_changes_nothing(
 
 
 @pytest.mark.usefixtures("unchecked_slices")
-@pytest.mark.parametrize("method", [method for method in DECIDED_BY_A_SLICE if method.is_streaming], ids=str)
-async def test_undecided_stream_sends_no_response(auth_server: AuthServer, world: World, method: Method) -> None:
+@pytest.mark.parametrize("method", [method for method in AUTHORIZED_BY_A_SLICE if method.is_streaming], ids=str)
+async def test_unauthorized_stream_sends_no_response(auth_server: AuthServer, world: World, method: Method) -> None:
     stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = auth_server.channel.unary_stream(method.path)
     request = request_of(method, world, 0).SerializeToString()
 
@@ -87,7 +87,7 @@ async def test_undecided_stream_sends_no_response(auth_server: AuthServer, world
 
 
 @pytest.mark.usefixtures("unchecked_slices")
-async def test_undecided_call_without_a_user_is_granted(auth_server: AuthServer, world: World) -> None:
-    for method in DECIDED_BY_A_SLICE:
+async def test_unauthorized_call_without_a_user_is_granted(auth_server: AuthServer, world: World) -> None:
+    for method in AUTHORIZED_BY_A_SLICE:
         if "page_token" in method.input.fields_by_name:
             await auth_server.call(method.name, request_of(method, world, 0))

@@ -21,48 +21,48 @@ def headers_of(token: str | None = None, user_id: str | None = None) -> Headers:
     return tuple((name, value) for name, value in given.items() if value is not None)
 
 
-def identifying(headers: Headers) -> list[grpc.aio.ClientInterceptor]:
+def metadata_interceptors(headers: Headers) -> list[grpc.aio.ClientInterceptor]:
     """Return interceptors, one for each kind of call, that add metadata."""
     return [kind(headers) for kind in (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)] if headers else []
 
 
-class _Identifying:
+class _AddMetadata:
     def __init__(self, headers: Headers) -> None:
         self._headers = headers
 
     async def _call(self, continuation: Continuation, details: ClientCallDetails, request: Any) -> Any:
-        identified = ClientCallDetails(
+        with_metadata = ClientCallDetails(
             method=details.method,
             timeout=details.timeout,
             metadata=Metadata(*(details.metadata or ()), *self._headers),
             credentials=details.credentials,
             wait_for_ready=details.wait_for_ready,
         )
-        return await continuation(identified, request)
+        return await continuation(with_metadata, request)
 
 
-class _UnaryUnary(_Identifying, grpc.aio.UnaryUnaryClientInterceptor):
+class _UnaryUnary(_AddMetadata, grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(
         self, continuation: Continuation, client_call_details: ClientCallDetails, request: Any
     ) -> Any:
         return await self._call(continuation, client_call_details, request)
 
 
-class _UnaryStream(_Identifying, grpc.aio.UnaryStreamClientInterceptor):
+class _UnaryStream(_AddMetadata, grpc.aio.UnaryStreamClientInterceptor):
     async def intercept_unary_stream(
         self, continuation: Continuation, client_call_details: ClientCallDetails, request: Any
     ) -> Any:
         return await self._call(continuation, client_call_details, request)
 
 
-class _StreamUnary(_Identifying, grpc.aio.StreamUnaryClientInterceptor):
+class _StreamUnary(_AddMetadata, grpc.aio.StreamUnaryClientInterceptor):
     async def intercept_stream_unary(
         self, continuation: Continuation, client_call_details: ClientCallDetails, request_iterator: Any
     ) -> Any:
         return await self._call(continuation, client_call_details, request_iterator)
 
 
-class _StreamStream(_Identifying, grpc.aio.StreamStreamClientInterceptor):
+class _StreamStream(_AddMetadata, grpc.aio.StreamStreamClientInterceptor):
     async def intercept_stream_stream(
         self, continuation: Continuation, client_call_details: ClientCallDetails, request_iterator: Any
     ) -> Any:
